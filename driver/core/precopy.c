@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "precopy.h"
+#include "stream.h"
+
+#define WORD_BITS	64u
+#define RUN_PAGES	(MIGLAB_PAGES_MAX / MIGLAB_PAGE)
+
+static u64 words(u64 pages)
+{
+	return (pages + WORD_BITS - 1) / WORD_BITS;
+}
+
+static u64 bit(u64 page)
+{
+	return 1ull << (page % WORD_BITS);
+}
+
+static bool is_dirty(const struct miglab_precopy *p, u64 page)
+{
+	return p->dirty[page / WORD_BITS] & bit(page);
+}
+
+/* Stream bytes of @pages in a row: full records, and a shorter one at the end. */
+static u64 run_bytes(u64 pages)
+{
+	return pages * MIGLAB_PAGE + (pages + RUN_PAGES - 1) / RUN_PAGES * MIGLAB_PAGES_BYTES;
+}
+
+size_t miglab_precopy_bytes_needed(u64 state_bytes)
+{
+	return (size_t)(words(state_bytes / MIGLAB_PAGE) * sizeof(u64));
+}
+
+void miglab_precopy_start(struct miglab_precopy *p, u64 state_bytes, void *bitmap)
+{
+	memset(bitmap, 0, miglab_precopy_bytes_needed(state_bytes));
+	*p = (struct miglab_precopy){
+		.pages = state_bytes / MIGLAB_PAGE,
+		.dirty = bitmap,
+	};
+}
+
+void miglab_precopy_mark(struct miglab_precopy *p, u64 page)
+{
+	/* The initial pass has still to come by what is not below its cursor. */
+	if (page >= p->cursor || is_dirty(p, page))
+		return;
+	p->dirty[page / WORD_BITS] |= bit(page);
+	p->dirty_pages++;
+}
+
+/* The first dirty page from @p->scan on, round the end; there is one. */
+static u64 find_dirty(const struct miglab_precopy *p)
+{
+	u64 page = p->scan;
+
+	for (;;) {
+		if (page >= p->cursor)
+			page = 0;
+		if (is_dirty(p, page))
+			return page;
+		/* What is left of the word holds no dirty page: skip it whole. */
+		if (p->dirty[page / WORD_BITS] >> (page % WORD_BITS))
+			page++;
+		else
+			page = (page / WORD_BITS + 1) * WORD_BITS;
+	}
+}
+
+static u64 claim_initial(struct miglab_precopy *p, u64 *ret_first)
+{
+	u64 left = p->pages - p->cursor;
+	u64 run = left < RUN_PAGES ? left : RUN_PAGES;
+
+	*ret_first = p->cursor;
+	p->cursor += run;
+	return run;
+}
+
+static u64 claim_dirty(struct miglab_precopy *p, u64 *ret_first)
+{
+	u64 first = find_dirty(p);
+	u64 page = first;
+
+	while (page < p->cursor && page - first < RUN_PAGES && is_dirty(p, page)) {
+		p->dirty[page / WORD_BITS] &= ~bit(page);
+		page++;
+	}
+	p->dirty_pages -= page - first;
+	p->scan = page;
+	*ret_first = first;
+	return page - first;
+}
+
+bool miglab_precopy_next(struct miglab_precopy *p, u64 *ret_offset, u32 *ret_len)
+{
+	u64 first, run;
+
+	if (p->cursor < p->pages)
+		run = claim_initial(p, &first);
+	else if (p->dirty_pages)
+		run = claim_dirty(p, &first);
+	else
+		return false;
+
+	p->records++;
+	*ret_offset = first * MIGLAB_PAGE;
+	*ret_len = (u32)run * MIGLAB_PAGE;
+	return true;
+}
+
+void miglab_precopy_staged(struct miglab_precopy *p, u64 bytes, bool initial)
+{
+	p->unread = bytes;
+	p->unread_initial = initial;
+}
+
+void miglab_precopy_read(struct miglab_precopy *p, u64 bytes)
+{
+	p->unread -= bytes;
+}
+
+void miglab_precopy_info(const struct miglab_precopy *p, u64 *ret_initial, u64 *ret_dirty)
+{
+	u64 unread_initial = p->unread_initial ? p->unread : 0;
+
+	*ret_initial = unread_initial + run_bytes(p->pages - p->cursor) +
+		       (p->header ? 0 : MIGLAB_HEADER_BYTES);
+	/* Records add their heads to this; how many there will be is not known yet. */
+	*ret_dirty = p->unread - unread_initial + p->dirty_pages * MIGLAB_PAGE;
+}
+
+u64 miglab_precopy_remaining(const struct miglab_precopy *p)
+{
+	/* At worst no two dirty pages share a record. */
+	return p->unread + run_bytes(p->pages - p->cursor) +
+	       p->dirty_pages * (MIGLAB_PAGE + MIGLAB_PAGES_BYTES) +
+	       (p->header ? 0 : MIGLAB_HEADER_BYTES) + (p->end ? 0 : MIGLAB_END_BYTES);
+}

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "synthetic.h"
+#include "fsm.h"
+#include "prng.h"
+
+#define NS_PER_SEC	1000000000ull
+
+/* Work is counted in bytes per second times nanoseconds; this much rewrites one page. */
+#define PAGE_WORK	(MIGLAB_PAGE * NS_PER_SEC)
+
+/* A prime above the pages of any state: steps of it visit each page once before any twice. */
+#define PAGE_STRIDE	1000003u
+
+static_assert(MIGLAB_STATE_BYTES_MAX / MIGLAB_PAGE < PAGE_STRIDE, "else it might share a factor");
+static_assert(MIGLAB_STATE_BYTES_MAX / MIGLAB_PAGE <= U64_MAX / PAGE_WORK, "work fits 64 bits");
+
+static u32 page_count(const struct miglab_synthetic *m)
+{
+	return (u32)(m->id.state_bytes / MIGLAB_PAGE);
+}
+
+bool miglab_synthetic_size_ok(u64 state_bytes)
+{
+	return state_bytes >= MIGLAB_STATE_BYTES_MIN && state_bytes <= MIGLAB_STATE_BYTES_MAX &&
+	       state_bytes % MIGLAB_PAGE == 0;
+}
+
+void miglab_synthetic_init(struct miglab_synthetic *m, const struct miglab_identity *id, u8 *bytes,
+			   u64 seed)
+{
+	u64 i;
+
+	*m = (struct miglab_synthetic){ .bytes = bytes, .id = *id, .prng = seed };
+	for (i = 0; i < id->state_bytes; i += sizeof(__le64)) {
+		__le64 noise = cpu_to_le64(miglab_prng(&m->prng));
+
+		memcpy(bytes + i, &noise, sizeof(noise));
+	}
+}
+
+bool miglab_synthetic_active(u32 state)
+{
+	return state == MIGLAB_RUNNING || state == MIGLAB_PRE_COPY;
+}
+
+void miglab_synthetic_run(struct miglab_synthetic *m, bool active, u64 now_ns)
+{
+	m->running = active;
+	m->since_ns = now_ns;
+}
+
+/* Nanoseconds of activity until @pages more are due; @m->rate is not 0. */
+static u64 ns_until(const struct miglab_synthetic *m, u32 pages)
+{
+	return div64_u64(pages * PAGE_WORK - m->work - 1, m->rate) + 1;
+}
+
+/* How many pages are due after @elapsed_ns; what remains of the work is carried over. */
+static u32 pages_due(struct miglab_synthetic *m, u64 elapsed_ns)
+{
+	u32 due = page_count(m);
+
+	if (!m->rate)
+		return 0;
+	/* Past this point more work would change nothing, and could overflow. */
+	if (elapsed_ns >= ns_until(m, due)) {
+		m->work = 0;
+		return due;
+	}
+	m->work += elapsed_ns * m->rate;
+	due = (u32)div64_u64(m->work, PAGE_WORK);
+	m->work -= due * PAGE_WORK;
+	return due;
+}
+
+/* Changes 8 bytes of a page: enough for any checksum, and cheap for a large state. */
+static void rewrite(struct miglab_synthetic *m, u32 page)
+{
+	__le64 noise = cpu_to_le64(miglab_prng(&m->prng));
+	u64 word = miglab_prng(&m->prng) % (MIGLAB_PAGE / sizeof(noise));
+
+	memcpy(m->bytes + (u64)page * MIGLAB_PAGE + word * sizeof(noise), &noise, sizeof(noise));
+}
+
+void miglab_synthetic_advance(struct miglab_synthetic *m, struct miglab_precopy *track, u64 now_ns)
+{
+	u32 pages = page_count(m);
+	u32 page, due;
+
+	if (!m->running || now_ns <= m->since_ns)
+		return;
+	due = pages_due(m, now_ns - m->since_ns);
+	m->since_ns = now_ns;
+
+	page = (u32)miglab_prng(&m->prng) % pages;
+	while (due--) {
+		rewrite(m, page);
+		if (track)
+			miglab_precopy_mark(track, page);
+		page = (page + PAGE_STRIDE) % pages;
+	}
+}
+
+u64 miglab_synthetic_next_ns(const struct miglab_synthetic *m, u64 now_ns)
+{
+	u64 due_ns;
+
+	if (!m->running || !m->rate)
+		return U64_MAX;
+	due_ns = m->since_ns + ns_until(m, 1);
+	return due_ns > now_ns ? due_ns - now_ns : 0;
+}
+
+size_t miglab_synthetic_stage(struct miglab_synthetic *m, struct miglab_precopy *track, bool final,
+			      u8 *buf)
+{
+	bool initial = track->cursor < track->pages;
+	size_t size;
+	u64 offset;
+	u32 len;
+
+	if (!track->header) {
+		size = miglab_stream_put_header(buf, &m->id);
+		track->header = true;
+	} else if (miglab_precopy_next(track, &offset, &len)) {
+		memcpy(buf + MIGLAB_PAGES_BYTES, m->bytes + offset, len);
+		size = miglab_stream_put_pages(buf, offset, len);
+	} else if (final && !track->end) {
+		size = miglab_stream_put_end(buf, track->records);
+		track->end = true;
+	} else {
+		return 0;
+	}
+	miglab_precopy_staged(track, size, initial);
+	return size;
+}
+
+void miglab_synthetic_put_pages(void *opaque, u64 offset, const u8 *data, u32 len)
+{
+	struct miglab_synthetic *m = opaque;
+
+	memcpy(m->bytes + offset, data, len);
+}
+
+u32 miglab_synthetic_fingerprint(const struct miglab_synthetic *m)
+{
+	return ~crc32c(~0u, m->bytes, m->id.state_bytes);
+}
+
+u64 miglab_synthetic_stream_bytes(u64 state_bytes)
+{
+	const struct miglab_precopy fresh = { .pages = state_bytes / MIGLAB_PAGE };
+
+	return miglab_precopy_remaining(&fresh);
+}
