@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The per-device sysfs group "miglab". Root writes, everybody reads.
+ *
+ * profile, model, state_bytes	rw, in force from the next open of the device on
+ * dirty_bytes_per_sec, rules	rw, in force at once
+ * release			rw, a write adds permits, a read shows what is left
+ * state, held, history, stats, fingerprint, rules_error	ro
+ */
+#include <linux/device.h>
+#include <linux/kstrtox.h>
+#include <linux/slab.h>
+#include <linux/sysfs.h>
+
+#include "compat.h"
+#include "device.h"
+
+#define GROUP_NAME	"miglab"
+#define PERMITS_MAX	1000000		/* enough for anyone, far from overflow */
+
+static ssize_t profile_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%s\n", READ_ONCE(miglab_from_dev(dev)->config.profile)->name);
+}
+
+static ssize_t profile_store(struct device *dev, struct device_attribute *attr, const char *buf,
+			     size_t len)
+{
+	const struct miglab_profile *profile = miglab_profile_find(buf);
+	struct miglab_device *m = miglab_from_dev(dev);
+
+	if (!profile)
+		return -EINVAL;
+	mutex_lock(&m->state_lock);
+	m->config.profile = profile;
+	mutex_unlock(&m->state_lock);
+	return len;
+}
+static DEVICE_ATTR_RW(profile);
+
+static ssize_t model_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%s\n", READ_ONCE(miglab_from_dev(dev)->config.model)->name);
+}
+
+static ssize_t model_store(struct device *dev, struct device_attribute *attr, const char *buf,
+			   size_t len)
+{
+	const struct miglab_model_kind *model = miglab_model_find(buf);
+	struct miglab_device *m = miglab_from_dev(dev);
+
+	if (!model)
+		return -EINVAL;
+	mutex_lock(&m->state_lock);
+	m->config.model = model;
+	mutex_unlock(&m->state_lock);
+	return len;
+}
+static DEVICE_ATTR_RW(model);
+
+static ssize_t state_bytes_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%llu\n", READ_ONCE(miglab_from_dev(dev)->config.state_bytes));
+}
+
+static ssize_t state_bytes_store(struct device *dev, struct device_attribute *attr,
+				 const char *buf, size_t len)
+{
+	struct miglab_device *m = miglab_from_dev(dev);
+	u64 bytes;
+	int ret;
+
+	ret = kstrtou64(buf, 10, &bytes);
+	if (ret)
+		return ret;
+	if (!miglab_synthetic_size_ok(bytes))
+		return -EINVAL;
+	mutex_lock(&m->state_lock);
+	m->config.state_bytes = bytes;
+	mutex_unlock(&m->state_lock);
+	return len;
+}
+static DEVICE_ATTR_RW(state_bytes);
+
+static ssize_t dirty_bytes_per_sec_show(struct device *dev, struct device_attribute *attr,
+					char *buf)
+{
+	return sysfs_emit(buf, "%llu\n", READ_ONCE(miglab_from_dev(dev)->config.rate));
+}
+
+static ssize_t dirty_bytes_per_sec_store(struct device *dev, struct device_attribute *attr,
+					 const char *buf, size_t len)
+{
+	u64 rate;
+	int ret;
+
+	ret = kstrtou64(buf, 10, &rate);
+	if (ret)
+		return ret;
+	miglab_migration_set_rate(miglab_from_dev(dev), rate);
+	return len;
+}
+static DEVICE_ATTR_RW(dirty_bytes_per_sec);
+
+struct miglab_ruleset *miglab_ruleset_parse(const char *text, size_t len,
+					    struct miglab_rules_error *err)
+{
+	struct miglab_ruleset *set;
+	int ret;
+
+	set = kzalloc(sizeof(*set), GFP_KERNEL);
+	if (!set)
+		return ERR_PTR(-ENOMEM);
+	ret = miglab_rules_parse(&set->rules, text, len, err);
+	if (ret) {
+		kfree(set);
+		return ERR_PTR(ret);
+	}
+	while (len && (text[len - 1] == '\n' || text[len - 1] == '\0'))
+		len--;
+	memcpy(set->text, text, len);
+	return set;
+}
+
+static ssize_t rules_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	struct miglab_device *m = miglab_from_dev(dev);
+	ssize_t len;
+
+	mutex_lock(&m->state_lock);
+	len = sysfs_emit(buf, "%s\n", m->ruleset->text);
+	mutex_unlock(&m->state_lock);
+	return len;
+}
+
+/* A write is a whole set: if any part is bad, the set in force stays. */
+static ssize_t rules_store(struct device *dev, struct device_attribute *attr, const char *buf,
+			   size_t len)
+{
+	struct miglab_device *m = miglab_from_dev(dev);
+	struct miglab_rules_error err = { .what = "too long" };
+	struct miglab_ruleset *set, *old = NULL;
+	int ret;
+
+	set = miglab_ruleset_parse(buf, len, &err);
+	ret = PTR_ERR_OR_ZERO(set);
+	if (ret == -ENOMEM)
+		return ret;
+	mutex_lock(&m->state_lock);
+	m->rules_error[0] = '\0';
+	if (ret) {
+		scnprintf(m->rules_error, sizeof(m->rules_error),
+			  "line %u column %u: %s: \"%s\"", err.line, err.column, err.what,
+			  err.value);
+	} else {
+		old = m->ruleset;
+		m->ruleset = set;
+	}
+	mutex_unlock(&m->state_lock);
+	kfree(old);
+	return ret ? -EINVAL : len;
+}
+static DEVICE_ATTR_RW(rules);
+
+static ssize_t rules_error_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	struct miglab_device *m = miglab_from_dev(dev);
+	ssize_t len;
+
+	mutex_lock(&m->state_lock);
+	len = sysfs_emit(buf, "%s\n", m->rules_error[0] ? m->rules_error : "none");
+	mutex_unlock(&m->state_lock);
+	return len;
+}
+static DEVICE_ATTR_RO(rules_error);
+
+static ssize_t release_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%d\n", atomic_read(&miglab_from_dev(dev)->permits));
+}
+
+static ssize_t release_store(struct device *dev, struct device_attribute *attr, const char *buf,
+			     size_t len)
+{
+	struct miglab_device *m = miglab_from_dev(dev);
+	u32 permits;
+	int old, ret;
+
+	ret = kstrtou32(buf, 10, &permits);
+	if (ret)
+		return ret;
+	if (permits > PERMITS_MAX)
+		return -EINVAL;
+	old = atomic_read(&m->permits);
+	do {
+		if (old > (int)(PERMITS_MAX - permits))
+			return -EINVAL;
+	} while (!atomic_try_cmpxchg(&m->permits, &old, old + (int)permits));
+	wake_up_all(&m->wait);
+	return len;
+}
+static DEVICE_ATTR_RW(release);
+
+static ssize_t state_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%s\n", miglab_state_name(READ_ONCE(miglab_from_dev(dev)->state)));
+}
+static DEVICE_ATTR_RO(state);
+
+static ssize_t held_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	struct miglab_device *m = miglab_from_dev(dev);
+	ssize_t len;
+
+	mutex_lock(&m->state_lock);
+	if (m->held)
+		len = sysfs_emit(buf, "%s>%s seq=%llu rule=%u\n", miglab_state_name(m->held->from),
+				 miglab_state_name(m->held->to), m->held->seq, m->held->rule);
+	else
+		len = sysfs_emit(buf, "none\n");
+	mutex_unlock(&m->state_lock);
+	return len;
+}
+static DEVICE_ATTR_RO(held);
+
+void miglab_held_changed(struct miglab_device *m)
+{
+	sysfs_notify(&m->core.pdev->dev.kobj, GROUP_NAME, "held");
+}
+
+static const char *const stat_keys[MIGLAB_NR_STATS] = {
+	[MIGLAB_SESSIONS_LIVE] = "sessions_live",
+	[MIGLAB_CHUNKS_LIVE] = "chunks_live",
+	[MIGLAB_IMAGES_LIVE] = "images_live",
+	[MIGLAB_ARCS] = "arcs",
+	[MIGLAB_ARCS_FAILED] = "arcs_failed",
+	[MIGLAB_HOLDS] = "holds",
+	[MIGLAB_RESETS] = "resets",
+	[MIGLAB_BYTES_READ] = "bytes_read",
+	[MIGLAB_BYTES_WRITTEN] = "bytes_written",
+};
+
+static ssize_t stats_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	struct miglab_stats *stats = miglab_from_dev(dev)->stats;
+	ssize_t len = 0;
+	size_t i;
+
+	for (i = 0; i < MIGLAB_NR_STATS; i++)
+		len += sysfs_emit_at(buf, len, "%s %lld\n", stat_keys[i],
+				     atomic64_read(&stats->value[i]));
+	return len;
+}
+static DEVICE_ATTR_RO(stats);
+
+static ssize_t fingerprint_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	struct miglab_device *m = miglab_from_dev(dev);
+	ssize_t len;
+
+	mutex_lock(&m->state_lock);
+	if (m->fingerprinted)
+		len = sysfs_emit(buf, "crc32c:%08x\n", m->fingerprint);
+	else
+		len = sysfs_emit(buf, "none\n");
+	mutex_unlock(&m->state_lock);
+	return len;
+}
+static DEVICE_ATTR_RO(fingerprint);
+
+/* One line, filled up with blanks so that all have MIGLAB_HISTORY_LINE bytes. */
+static void history_line(char *line, const struct miglab_arc *arc)
+{
+	char result[12] = "busy";
+	int len;
+
+	if (arc->result != MIGLAB_IN_PROGRESS)
+		scnprintf(result, sizeof(result), "%d", arc->result);
+	len = scnprintf(line, MIGLAB_HISTORY_LINE, MIGLAB_HISTORY_FMT, arc->seq,
+			miglab_state_name(arc->from), miglab_state_name(arc->to),
+			miglab_state_name(arc->requested), arc->begin_ns, arc->end_ns, result,
+			arc->rule, arc->pid);
+	memset(line + len - 1, ' ', MIGLAB_HISTORY_LINE - len);
+	line[MIGLAB_HISTORY_LINE - 1] = '\n';
+}
+
+/*
+ * Lines of one size, and only whole ones where the buffer allows: so no read that
+ * begins where the last one ended sees one line in two versions.
+ */
+static ssize_t history_read(struct file *file, struct kobject *kobj,
+			    compat_bin_read_const struct bin_attribute *attr, char *buf,
+			    loff_t pos, size_t count)
+{
+	struct miglab_device *m = miglab_from_dev(kobj_to_dev(kobj));
+	size_t index, skip, n, done = 0;
+	char line[MIGLAB_HISTORY_LINE];
+	const struct miglab_arc *arc;
+
+	if (pos >= MIGLAB_HISTORY_ARCS * MIGLAB_HISTORY_LINE)
+		return 0;
+	index = (size_t)pos / MIGLAB_HISTORY_LINE;
+	skip = (size_t)pos % MIGLAB_HISTORY_LINE;
+
+	mutex_lock(&m->state_lock);
+	arc = miglab_history_from(&m->history, 0);
+	if (arc)
+		arc = miglab_history_from(&m->history, arc->seq + index);
+	while (arc && done < count) {
+		n = min(MIGLAB_HISTORY_LINE - skip, count - done);
+		if (done && n < MIGLAB_HISTORY_LINE)
+			break;
+		history_line(line, arc);
+		memcpy(buf + done, line + skip, n);
+		done += n;
+		skip = 0;
+		arc = miglab_history_from(&m->history, arc->seq + 1);
+	}
+	mutex_unlock(&m->state_lock);
+	return done;
+}
+
+static compat_bin_attrs_const struct bin_attribute bin_attr_history = {
+	.attr = { .name = "history", .mode = 0444 },
+	.read = history_read,
+};
+
+static struct attribute *miglab_attrs[] = {
+	&dev_attr_profile.attr,
+	&dev_attr_model.attr,
+	&dev_attr_state_bytes.attr,
+	&dev_attr_dirty_bytes_per_sec.attr,
+	&dev_attr_rules.attr,
+	&dev_attr_rules_error.attr,
+	&dev_attr_release.attr,
+	&dev_attr_state.attr,
+	&dev_attr_held.attr,
+	&dev_attr_stats.attr,
+	&dev_attr_fingerprint.attr,
+	NULL
+};
+
+static compat_bin_attrs_const struct bin_attribute *compat_bin_attrs_const miglab_bin_attrs[] = {
+	&bin_attr_history,
+	NULL
+};
+
+static const struct attribute_group miglab_group = {
+	.name = GROUP_NAME,
+	.attrs = miglab_attrs,
+	.bin_attrs = miglab_bin_attrs,
+};
+
+const struct attribute_group *miglab_groups[] = {
+	&miglab_group,
+	NULL
+};

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/pci.h>
+#include <linux/uaccess.h>
+
+#include "busmaster.h"
+
+bool miglab_bus_master_must_be_off(u32 state)
+{
+	return state == MIGLAB_STOP || state == MIGLAB_STOP_COPY || state == MIGLAB_RESUMING;
+}
+
+/* The low byte only: interrupt masking owns the high one. Returns what the bit was. */
+static bool set_real_bit(struct miglab_device *m, bool on)
+{
+	u8 old, new;
+
+	pci_read_config_byte(m->core.pdev, PCI_COMMAND, &old);
+	new = on ? old | PCI_COMMAND_MASTER : old & ~PCI_COMMAND_MASTER;
+	if (new != old)
+		pci_write_config_byte(m->core.pdev, PCI_COMMAND, new);
+	return old & PCI_COMMAND_MASTER;
+}
+
+void miglab_bus_master_update(struct miglab_device *m)
+{
+	bool off = miglab_bus_master_must_be_off(m->state);
+
+	lockdep_assert_held(&m->state_lock);
+	if (off == m->bus_master_off)
+		return;
+	if (off)
+		m->bus_master_wanted = set_real_bit(m, false);
+	else
+		set_real_bit(m, m->bus_master_wanted);
+	m->bus_master_off = off;
+}
+
+/* Does an access of @len bytes at @pos reach the byte that holds the bit? */
+static bool covers_command(loff_t pos, size_t len)
+{
+	u64 offset = pos & VFIO_PCI_OFFSET_MASK;
+
+	return VFIO_PCI_OFFSET_TO_INDEX(pos) == VFIO_PCI_CONFIG_REGION_INDEX &&
+	       offset <= PCI_COMMAND && offset + len > PCI_COMMAND;
+}
+
+/* Shows the bit as wanted in what was read from @pos on to @buf. */
+static int show_wanted_bit(char __user *buf, loff_t pos)
+{
+	char __user *at = buf + PCI_COMMAND - (pos & VFIO_PCI_OFFSET_MASK);
+	u8 command;
+
+	if (get_user(command, (u8 __user *)at))
+		return -EFAULT;
+	return put_user(command | PCI_COMMAND_MASTER, (u8 __user *)at);
+}
+
+ssize_t miglab_bus_master_read(struct vfio_device *vdev, char __user *buf, size_t count,
+			       loff_t *ppos)
+{
+	struct miglab_device *m = miglab_from_vfio(vdev);
+	loff_t pos = *ppos;
+	ssize_t done;
+	bool hidden;
+
+	done = vfio_pci_core_read(vdev, buf, count, ppos);
+	if (done <= 0 || !covers_command(pos, done))
+		return done;
+
+	mutex_lock(&m->state_lock);
+	hidden = m->bus_master_off && m->bus_master_wanted;
+	mutex_unlock(&m->state_lock);
+	if (hidden && show_wanted_bit(buf, pos))
+		return -EFAULT;
+	return done;
+}
+
+ssize_t miglab_bus_master_write(struct vfio_device *vdev, const char __user *buf, size_t count,
+				loff_t *ppos)
+{
+	struct miglab_device *m = miglab_from_vfio(vdev);
+	loff_t pos = *ppos;
+	ssize_t done;
+
+	done = vfio_pci_core_write(vdev, buf, count, ppos);
+	if (done <= 0 || !covers_command(pos, done))
+		return done;
+
+	down_read(&m->core.memory_lock);
+	mutex_lock(&m->state_lock);
+	if (m->bus_master_off)
+		m->bus_master_wanted = set_real_bit(m, false);
+	mutex_unlock(&m->state_lock);
+	up_read(&m->core.memory_lock);
+	return done;
+}

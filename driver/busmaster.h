@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Bus mastering is off while the device claims to be stopped, so that a real
+ * function does no DMA and sends no message signalled interrupt then.
+ *
+ * It is done in the function's real command register. The user sees and sets the
+ * bit as if nothing had happened; what was set meanwhile becomes real when the
+ * device leaves the stopped states. A write that sets the bit in between is real
+ * for the moment until it is undone. Legacy interrupts are not masked.
+ */
+#ifndef MIGLAB_BUSMASTER_H
+#define MIGLAB_BUSMASTER_H
+
+#include "device.h"
+
+/* Must a device in @state (enum miglab_state) do no DMA? STOP, STOP_COPY and RESUMING. */
+bool miglab_bus_master_must_be_off(u32 state);
+
+/* Switches the real bit to what @m->state wants. state_lock is held. */
+void miglab_bus_master_update(struct miglab_device *m);
+
+/* vfio_device_ops.read and .write: the core's, with the bit as the user believes it. */
+ssize_t miglab_bus_master_read(struct vfio_device *vdev, char __user *buf, size_t count,
+			       loff_t *ppos);
+ssize_t miglab_bus_master_write(struct vfio_device *vdev, const char __user *buf, size_t count,
+				loff_t *ppos);
+
+#endif

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * One bound function, and what the driver's files ask of each other.
+ *
+ * Locks, outermost first:
+ *	a session's io_lock > an image's lock > core.memory_lock > state_lock > a session's lock
+ */
+#ifndef MIGLAB_DEVICE_H
+#define MIGLAB_DEVICE_H
+
+#include <linux/atomic.h>
+#include <linux/mutex.h>
+#include <linux/vfio_pci_core.h>
+#include <linux/wait.h>
+
+#include "fsm.h"
+#include "history.h"
+#include "image.h"
+#include "rules.h"
+#include "session.h"
+#include "stats.h"
+
+#define MIGLAB_BDF	16	/* room for "10000:00:1f.7" and its NUL */
+
+/* A set of migration capabilities. */
+struct miglab_profile {
+	const char *name;
+	u32 flags;		/* VFIO_MIGRATION_*, one of the sets that the uAPI defines */
+};
+
+/* A kind of migratable state. */
+struct miglab_model_kind {
+	const char *name;
+	u32 model;		/* enum miglab_model */
+};
+
+/* The profile or model of that name (a trailing newline is ignored), or NULL. */
+const struct miglab_profile *miglab_profile_find(const char *name);
+const struct miglab_model_kind *miglab_model_find(const char *name);
+
+/* What the user set; read when the device is opened. */
+struct miglab_config {
+	const struct miglab_profile *profile;
+	const struct miglab_model_kind *model;
+	u64 state_bytes;
+	u64 rate;		/* dirty_bytes_per_sec; takes effect at once too */
+};
+
+/* A set of rules and its text. */
+struct miglab_ruleset {
+	struct miglab_rules rules;
+	char text[MIGLAB_RULES_TEXT_MAX + 1];	/* NUL-terminated, no newline at its end */
+};
+
+struct miglab_device {
+	struct vfio_pci_core_device core;
+	struct miglab_stats *stats;
+
+	/*
+	 * A reset, a release, the end of an arc and remove() wake all who wait here: for
+	 * a release, for time to pass, or for the present arc to end.
+	 */
+	wait_queue_head_t wait;
+	atomic_t permits;		/* what the attribute "release" has granted */
+
+	/*
+	 * Guards everything below. Never held over a sleep, a user copy or an allocation,
+	 * so that a reset, which takes it too, waits for nobody. Waiters read busy,
+	 * reset_gen and closing without it and look again.
+	 */
+	struct mutex state_lock;
+	u32 state;			/* enum miglab_state */
+	bool busy;			/* a SET is walking; only it changes state, resets apart */
+	bool closing;			/* remove() began: rules act no longer */
+	bool state_lost;		/* a reset wiped the image, which nobody has redone yet */
+	bool bus_master_off;		/* ... by us, since the device claims to be stopped */
+	bool bus_master_wanted;		/* what the user believes the bit to be meanwhile */
+	bool fingerprinted;		/* since the last open; outlasts reset and close */
+	u32 fingerprint;		/* of the state that the device last stopped with */
+	u32 reset_gen;			/* moves with each reset, which fails arcs in progress */
+	struct miglab_session *session;	/* the live one, or NULL */
+	struct miglab_image *image;	/* NULL while closed; only a SET replaces it while open */
+	const struct miglab_arc *held;	/* the arc that waits for a release, or NULL */
+	struct miglab_config config;
+	struct miglab_ruleset *ruleset;
+	char rules_error[128];		/* why the last set was refused; empty: it was not */
+	struct miglab_history history;
+};
+
+static inline struct miglab_device *miglab_from_vfio(struct vfio_device *vdev)
+{
+	return container_of(vdev, struct miglab_device, core.vdev);
+}
+
+/* Only between probe() and remove(), where drvdata is the vfio_pci_core_device. */
+static inline struct miglab_device *miglab_from_dev(struct device *dev)
+{
+	return container_of(dev_get_drvdata(dev), struct miglab_device, core);
+}
+
+/* migration.c */
+extern const struct vfio_migration_ops miglab_migration_ops;
+
+/* The device was opened: RUNNING, with a fresh image. Returns -ENOMEM without memory. */
+int miglab_migration_open(struct miglab_device *m);
+
+/* It is closed: sessions end, the image goes. No SET is in progress. */
+void miglab_migration_close(struct miglab_device *m);
+
+/* A reset begins: whatever arc is in progress fails at once with EIO. Waits for nobody. */
+void miglab_migration_reset_prepare(struct miglab_device *m);
+
+/* A reset is done: RUNNING, no session, the state lost. Waits for nobody. */
+void miglab_migration_reset_done(struct miglab_device *m);
+
+/* The driver is leaving: waits that rules cause fail with ENODEV, now and later. */
+void miglab_migration_abort(struct miglab_device *m);
+
+/* The change of the attribute dirty_bytes_per_sec. */
+void miglab_migration_set_rate(struct miglab_device *m, u64 rate);
+
+/* attributes.c */
+extern const struct attribute_group *miglab_groups[];
+
+/* Wakes who polls the attribute "held". May sleep. */
+void miglab_held_changed(struct miglab_device *m);
+
+/**
+ * miglab_ruleset_parse() - a set from its text
+ * @err: says where and why when the set is refused
+ *
+ * Return: the set, to be freed by kfree(), or an ERR_PTR.
+ */
+struct miglab_ruleset *miglab_ruleset_parse(const char *text, size_t len,
+					    struct miglab_rules_error *err);
+
+#endif

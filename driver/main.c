@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * miglab_vfio_pci: a VFIO variant driver that gives any PCI function a migration
+ * interface, for tests. Every arc of it can be slowed, held or made to fail.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/module.h>
+#include <linux/pci.h>
+#include <linux/vfio_pci_core.h>
+
+#define CREATE_TRACE_POINTS
+#include "trace.h"
+
+#include "busmaster.h"
+#include "compat.h"
+#include "device.h"
+
+static char *profile = "full";
+module_param(profile, charp, 0444);
+MODULE_PARM_DESC(profile, "What new devices can do: full");
+
+static char *model = "synthetic";
+module_param(model, charp, 0444);
+MODULE_PARM_DESC(model, "What new devices migrate: synthetic");
+
+static char *rules = MIGLAB_RULES_DEFAULT;
+module_param(rules, charp, 0444);
+MODULE_PARM_DESC(rules, "Rules of new devices, separated by ';'");
+
+static unsigned long long state_bytes = MIGLAB_STATE_BYTES_DEFAULT;
+module_param(state_bytes, ullong, 0444);
+MODULE_PARM_DESC(state_bytes, "State of new devices: 4096 to 1 GiB, a multiple of 4096");
+
+static unsigned long long dirty_bytes_per_sec;
+module_param(dirty_bytes_per_sec, ullong, 0444);
+MODULE_PARM_DESC(dirty_bytes_per_sec, "How fast new devices change their state");
+
+static const struct miglab_profile profiles[] = {
+	{ "full", VFIO_MIGRATION_STOP_COPY | VFIO_MIGRATION_P2P | VFIO_MIGRATION_PRE_COPY },
+};
+
+static const struct miglab_model_kind models[] = {
+	{ "synthetic", MIGLAB_MODEL_SYNTHETIC },
+};
+
+const struct miglab_profile *miglab_profile_find(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(profiles); i++)
+		if (sysfs_streq(name, profiles[i].name))
+			return &profiles[i];
+	return NULL;
+}
+
+const struct miglab_model_kind *miglab_model_find(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(models); i++)
+		if (sysfs_streq(name, models[i].name))
+			return &models[i];
+	return NULL;
+}
+
+static int miglab_open_device(struct vfio_device *vdev)
+{
+	struct miglab_device *m = miglab_from_vfio(vdev);
+	int ret;
+
+	ret = vfio_pci_core_enable(&m->core);
+	if (ret)
+		return ret;
+	ret = miglab_migration_open(m);
+	if (ret) {
+		vfio_pci_core_disable(&m->core);
+		return ret;
+	}
+	vfio_pci_core_finish_enable(&m->core);
+	return 0;
+}
+
+static void miglab_close_device(struct vfio_device *vdev)
+{
+	miglab_migration_close(miglab_from_vfio(vdev));
+	vfio_pci_core_close_device(vdev);
+}
+
+static int miglab_init_dev(struct vfio_device *vdev)
+{
+	struct miglab_device *m = miglab_from_vfio(vdev);
+	struct miglab_rules_error err;
+	int ret;
+
+	init_waitqueue_head(&m->wait);
+	atomic_set(&m->permits, 0);
+	mutex_init(&m->state_lock);
+	m->state = MIGLAB_RUNNING;
+	miglab_history_init(&m->history);
+	m->config = (struct miglab_config){
+		.profile = miglab_profile_find(profile),
+		.model = miglab_model_find(model),
+		.state_bytes = state_bytes,
+		.rate = dirty_bytes_per_sec,
+	};
+	vdev->migration_flags = m->config.profile->flags;
+	vdev->mig_ops = &miglab_migration_ops;
+
+	m->ruleset = miglab_ruleset_parse(rules, strlen(rules), &err);
+	if (IS_ERR(m->ruleset))
+		return PTR_ERR(m->ruleset);
+	ret = -ENOMEM;
+	m->stats = miglab_stats_new();
+	if (!m->stats)
+		goto free_ruleset;
+	ret = vfio_pci_core_init_dev(vdev);
+	if (ret)
+		goto put_stats;
+	return 0;
+
+put_stats:
+	miglab_stats_put(m->stats);
+free_ruleset:
+	kfree(m->ruleset);
+	return ret;
+}
+
+static void miglab_release_dev(struct vfio_device *vdev)
+{
+	struct miglab_device *m = miglab_from_vfio(vdev);
+
+	vfio_pci_core_release_dev(vdev);
+	miglab_stats_put(m->stats);
+	kfree(m->ruleset);
+	mutex_destroy(&m->state_lock);
+}
+
+static const struct vfio_device_ops miglab_vfio_ops = {
+	.name = KBUILD_MODNAME,
+	.init = miglab_init_dev,
+	.release = miglab_release_dev,
+	.open_device = miglab_open_device,
+	.close_device = miglab_close_device,
+	.ioctl = vfio_pci_core_ioctl,
+	.device_feature = vfio_pci_core_ioctl_feature,
+	.read = miglab_bus_master_read,
+	.write = miglab_bus_master_write,
+	.mmap = vfio_pci_core_mmap,
+	.request = vfio_pci_core_request,
+	.match = vfio_pci_core_match,
+	.bind_iommufd = vfio_iommufd_physical_bind,
+	.unbind_iommufd = vfio_iommufd_physical_unbind,
+	.attach_ioas = vfio_iommufd_physical_attach_ioas,
+	.detach_ioas = vfio_iommufd_physical_detach_ioas,
+	COMPAT_REGION_INFO_OPS
+	COMPAT_MATCH_OPS
+};
+
+static int miglab_probe(struct pci_dev *pdev, const struct pci_device_id *id)
+{
+	struct miglab_device *m;
+	int ret;
+
+	m = vfio_alloc_device(miglab_device, core.vdev, &pdev->dev, &miglab_vfio_ops);
+	if (IS_ERR(m))
+		return PTR_ERR(m);
+	dev_set_drvdata(&pdev->dev, &m->core);
+	ret = vfio_pci_core_register_device(&m->core);
+	if (ret) {
+		vfio_put_device(&m->core.vdev);
+		return ret;
+	}
+	dev_info(&pdev->dev, "for tests only: migrates a synthetic state, not the function's own\n");
+	return 0;
+}
+
+/* The attributes are gone by now: nobody could release a hold that users wait for. */
+static void miglab_remove(struct pci_dev *pdev)
+{
+	struct miglab_device *m = miglab_from_dev(&pdev->dev);
+
+	miglab_migration_abort(m);
+	vfio_pci_core_unregister_device(&m->core);
+	vfio_put_device(&m->core.vdev);
+}
+
+static void miglab_reset_prepare(struct pci_dev *pdev)
+{
+	miglab_migration_reset_prepare(miglab_from_dev(&pdev->dev));
+}
+
+static void miglab_reset_done(struct pci_dev *pdev)
+{
+	miglab_migration_reset_done(miglab_from_dev(&pdev->dev));
+}
+
+static const struct pci_error_handlers miglab_err_handlers = {
+	.reset_prepare = miglab_reset_prepare,
+	.reset_done = miglab_reset_done,
+	.error_detected = vfio_pci_core_aer_err_detected,
+};
+
+/*
+ * With driver_override the PCI core binds any function, in this table or not; without
+ * it none, since all entries are for overrides only. What the entries add is the
+ * module's alias, by which management layers look for a variant driver: it must be
+ * short, and name test devices of QEMU only (edu and pci-testdev).
+ */
+static const struct pci_device_id miglab_ids[] = {
+	{ PCI_DRIVER_OVERRIDE_DEVICE_VFIO(0x1234, 0x11e8) },
+	{ PCI_DRIVER_OVERRIDE_DEVICE_VFIO(0x1b36, 0x0005) },
+	{ }
+};
+MODULE_DEVICE_TABLE(pci, miglab_ids);
+
+static struct pci_driver miglab_driver = {
+	.name = KBUILD_MODNAME,
+	.id_table = miglab_ids,
+	.probe = miglab_probe,
+	.remove = miglab_remove,
+	.err_handler = &miglab_err_handlers,
+	.dev_groups = miglab_groups,
+	.driver_managed_dma = true,
+};
+
+static int rules_check(void)
+{
+	struct miglab_rules_error err;
+	struct miglab_ruleset *set;
+
+	set = miglab_ruleset_parse(rules, strlen(rules), &err);
+	if (PTR_ERR(set) == -ENOMEM)
+		return -ENOMEM;
+	if (IS_ERR(set)) {
+		pr_err("parameter rules: line %u column %u: %s: \"%s\"\n", err.line, err.column,
+		       err.what, err.value);
+		return PTR_ERR(set);
+	}
+	kfree(set);
+	return 0;
+}
+
+static int __init miglab_module_init(void)
+{
+	int ret;
+
+	if (!miglab_profile_find(profile)) {
+		pr_err("parameter profile: no such profile: \"%s\"\n", profile);
+		return -EINVAL;
+	}
+	if (!miglab_model_find(model)) {
+		pr_err("parameter model: no such model: \"%s\"\n", model);
+		return -EINVAL;
+	}
+	if (!miglab_synthetic_size_ok(state_bytes)) {
+		pr_err("parameter state_bytes: %llu is not a multiple of 4096 up to 1 GiB\n",
+		       state_bytes);
+		return -EINVAL;
+	}
+	ret = rules_check();
+	if (ret)
+		return ret;
+	return pci_register_driver(&miglab_driver);
+}
+module_init(miglab_module_init);
+
+static void __exit miglab_module_exit(void)
+{
+	pci_unregister_driver(&miglab_driver);
+}
+module_exit(miglab_module_exit);
+
+MODULE_LICENSE("GPL");
+MODULE_AUTHOR("The miglab authors");
+MODULE_DESCRIPTION("VFIO live migration for any PCI function, for tests");
+MODULE_VERSION("0.1.0");

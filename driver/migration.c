@@ -1,0 +1,584 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The migration state machine.
+ *
+ * A SET claims the device by setting busy and walks it arc by arc with no lock held
+ * while a rule waits. An arc takes effect in one step under the locks, in commit(),
+ * and only if no reset came since the SET began: so a reset wins at once, waits for
+ * nobody, and a failed arc leaves the device where it was.
+ */
+#include <linux/err.h>
+#include <linux/file.h>
+#include <linux/hrtimer.h>
+#include <linux/pci.h>
+#include <linux/sched/signal.h>
+
+#include "busmaster.h"
+#include "device.h"
+#include "trace.h"
+
+/* What an arc does to the session. */
+enum session_step {
+	STEP_NOTHING,
+	STEP_SAVE,		/* opens one, in pre-copy */
+	STEP_SAVE_FINAL,	/* opens one, in stop-copy */
+	STEP_FINALIZE,		/* takes the open one from pre-copy to stop-copy */
+	STEP_RESUME,		/* opens one that loads */
+	STEP_COMMIT,		/* ends it and makes what it loaded the device's state */
+	STEP_END,		/* ends one that saved */
+};
+
+struct arc_kind {
+	bool exists;
+	enum session_step step;
+	bool stops;		/* the state has just become final: latch its fingerprint */
+};
+
+/* The arcs of a device with all of VFIO_MIGRATION_STOP_COPY, P2P and PRE_COPY. */
+static const struct arc_kind arc_kinds[MIGLAB_NR_STATES][MIGLAB_NR_STATES] = {
+	[MIGLAB_RUNNING][MIGLAB_RUNNING_P2P] = { true, STEP_NOTHING, false },
+	[MIGLAB_RUNNING_P2P][MIGLAB_RUNNING] = { true, STEP_NOTHING, false },
+	[MIGLAB_RUNNING_P2P][MIGLAB_STOP] = { true, STEP_NOTHING, true },
+	[MIGLAB_STOP][MIGLAB_RUNNING_P2P] = { true, STEP_NOTHING, false },
+	[MIGLAB_STOP][MIGLAB_STOP_COPY] = { true, STEP_SAVE_FINAL, false },
+	[MIGLAB_STOP_COPY][MIGLAB_STOP] = { true, STEP_END, false },
+	[MIGLAB_STOP][MIGLAB_RESUMING] = { true, STEP_RESUME, false },
+	[MIGLAB_RESUMING][MIGLAB_STOP] = { true, STEP_COMMIT, true },
+	[MIGLAB_RUNNING][MIGLAB_PRE_COPY] = { true, STEP_SAVE, false },
+	[MIGLAB_PRE_COPY][MIGLAB_RUNNING] = { true, STEP_END, false },
+	[MIGLAB_PRE_COPY][MIGLAB_PRE_COPY_P2P] = { true, STEP_NOTHING, false },
+	[MIGLAB_PRE_COPY_P2P][MIGLAB_PRE_COPY] = { true, STEP_NOTHING, false },
+	[MIGLAB_RUNNING_P2P][MIGLAB_PRE_COPY_P2P] = { true, STEP_SAVE, false },
+	[MIGLAB_PRE_COPY_P2P][MIGLAB_RUNNING_P2P] = { true, STEP_END, false },
+	[MIGLAB_PRE_COPY_P2P][MIGLAB_STOP_COPY] = { true, STEP_FINALIZE, true },
+};
+
+static_assert((int)MIGLAB_NR_STATES == (int)VFIO_DEVICE_STATE_PRE_COPY_P2P + 1);
+
+/* One arc on its way. */
+struct arc_run {
+	u32 from, to;
+	u32 gen;			/* reset_gen when the SET began */
+	struct miglab_arc *entry;	/* in the history */
+	struct miglab_plan plan;
+	struct miglab_session *opened;	/* by this arc; ours until commit() */
+	struct miglab_image *loaded;	/* by the session that this arc ends; ours likewise */
+	struct file *file;		/* for the user */
+};
+
+static const char *bdf(struct miglab_device *m)
+{
+	return pci_name(m->core.pdev);
+}
+
+/* Why a rule of a SET that began at @gen must not wait on, or 0. Needs no lock. */
+static int aborted(struct miglab_device *m, u32 gen)
+{
+	if (READ_ONCE(m->closing))
+		return -ENODEV;
+	return READ_ONCE(m->reset_gen) == gen ? 0 : -EIO;
+}
+
+/*
+ * Waits for @us; with @permit, for a release at most so long. Returns 0 when a permit
+ * was consumed, -ETIMEDOUT when the time is over, else why the wait was cut short.
+ */
+static int arc_wait(struct miglab_device *m, u32 gen, u64 us, bool permit)
+{
+	ktime_t until = ktime_add_us(ktime_get(), us);
+	DEFINE_WAIT(wait);
+	int ret;
+
+	for (;;) {
+		prepare_to_wait(&m->wait, &wait, TASK_KILLABLE);
+		ret = aborted(m, gen);
+		if (ret)
+			break;
+		if (permit && atomic_dec_if_positive(&m->permits) >= 0)
+			break;
+		ret = ktime_before(ktime_get(), until) ? 0 : -ETIMEDOUT;
+		if (!ret && fatal_signal_pending(current))
+			ret = -EINTR;
+		if (ret)
+			break;
+		schedule_hrtimeout(&until, HRTIMER_MODE_ABS);
+	}
+	finish_wait(&m->wait, &wait);
+	return ret;
+}
+
+static void set_held(struct miglab_device *m, const struct miglab_arc *entry)
+{
+	mutex_lock(&m->state_lock);
+	m->held = entry;
+	mutex_unlock(&m->state_lock);
+	miglab_held_changed(m);
+}
+
+static int arc_hold(struct miglab_device *m, struct arc_run *run)
+{
+	int ret;
+
+	miglab_stats_add(m->stats, MIGLAB_HOLDS, 1);
+	trace_miglab_hold(bdf(m), run->entry);
+	set_held(m, run->entry);
+	ret = arc_wait(m, run->gen, run->plan.limit_us, true);
+	set_held(m, NULL);
+	return ret;
+}
+
+/* Does what the rule says. */
+static int arc_obey(struct miglab_device *m, struct arc_run *run)
+{
+	const struct miglab_plan *plan = &run->plan;
+	int ret = 0;
+
+	if (plan->hold)
+		ret = arc_hold(m, run);
+	if (!ret && plan->delay_us) {
+		ret = arc_wait(m, run->gen, plan->delay_us, false);
+		if (ret == -ETIMEDOUT)
+			ret = 0;
+	}
+	return ret ?: plan->error;
+}
+
+static int open_session(struct miglab_device *m, struct arc_run *run, struct miglab_image *image,
+			enum miglab_phase phase)
+{
+	run->opened = miglab_session_new(image, phase, bdf(m), &run->file);
+	return PTR_ERR_OR_ZERO(run->opened);
+}
+
+static int open_resuming(struct miglab_device *m, struct arc_run *run)
+{
+	const struct miglab_synthetic *model = &m->image->model;
+	struct miglab_image *image;
+	int ret;
+
+	image = miglab_image_new(&model->id, m->stats);
+	if (IS_ERR(image))
+		return PTR_ERR(image);
+	ret = open_session(m, run, image, MIGLAB_PHASE_RESUMING);
+	miglab_image_put(image);
+	return ret;
+}
+
+/* Takes the image out of the session that loads, if its stream is whole. */
+static int seal_session(struct miglab_device *m, struct arc_run *run)
+{
+	struct miglab_session *s = NULL;
+	int ret;
+
+	mutex_lock(&m->state_lock);
+	if (m->session)
+		s = miglab_session_get(m->session);
+	mutex_unlock(&m->state_lock);
+	if (!s)
+		return -EIO;
+	ret = miglab_session_seal(s, &run->loaded);
+	miglab_session_put(s);
+	return ret;
+}
+
+/* All that can fail, and nothing that shows. */
+static int arc_prepare(struct miglab_device *m, struct arc_run *run, enum session_step step)
+{
+	switch (step) {
+	case STEP_SAVE:
+		return open_session(m, run, m->image, MIGLAB_PHASE_PRECOPY);
+	case STEP_SAVE_FINAL:
+		return open_session(m, run, m->image, MIGLAB_PHASE_STOPCOPY);
+	case STEP_RESUME:
+		return open_resuming(m, run);
+	case STEP_COMMIT:
+		return seal_session(m, run);
+	default:
+		return 0;
+	}
+}
+
+/* The device's new state and session. Returns the session that ended, if any. */
+static struct miglab_session *apply_locked(struct miglab_device *m, struct arc_run *run,
+					   enum session_step step)
+{
+	struct miglab_session *ended = NULL;
+
+	lockdep_assert_held(&m->state_lock);
+	m->state = run->to;
+	miglab_bus_master_update(m);
+	if (step == STEP_END || step == STEP_COMMIT) {
+		ended = m->session;
+		m->session = NULL;
+		miglab_session_kill(ended);
+	}
+	if (run->opened) {
+		m->session = run->opened;
+		run->opened = NULL;
+	}
+	if (run->loaded)
+		swap(m->image, run->loaded);
+	if (step == STEP_FINALIZE)
+		miglab_session_finalize(m->session);
+	else if (m->session)
+		miglab_session_nudge(m->session);
+	return ended;
+}
+
+/* The arc takes effect, unless a reset came. */
+static int arc_commit(struct miglab_device *m, struct arc_run *run, const struct arc_kind *kind)
+{
+	struct miglab_image *image = run->loaded ?: m->image;
+	struct miglab_session *ended = NULL;
+	u32 fingerprint = 0;
+	int ret;
+
+	mutex_lock(&image->lock);
+	miglab_image_advance(image);
+	if (kind->stops)
+		fingerprint = miglab_synthetic_fingerprint(&image->model);
+
+	down_read(&m->core.memory_lock);
+	mutex_lock(&m->state_lock);
+	ret = m->reset_gen == run->gen ? 0 : -EIO;
+	if (!ret) {
+		ended = apply_locked(m, run, kind->step);
+		image->model.rate = m->config.rate;
+		miglab_synthetic_run(&image->model, miglab_synthetic_active(run->to),
+				     ktime_get_ns());
+		if (kind->step == STEP_SAVE || kind->step == STEP_SAVE_FINAL)
+			miglab_image_track(image);
+		else if (kind->step == STEP_END)
+			image->tracked = false;
+		if (kind->stops) {
+			m->fingerprint = fingerprint;
+			m->fingerprinted = true;
+		}
+	}
+	mutex_unlock(&m->state_lock);
+	up_read(&m->core.memory_lock);
+	mutex_unlock(&image->lock);
+
+	if (ended)
+		miglab_session_drop(ended);
+	return ret;
+}
+
+/* What the arc made and did not hand over. */
+static void arc_clean_up(struct arc_run *run, int result)
+{
+	if (run->loaded)
+		miglab_image_put(run->loaded);
+	if (!IS_ERR_OR_NULL(run->opened)) {
+		miglab_session_kill(run->opened);
+		miglab_session_drop(run->opened);
+	}
+	if (result && run->file) {
+		fput(run->file);
+		run->file = NULL;
+	}
+}
+
+/* A reset wiped the device's state: makes a new one before the next arc looks at it. */
+static void restore_lost_state(struct miglab_device *m)
+{
+	bool lost;
+
+	mutex_lock(&m->state_lock);
+	lost = m->state_lost;
+	m->state_lost = false;
+	mutex_unlock(&m->state_lock);
+	if (!lost)
+		return;
+
+	mutex_lock(&m->image->lock);
+	miglab_image_scramble(m->image);
+	miglab_synthetic_run(&m->image->model, true, ktime_get_ns());
+	mutex_unlock(&m->image->lock);
+}
+
+/* The record of the arc, made before any rule acts. */
+static int arc_begin(struct miglab_device *m, struct arc_run *run, u32 requested)
+{
+	int ret;
+
+	mutex_lock(&m->state_lock);
+	ret = m->reset_gen == run->gen ? 0 : -EIO;
+	if (!ret) {
+		run->entry = miglab_history_begin(&m->history, run->from, run->to, requested,
+						  task_tgid_nr(current), ktime_get_ns());
+		if (!m->closing)
+			run->plan = miglab_rules_match(&m->ruleset->rules, run->from, run->to);
+		run->entry->rule = run->plan.rule;
+	}
+	mutex_unlock(&m->state_lock);
+	if (!ret)
+		trace_miglab_arc_begin(bdf(m), run->entry);
+	return ret;
+}
+
+static void arc_end(struct miglab_device *m, struct arc_run *run, int result)
+{
+	mutex_lock(&m->state_lock);
+	run->entry->end_ns = ktime_get_ns();
+	run->entry->result = result;
+	mutex_unlock(&m->state_lock);
+	trace_miglab_arc_end(bdf(m), run->entry);
+
+	miglab_stats_add(m->stats, MIGLAB_ARCS, 1);
+	if (result)
+		miglab_stats_add(m->stats, MIGLAB_ARCS_FAILED, 1);
+}
+
+/* One arc. The caller has claimed the device. */
+static int arc_take(struct miglab_device *m, struct arc_run *run, u32 requested)
+{
+	const struct arc_kind *kind = &arc_kinds[run->from][run->to];
+	int ret;
+
+	if (WARN_ON_ONCE(!kind->exists))
+		return -EINVAL;
+	ret = arc_begin(m, run, requested);
+	if (ret)
+		return ret;
+	ret = arc_obey(m, run);
+	if (!ret) {
+		restore_lost_state(m);
+		ret = arc_prepare(m, run, kind->step);
+	}
+	if (!ret)
+		ret = arc_commit(m, run, kind);
+	arc_clean_up(run, ret);
+	arc_end(m, run, ret);
+	return ret;
+}
+
+/* Waits until no other SET walks, then claims the device for this one. */
+static int claim(struct miglab_device *m, u32 *ret_gen)
+{
+	bool mine;
+
+	do {
+		if (wait_event_killable(m->wait, !READ_ONCE(m->busy)))
+			return -EINTR;
+		mutex_lock(&m->state_lock);
+		mine = !m->busy;
+		if (mine) {
+			m->busy = true;
+			*ret_gen = m->reset_gen;
+		}
+		mutex_unlock(&m->state_lock);
+	} while (!mine);
+	return 0;
+}
+
+static void unclaim(struct miglab_device *m)
+{
+	mutex_lock(&m->state_lock);
+	m->busy = false;
+	mutex_unlock(&m->state_lock);
+	wake_up_all(&m->wait);
+}
+
+static u32 current_state(struct miglab_device *m)
+{
+	u32 state;
+
+	mutex_lock(&m->state_lock);
+	state = m->state;
+	mutex_unlock(&m->state_lock);
+	return state;
+}
+
+/* The kernel's table warns about ERROR, which only a reset leaves. */
+static int next_state(struct miglab_device *m, u32 from, u32 want, u32 *ret_to)
+{
+	enum vfio_device_mig_state to;
+	int ret;
+
+	if (from == MIGLAB_ERROR)
+		return -EIO;
+	ret = vfio_mig_get_next_state(&m->core.vdev, from, want, &to);
+	if (!ret)
+		*ret_to = to;
+	return ret;
+}
+
+static struct file *miglab_set_state(struct vfio_device *vdev, enum vfio_device_mig_state want)
+{
+	struct miglab_device *m = miglab_from_vfio(vdev);
+	struct file *file = NULL;
+	u32 gen;
+	int ret;
+
+	ret = claim(m, &gen);
+	if (ret)
+		return ERR_PTR(ret);
+	while (!ret) {
+		struct arc_run run = { .from = current_state(m), .gen = gen };
+
+		if (run.from == want)
+			break;
+		ret = next_state(m, run.from, want, &run.to);
+		if (!ret)
+			ret = arc_take(m, &run, want);
+		/* Only the last arc of a path opens a file. */
+		file = run.file;
+	}
+	unclaim(m);
+	return ret ? ERR_PTR(ret) : file;
+}
+
+static int miglab_get_state(struct vfio_device *vdev, enum vfio_device_mig_state *ret_state)
+{
+	*ret_state = current_state(miglab_from_vfio(vdev));
+	return 0;
+}
+
+/* What a saving session has left, else a whole stream; never 0. */
+static int miglab_get_data_size(struct vfio_device *vdev, unsigned long *ret_size)
+{
+	struct miglab_device *m = miglab_from_vfio(vdev);
+	struct miglab_session *s = NULL;
+	u64 size;
+
+	mutex_lock(&m->state_lock);
+	size = miglab_synthetic_stream_bytes(m->image->model.id.state_bytes);
+	if (m->session && miglab_state_is_saving(m->state))
+		s = miglab_session_get(m->session);
+	mutex_unlock(&m->state_lock);
+	if (s) {
+		size = max_t(u64, miglab_session_remaining(s), 1);
+		miglab_session_put(s);
+	}
+	*ret_size = size;
+	return 0;
+}
+
+const struct vfio_migration_ops miglab_migration_ops = {
+	.migration_set_state = miglab_set_state,
+	.migration_get_state = miglab_get_state,
+	.migration_get_data_size = miglab_get_data_size,
+};
+
+int miglab_migration_open(struct miglab_device *m)
+{
+	const struct pci_dev *pdev = m->core.pdev;
+	struct miglab_identity id = {
+		.vendor = pdev->vendor,
+		.device = pdev->device,
+		.subvendor = pdev->subsystem_vendor,
+		.subdevice = pdev->subsystem_device,
+	};
+	struct miglab_image *image;
+	struct miglab_config config;
+
+	mutex_lock(&m->state_lock);
+	config = m->config;
+	mutex_unlock(&m->state_lock);
+
+	id.model = config.model->model;
+	id.state_bytes = config.state_bytes;
+	image = miglab_image_new(&id, m->stats);
+	if (IS_ERR(image))
+		return PTR_ERR(image);
+	image->model.rate = config.rate;
+	miglab_synthetic_run(&image->model, true, ktime_get_ns());
+
+	mutex_lock(&m->state_lock);
+	m->core.vdev.migration_flags = config.profile->flags;
+	m->image = image;
+	m->state = MIGLAB_RUNNING;
+	m->state_lost = false;
+	m->fingerprinted = false;
+	mutex_unlock(&m->state_lock);
+	return 0;
+}
+
+/* The session leaves the device; to be dropped by the caller without the lock. */
+static struct miglab_session *detach_session(struct miglab_device *m)
+{
+	struct miglab_session *s = m->session;
+
+	lockdep_assert_held(&m->state_lock);
+	m->session = NULL;
+	if (s)
+		miglab_session_kill(s);
+	return s;
+}
+
+void miglab_migration_close(struct miglab_device *m)
+{
+	struct miglab_session *s;
+	struct miglab_image *image;
+
+	mutex_lock(&m->state_lock);
+	s = detach_session(m);
+	image = m->image;
+	m->image = NULL;
+	m->state = MIGLAB_RUNNING;
+	/* The core switches bus mastering off for good when it closes. */
+	m->bus_master_off = false;
+	mutex_unlock(&m->state_lock);
+
+	if (s)
+		miglab_session_drop(s);
+	miglab_image_put(image);
+}
+
+void miglab_migration_reset_prepare(struct miglab_device *m)
+{
+	mutex_lock(&m->state_lock);
+	m->reset_gen++;
+	mutex_unlock(&m->state_lock);
+	wake_up_all(&m->wait);
+}
+
+void miglab_migration_reset_done(struct miglab_device *m)
+{
+	struct miglab_session *s;
+
+	mutex_lock(&m->state_lock);
+	m->reset_gen++;
+	m->state = MIGLAB_RUNNING;
+	m->state_lost = true;
+	miglab_bus_master_update(m);
+	s = detach_session(m);
+	mutex_unlock(&m->state_lock);
+	wake_up_all(&m->wait);
+
+	if (s)
+		miglab_session_drop(s);
+	miglab_stats_add(m->stats, MIGLAB_RESETS, 1);
+}
+
+void miglab_migration_abort(struct miglab_device *m)
+{
+	mutex_lock(&m->state_lock);
+	m->closing = true;
+	mutex_unlock(&m->state_lock);
+	wake_up_all(&m->wait);
+}
+
+void miglab_migration_set_rate(struct miglab_device *m, u64 rate)
+{
+	struct miglab_image *image = NULL;
+
+	mutex_lock(&m->state_lock);
+	m->config.rate = rate;
+	if (m->image)
+		image = miglab_image_get(m->image);
+	mutex_unlock(&m->state_lock);
+	if (!image)
+		return;
+
+	mutex_lock(&image->lock);
+	miglab_image_advance(image);
+	mutex_lock(&m->state_lock);
+	image->model.rate = m->config.rate;
+	if (m->session)
+		miglab_session_nudge(m->session);
+	mutex_unlock(&m->state_lock);
+	mutex_unlock(&image->lock);
+	miglab_image_put(image);
+}

@@ -1,0 +1,499 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/anon_inodes.h>
+#include <linux/file.h>
+#include <linux/jiffies.h>
+#include <linux/module.h>
+#include <linux/poll.h>
+#include <linux/uaccess.h>
+#include <linux/vfio.h>
+#include <linux/workqueue.h>
+
+#include "session.h"
+#include "trace.h"
+
+struct miglab_session {
+	struct kref kref;		/* one for the file, one for the device */
+	char bdf[MIGLAB_BDF];
+	struct miglab_stats *stats;
+	wait_queue_head_t wait;		/* poll() sleeps here */
+	struct delayed_work look;	/* wakes it when the device's state changes */
+
+	/*
+	 * Serialises read() and write(). Held over user copies and hence for as long as
+	 * a page fault takes; so nothing but read() and write() may take it. The first of
+	 * all locks. Guards the record while it is read or assembled.
+	 */
+	struct mutex io_lock;
+	u8 *record;			/* MIGLAB_RECORD_MAX bytes */
+	size_t staged;			/* bytes of the record in @record */
+	size_t taken;			/* ... of which the user has so many */
+
+	struct miglab_decoder decoder;	/* guarded by the image's lock */
+
+	/* Guards phase and image. The last of all locks, held for a few instructions. */
+	spinlock_t lock;
+	enum miglab_phase phase;
+	struct miglab_image *image;	/* NULL once dead */
+};
+
+/*
+ * The session's image, referenced and locked, or NULL when the session is dead.
+ * The phase is tested under the image's lock, since another session may use the
+ * image as soon as this one is dead.
+ */
+static struct miglab_image *session_enter(struct miglab_session *s, enum miglab_phase *ret_phase)
+{
+	struct miglab_image *image = NULL;
+	enum miglab_phase phase;
+
+	spin_lock(&s->lock);
+	if (s->image)
+		image = miglab_image_get(s->image);
+	spin_unlock(&s->lock);
+	if (!image)
+		return NULL;
+
+	mutex_lock(&image->lock);
+	spin_lock(&s->lock);
+	phase = s->phase;
+	spin_unlock(&s->lock);
+	if (phase == MIGLAB_PHASE_DEAD) {
+		mutex_unlock(&image->lock);
+		miglab_image_put(image);
+		return NULL;
+	}
+	*ret_phase = phase;
+	return image;
+}
+
+static void session_leave(struct miglab_image *image)
+{
+	mutex_unlock(&image->lock);
+	miglab_image_put(image);
+}
+
+/*
+ * Assembles the next record. Returns 0 when there is one; at the end of the data 1
+ * in STOP_COPY and -ENOMSG in pre-copy; -ENODEV when dead.
+ */
+static int session_stage(struct miglab_session *s)
+{
+	struct miglab_image *image;
+	enum miglab_phase phase;
+
+	image = session_enter(s, &phase);
+	if (!image)
+		return -ENODEV;
+	miglab_image_advance(image);
+	s->taken = 0;
+	s->staged = miglab_synthetic_stage(&image->model, &image->track,
+					   phase == MIGLAB_PHASE_STOPCOPY, s->record);
+	session_leave(image);
+	if (s->staged)
+		return 0;
+	return phase == MIGLAB_PHASE_STOPCOPY ? 1 : -ENOMSG;
+}
+
+/* The user has @n more bytes of the record. Returns -ENODEV when dead. */
+static int session_taken(struct miglab_session *s, size_t n)
+{
+	struct miglab_image *image;
+	enum miglab_phase phase;
+
+	image = session_enter(s, &phase);
+	if (!image)
+		return -ENODEV;
+	s->taken += n;
+	miglab_precopy_read(&image->track, n);
+	session_leave(image);
+	return 0;
+}
+
+/* Fills the user's buffer as far as there is data; the error, if any, goes to @ret_error. */
+static size_t session_copy_out(struct miglab_session *s, char __user *buf, size_t len,
+			       int *ret_error)
+{
+	size_t done = 0, n, left;
+	int ret = 0;
+
+	while (done < len && !ret && !(done && signal_pending(current))) {
+		if (s->taken == s->staged) {
+			ret = session_stage(s);
+			if (ret)
+				break;
+		}
+		n = min(len - done, s->staged - s->taken);
+		left = copy_to_user(buf + done, s->record + s->taken, n);
+		ret = session_taken(s, n - left);
+		if (ret)
+			break;
+		done += n - left;
+		if (left)
+			ret = -EFAULT;
+		cond_resched();
+	}
+	*ret_error = min(ret, 0);
+	return done;
+}
+
+static ssize_t save_read(struct file *file, char __user *buf, size_t len, loff_t *pos)
+{
+	struct miglab_session *s = file->private_data;
+	int error = 0;
+	size_t done;
+
+	if (!len)
+		return 0;
+	if (mutex_lock_interruptible(&s->io_lock))
+		return -ERESTARTSYS;
+	done = session_copy_out(s, buf, len, &error);
+	mutex_unlock(&s->io_lock);
+
+	miglab_stats_add(s->stats, MIGLAB_BYTES_READ, done);
+	trace_miglab_read(s->bdf, len, done ? done : error);
+	return done ? done : error;
+}
+
+/* Where the next bytes of the stream go, and how many; or an error. */
+static ssize_t session_want(struct miglab_session *s, u8 **ret_at)
+{
+	struct miglab_image *image;
+	enum miglab_phase phase;
+	ssize_t ret;
+
+	image = session_enter(s, &phase);
+	if (!image)
+		return -ENODEV;
+	ret = miglab_decoder_want(&s->decoder, ret_at);
+	session_leave(image);
+	return ret;
+}
+
+/* They have arrived. */
+static int session_got(struct miglab_session *s, size_t n)
+{
+	struct miglab_image *image;
+	enum miglab_phase phase;
+	int ret;
+
+	image = session_enter(s, &phase);
+	if (!image)
+		return -ENODEV;
+	ret = miglab_decoder_got(&s->decoder, n);
+	session_leave(image);
+	return ret;
+}
+
+/* Decodes the user's buffer; the error, if any, goes to @ret_error. */
+static size_t session_copy_in(struct miglab_session *s, const char __user *buf, size_t len,
+			      int *ret_error)
+{
+	size_t done = 0, left;
+	ssize_t n;
+	u8 *at;
+	int ret = 0;
+
+	while (done < len && !ret && !(done && signal_pending(current))) {
+		n = session_want(s, &at);
+		if (n < 0) {
+			ret = n;
+			break;
+		}
+		n = min_t(size_t, n, len - done);
+		left = copy_from_user(at, buf + done, n);
+		if (left < n)
+			ret = session_got(s, n - left);
+		if (ret)
+			break;
+		done += n - left;
+		if (left)
+			ret = -EFAULT;
+		cond_resched();
+	}
+	*ret_error = ret;
+	return done;
+}
+
+static ssize_t resume_write(struct file *file, const char __user *buf, size_t len, loff_t *pos)
+{
+	struct miglab_session *s = file->private_data;
+	int error = 0;
+	size_t done;
+
+	if (!len)
+		return 0;
+	if (mutex_lock_interruptible(&s->io_lock))
+		return -ERESTARTSYS;
+	done = session_copy_in(s, buf, len, &error);
+	mutex_unlock(&s->io_lock);
+
+	miglab_stats_add(s->stats, MIGLAB_BYTES_WRITTEN, done);
+	trace_miglab_write(s->bdf, len, done ? done : error);
+	return done ? done : error;
+}
+
+/*
+ * Is there something to read, or will never be? If there is nothing yet, has the work
+ * look again when the device's state changes next.
+ */
+static bool session_readable(struct miglab_session *s)
+{
+	u64 initial, dirty, next_ns;
+	struct miglab_image *image;
+	enum miglab_phase phase;
+
+	image = session_enter(s, &phase);
+	if (!image)
+		return true;
+	miglab_image_advance(image);
+	miglab_precopy_info(&image->track, &initial, &dirty);
+	next_ns = miglab_synthetic_next_ns(&image->model, ktime_get_ns());
+	session_leave(image);
+
+	if (phase == MIGLAB_PHASE_STOPCOPY || initial + dirty)
+		return true;
+	if (next_ns != U64_MAX)
+		schedule_delayed_work(&s->look, min_t(u64, nsecs_to_jiffies64(next_ns), HZ) + 1);
+	return false;
+}
+
+static void session_look(struct work_struct *work)
+{
+	struct miglab_session *s = container_of(work, struct miglab_session, look.work);
+
+	if (session_readable(s))
+		wake_up_all(&s->wait);
+}
+
+static __poll_t save_poll(struct file *file, poll_table *table)
+{
+	struct miglab_session *s = file->private_data;
+	__poll_t mask = 0;
+
+	poll_wait(file, &s->wait, table);
+	if (session_readable(s))
+		mask |= EPOLLIN | EPOLLRDNORM;
+	if (READ_ONCE(s->phase) == MIGLAB_PHASE_DEAD)
+		mask |= EPOLLHUP | EPOLLERR;
+	return mask;
+}
+
+static __poll_t resume_poll(struct file *file, poll_table *table)
+{
+	struct miglab_session *s = file->private_data;
+	__poll_t mask = EPOLLOUT | EPOLLWRNORM;
+
+	poll_wait(file, &s->wait, table);
+	if (READ_ONCE(s->phase) == MIGLAB_PHASE_DEAD)
+		mask |= EPOLLHUP | EPOLLERR;
+	return mask;
+}
+
+/*
+ * VFIO_MIG_GET_PRECOPY_INFO. Not vfio_check_precopy_ioctl(), which looks at the
+ * device: that may be gone. The flags returned are 0, which both versions of the
+ * interface allow for a device that never begins anew.
+ */
+static long save_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	const size_t minsz = offsetofend(struct vfio_precopy_info, dirty_bytes);
+	struct miglab_session *s = file->private_data;
+	struct vfio_precopy_info info = { .argsz = 0 };
+	void __user *user = (void __user *)arg;
+	struct miglab_image *image;
+	enum miglab_phase phase;
+	u64 initial, dirty;
+
+	if (cmd != VFIO_MIG_GET_PRECOPY_INFO)
+		return -ENOTTY;
+	if (copy_from_user(&info.argsz, user, sizeof(info.argsz)))
+		return -EFAULT;
+	if (info.argsz < minsz)
+		return -EINVAL;
+
+	image = session_enter(s, &phase);
+	if (!image)
+		return -EINVAL;
+	miglab_image_advance(image);
+	miglab_precopy_info(&image->track, &initial, &dirty);
+	session_leave(image);
+	if (phase != MIGLAB_PHASE_PRECOPY)
+		return -EINVAL;
+
+	info.initial_bytes = initial;
+	info.dirty_bytes = dirty;
+	return copy_to_user(user, &info, minsz) ? -EFAULT : 0;
+}
+
+static void session_free(struct kref *kref)
+{
+	struct miglab_session *s = container_of(kref, struct miglab_session, kref);
+
+	miglab_stats_add(s->stats, MIGLAB_CHUNKS_LIVE, -1);
+	miglab_stats_add(s->stats, MIGLAB_SESSIONS_LIVE, -1);
+	miglab_stats_put(s->stats);
+	mutex_destroy(&s->io_lock);
+	kvfree(s->record);
+	kfree(s);
+}
+
+struct miglab_session *miglab_session_get(struct miglab_session *s)
+{
+	kref_get(&s->kref);
+	return s;
+}
+
+void miglab_session_put(struct miglab_session *s)
+{
+	kref_put(&s->kref, session_free);
+}
+
+static int session_release(struct inode *inode, struct file *file)
+{
+	struct miglab_session *s = file->private_data;
+
+	cancel_delayed_work_sync(&s->look);
+	miglab_session_put(s);
+	return 0;
+}
+
+static const struct file_operations save_fops = {
+	.owner = THIS_MODULE,
+	.read = save_read,
+	.poll = save_poll,
+	.unlocked_ioctl = save_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.release = session_release,
+};
+
+static const struct file_operations resume_fops = {
+	.owner = THIS_MODULE,
+	.write = resume_write,
+	.poll = resume_poll,
+	.release = session_release,
+};
+
+static struct miglab_session *session_alloc(struct miglab_image *image, enum miglab_phase phase,
+					    const char *bdf)
+{
+	struct miglab_session *s;
+
+	s = kzalloc(sizeof(*s), GFP_KERNEL_ACCOUNT);
+	if (!s)
+		return NULL;
+	s->record = kvmalloc(MIGLAB_RECORD_MAX, GFP_KERNEL_ACCOUNT);
+	if (!s->record) {
+		kfree(s);
+		return NULL;
+	}
+	kref_init(&s->kref);
+	strscpy(s->bdf, bdf, sizeof(s->bdf));
+	init_waitqueue_head(&s->wait);
+	INIT_DELAYED_WORK(&s->look, session_look);
+	mutex_init(&s->io_lock);
+	spin_lock_init(&s->lock);
+	s->phase = phase;
+	s->image = miglab_image_get(image);
+	s->stats = miglab_stats_get(image->stats);
+	miglab_stats_add(s->stats, MIGLAB_SESSIONS_LIVE, 1);
+	miglab_stats_add(s->stats, MIGLAB_CHUNKS_LIVE, 1);
+	miglab_decoder_init(&s->decoder, &image->model.id, s->record, miglab_synthetic_put_pages,
+			    &image->model);
+	return s;
+}
+
+struct miglab_session *miglab_session_new(struct miglab_image *image, enum miglab_phase phase,
+					  const char *bdf, struct file **ret_file)
+{
+	bool save = phase != MIGLAB_PHASE_RESUMING;
+	struct miglab_session *s;
+	struct file *file;
+
+	s = session_alloc(image, phase, bdf);
+	if (!s)
+		return ERR_PTR(-ENOMEM);
+	file = anon_inode_getfile("miglab", save ? &save_fops : &resume_fops, s,
+				  save ? O_RDONLY : O_WRONLY);
+	if (IS_ERR(file)) {
+		miglab_session_kill(s);
+		miglab_session_drop(s);
+		return ERR_CAST(file);
+	}
+	stream_open(file_inode(file), file);
+	trace_miglab_session(s->bdf, save ? "save" : "resume");
+	*ret_file = file;
+	return miglab_session_get(s);
+}
+
+void miglab_session_finalize(struct miglab_session *s)
+{
+	spin_lock(&s->lock);
+	if (s->phase == MIGLAB_PHASE_PRECOPY)
+		s->phase = MIGLAB_PHASE_STOPCOPY;
+	spin_unlock(&s->lock);
+	wake_up_all(&s->wait);
+}
+
+void miglab_session_nudge(struct miglab_session *s)
+{
+	wake_up_all(&s->wait);
+}
+
+void miglab_session_kill(struct miglab_session *s)
+{
+	spin_lock(&s->lock);
+	s->phase = MIGLAB_PHASE_DEAD;
+	spin_unlock(&s->lock);
+	wake_up_all(&s->wait);
+}
+
+void miglab_session_drop(struct miglab_session *s)
+{
+	struct miglab_image *image;
+
+	spin_lock(&s->lock);
+	image = s->image;
+	s->image = NULL;
+	spin_unlock(&s->lock);
+	if (image)
+		miglab_image_put(image);
+	trace_miglab_session(s->bdf, "end");
+	miglab_session_put(s);
+}
+
+int miglab_session_seal(struct miglab_session *s, struct miglab_image **ret_image)
+{
+	struct miglab_image *image;
+	enum miglab_phase phase;
+	int ret;
+
+	image = session_enter(s, &phase);
+	if (!image)
+		return -ENODEV;
+	ret = miglab_decoder_finish(&s->decoder);
+	if (ret) {
+		session_leave(image);
+		return ret;
+	}
+	miglab_session_kill(s);
+	mutex_unlock(&image->lock);
+	*ret_image = image;
+	return 0;
+}
+
+u64 miglab_session_remaining(struct miglab_session *s)
+{
+	struct miglab_image *image;
+	enum miglab_phase phase;
+	u64 ret = 0;
+
+	image = session_enter(s, &phase);
+	if (!image)
+		return 0;
+	if (phase != MIGLAB_PHASE_RESUMING) {
+		miglab_image_advance(image);
+		ret = miglab_precopy_remaining(&image->track);
+	}
+	session_leave(image);
+	return ret;
+}
