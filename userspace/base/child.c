@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "base/child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+/* In the child. */
+static void become(char *const *argv, const char *log, int out, pid_t parent)
+{
+	sigset_t none;
+	int fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (getppid() == parent && fd >= 0 && dup2(fd, STDERR_FILENO) >= 0 &&
+	    (out < 0 || dup2(out, STDOUT_FILENO) >= 0)) {
+		execv(argv[0], argv);
+		dprintf(STDERR_FILENO, "cannot run %s: %s\n", argv[0], strerror(errno));
+	}
+	_exit(3);
+}
+
+int child_start(struct child *child, const char *name, char *const *argv, const char *log,
+		bool with_output, struct error *err)
+{
+	int fds[2] = { -1, -1 };
+	pid_t parent = getpid();
+
+	*child = (struct child){ .name = name, .out = -1 };
+	snprintf(child->log, sizeof(child->log), "%s", log);
+	if (with_output && pipe2(fds, O_CLOEXEC))
+		return error_set(err, -errno, "no pipe for the %s: %s", name, strerror(errno));
+	child->pid = fork();
+	if (child->pid == 0)
+		become(argv, log, fds[1], parent);
+	if (fds[1] >= 0)
+		close(fds[1]);
+	child->out = fds[0];
+	if (child->pid < 0) {
+		child->pid = 0;
+		return error_set(err, -errno, "cannot start the %s: %s", name, strerror(errno));
+	}
+	return 0;
+}
+
+static bool reap(struct child *child, int flags)
+{
+	int status;
+
+	if (child->pid && waitpid(child->pid, &status, flags) == child->pid) {
+		child->pid = 0;
+		child->status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+	}
+	return !child->pid;
+}
+
+bool child_ended(struct child *child, uint64_t deadline_ns)
+{
+	uint64_t now_ns = clock_ns();
+	struct pollfd end = { .events = POLLIN };
+
+	if (reap(child, WNOHANG) || deadline_ns <= now_ns)
+		return !child->pid;
+	end.fd = syscall(SYS_pidfd_open, child->pid, 0);
+	if (end.fd >= 0) {
+		poll(&end, 1, (deadline_ns - now_ns) / NSEC_PER_MSEC + 1);
+		close(end.fd);
+	}
+	return reap(child, WNOHANG);
+}
+
+void child_end(struct child *child)
+{
+	if (child->pid) {
+		kill(child->pid, SIGKILL);
+		reap(child, 0);
+	}
+	if (child->out > 0)
+		close(child->out);
+	child->out = -1;
+}
+
+void child_print_log(const struct child *child)
+{
+	FILE *log = child->name ? fopen(child->log, "re") : NULL;
+	char line[1024];
+
+	if (!log)
+		return;
+	while (fgets(line, sizeof(line), log))
+		fprintf(stderr, "%s: %s", child->name, line);
+	fclose(log);
+}
