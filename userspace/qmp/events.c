@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "qmp/events.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static const char *const state_names[] = {
+	[QMP_VFIO_STOP] = "stop",
+	[QMP_VFIO_RUNNING] = "running",
+	[QMP_VFIO_STOP_COPY] = "stop-copy",
+	[QMP_VFIO_RESUMING] = "resuming",
+	[QMP_VFIO_RUNNING_P2P] = "running-p2p",
+	[QMP_VFIO_PRE_COPY] = "pre-copy",
+	[QMP_VFIO_PRE_COPY_P2P] = "pre-copy-p2p",
+	[QMP_VFIO_PRE_COPY_P2P_PREPARE] = "pre-copy-p2p-prepare",
+};
+
+const char *qmp_vfio_state_name(unsigned int state)
+{
+	return state < sizeof(state_names) / sizeof(state_names[0]) ? state_names[state] : NULL;
+}
+
+/* Where -device ...,id=ID puts a device in QEMU's object tree; NULL: no memory. */
+static struct json_object *qom_path(const char *device_id)
+{
+	struct json_object *path;
+	char *text;
+
+	if (asprintf(&text, "/machine/peripheral/%s", device_id) < 0)
+		return NULL;
+	path = json_object_new_string(text);
+	free(text);
+	return path;
+}
+
+struct json_object *qmp_vfio_migration_data(const char *device_id, unsigned int state)
+{
+	const char *name = qmp_vfio_state_name(state);
+	struct json_object *data;
+
+	if (!name)
+		return NULL;
+
+	data = json_object_new_object();
+	json_object_object_add(data, "device-id", json_object_new_string(device_id));
+	json_object_object_add(data, "qom-path", qom_path(device_id));
+	json_object_object_add(data, "device-state", json_object_new_string(name));
+	return data;
+}
+
+struct json_object *qmp_migration_data(const char *status)
+{
+	struct json_object *data = json_object_new_object();
+
+	json_object_object_add(data, "status", json_object_new_string(status));
+	return data;
+}

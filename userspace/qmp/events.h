@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The data of QEMU's events. Names and spelling are those of qapi/vfio.json,
+ * qapi/migration.json and qapi/run-state.json. STOP and RESUME have no data.
+ */
+#ifndef MIGLAB_QMP_EVENTS_H
+#define MIGLAB_QMP_EVENTS_H
+
+#include <json-c/json.h>
+
+#define QMP_EVENT_VFIO_MIGRATION	"VFIO_MIGRATION"
+#define QMP_EVENT_MIGRATION		"MIGRATION"
+#define QMP_EVENT_STOP			"STOP"
+#define QMP_EVENT_RESUME		"RESUME"
+
+/*
+ * QEMU's QapiVfioMigrationState, except that the values are those of enum
+ * vfio_device_mig_state, so that a device's state needs no translation. ERROR (0)
+ * has no event. The last one is no state: it announces PRE_COPY_P2P.
+ */
+enum qmp_vfio_state {
+	QMP_VFIO_STOP = 1,
+	QMP_VFIO_RUNNING,
+	QMP_VFIO_STOP_COPY,
+	QMP_VFIO_RESUMING,
+	QMP_VFIO_RUNNING_P2P,
+	QMP_VFIO_PRE_COPY,
+	QMP_VFIO_PRE_COPY_P2P,
+	QMP_VFIO_PRE_COPY_P2P_PREPARE,
+};
+
+/* "pre-copy-p2p-prepare" and so on; NULL for ERROR and for what is no state. Static text. */
+const char *qmp_vfio_state_name(unsigned int state);
+
+/* Data of VFIO_MIGRATION, owned by the caller; NULL where qmp_vfio_state_name() gives NULL. */
+struct json_object *qmp_vfio_migration_data(const char *device_id, unsigned int state);
+
+/* Data of MIGRATION; @status as MigrationStatus spells it, "active" and so on. */
+struct json_object *qmp_migration_data(const char *status);
+
+#endif

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "qmp/reader.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum scan {
+	SCAN_OK,
+	SCAN_BYTE,	/* no byte of JSON text */
+	SCAN_DEPTH,
+};
+
+int qmp_reader_init(struct qmp_reader *reader, size_t bytes_max, unsigned int depth_max)
+{
+	*reader = (struct qmp_reader){ .bytes_max = bytes_max, .depth_max = depth_max };
+
+	/* One more than allowed, since json-c does not count an empty innermost bracket. */
+	reader->tokener = json_tokener_new_ex((int)depth_max + 1);
+	if (!reader->tokener)
+		return -ENOMEM;
+
+	json_tokener_set_flags(reader->tokener,
+			       JSON_TOKENER_STRICT | JSON_TOKENER_ALLOW_TRAILING_CHARS);
+	return 0;
+}
+
+void qmp_reader_cleanup(struct qmp_reader *reader)
+{
+	if (reader->tokener)
+		json_tokener_free(reader->tokener);
+	reader->tokener = NULL;
+}
+
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+static bool is_open(char c)
+{
+	return c == '{' || c == '[';
+}
+
+/*
+ * RFC 3629, table of section 4. json-c's own check forgets a sequence that is
+ * split between two calls.
+ */
+static bool utf8_follows(struct qmp_reader *reader, unsigned char c)
+{
+	if (reader->utf8_left) {
+		bool ok = c >= reader->utf8_min && c <= reader->utf8_max;
+
+		reader->utf8_left = ok ? reader->utf8_left - 1 : 0;
+		reader->utf8_min = 0x80;
+		reader->utf8_max = 0xbf;
+		return ok;
+	}
+	if (c < 0x80)
+		return true;
+	if (c < 0xc2 || c > 0xf4)
+		return false;
+
+	reader->utf8_left = c < 0xe0 ? 1 : c < 0xf0 ? 2 : 3;
+	reader->utf8_min = c == 0xe0 ? 0xa0 : c == 0xf0 ? 0x90 : 0x80;
+	reader->utf8_max = c == 0xed ? 0x9f : c == 0xf4 ? 0x8f : 0xbf;
+	return true;
+}
+
+/* Follows strings and brackets; what they hold is json-c's business. */
+static enum scan scan_byte(struct qmp_reader *reader, char c)
+{
+	bool utf8 = utf8_follows(reader, (unsigned char)c);
+
+	if (reader->in_string) {
+		if (reader->escaped)
+			reader->escaped = false;
+		else if (c == '\\')
+			reader->escaped = true;
+		else if (c == '"')
+			reader->in_string = false;
+		return utf8 && (unsigned char)c >= ' ' ? SCAN_OK : SCAN_BYTE;
+	}
+
+	if (c == '"')
+		reader->in_string = true;
+	else if (is_open(c))
+		reader->depth++;
+	else if ((c == '}' || c == ']') && reader->depth)
+		reader->depth--;
+
+	/* json-c takes 'text', NaN and Infinity even when it is to be strict. */
+	if (!utf8 || strchr("'NI", c) || ((unsigned char)c < ' ' && !is_space(c)))
+		return SCAN_BYTE;
+	return reader->depth > reader->depth_max ? SCAN_DEPTH : SCAN_OK;
+}
+
+static void begin_value(struct qmp_reader *reader)
+{
+	json_tokener_reset(reader->tokener);
+	reader->inside = false;
+	reader->skipping = false;
+	reader->bytes = 0;
+	reader->depth = 0;
+	reader->in_string = false;
+	reader->escaped = false;
+	reader->utf8_left = 0;
+}
+
+/* Returns how much it took: less than @len when the skipping is over or went on too long. */
+static size_t skip(struct qmp_reader *reader, const char *buf, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len && reader->bytes < reader->bytes_max; i++) {
+		unsigned int depth = reader->depth;
+
+		if (!depth && !reader->in_string && is_open(buf[i])) {
+			begin_value(reader);
+			return i;
+		}
+		reader->bytes++;
+		scan_byte(reader, buf[i]);
+		if (buf[i] == '\n' || (depth && !reader->depth)) {
+			begin_value(reader);
+			return i + 1;
+		}
+	}
+	return i;
+}
+
+static int malformed(struct qmp_reader *reader, enum scan why, char c, struct error *err)
+{
+	reader->skipping = true;
+	if (why == SCAN_DEPTH)
+		return error_set(err, -EBADMSG, "JSON nesting depth limit exceeded");
+
+	/* The end of a line is also the end of the skipping, and it is used up. */
+	if (c == '\n')
+		begin_value(reader);
+	return error_set(err, -EBADMSG, "JSON parse error, stray byte 0x%02x", (unsigned char)c);
+}
+
+static int unparsable(struct qmp_reader *reader, struct error *err)
+{
+	enum json_tokener_error why = json_tokener_get_error(reader->tokener);
+
+	if (why == json_tokener_error_depth)
+		return malformed(reader, SCAN_DEPTH, 0, err);
+	reader->skipping = true;
+	return error_set(err, -EBADMSG, "JSON parse error, %s", json_tokener_error_desc(why));
+}
+
+/* Parses at most @len bytes, at least one. As qmp_reader_next(), 0 when all of them are used. */
+static int parse(struct qmp_reader *reader, const char *buf, size_t len, size_t *ret_used,
+		 struct json_object **ret_value, struct error *err)
+{
+	/* For json-c a NUL ends the text; it gets none. */
+	size_t i, end, text = strnlen(buf, len);
+	struct json_object *value;
+	enum json_tokener_error result;
+
+	value = json_tokener_parse_ex(reader->tokener, buf, (int)text);
+	result = json_tokener_get_error(reader->tokener);
+	end = result == json_tokener_continue ? len : json_tokener_get_parse_end(reader->tokener);
+
+	for (i = 0; i < end; i++) {
+		enum scan why = scan_byte(reader, buf[i]);
+
+		reader->bytes++;
+		if (why == SCAN_OK)
+			continue;
+		json_object_put(value);
+		*ret_used = i + 1;
+		return malformed(reader, why, buf[i], err);
+	}
+
+	*ret_used = end;
+	if (result == json_tokener_continue)
+		return 0;
+	if (result != json_tokener_success)
+		return unparsable(reader, err);
+
+	/* json-c also takes the white space behind a value. */
+	for (; end && is_space(buf[end - 1]); end--)
+		reader->bytes--;
+	reader->inside = false;
+	*ret_value = value;
+	return 1;
+}
+
+int qmp_reader_next(struct qmp_reader *reader, const char *buf, size_t len, size_t *ret_used,
+		    struct json_object **ret_value, struct error *err)
+{
+	size_t used = 0, part, room;
+	int ret;
+
+	if (reader->skipping)
+		used = skip(reader, buf, len);
+	else if (!reader->inside)
+		begin_value(reader);
+
+	if (!reader->skipping && !reader->inside) {
+		while (used < len && is_space(buf[used]))
+			used++;
+		reader->inside = used < len;
+	}
+
+	*ret_used = used;
+	room = reader->bytes_max - reader->bytes;
+	if (reader->skipping)
+		return room ? 0 : error_set(err, -EOVERFLOW, "malformed JSON without an end");
+	if (used == len)
+		return 0;
+	if (!room)
+		return error_set(err, -EMSGSIZE, "JSON token size limit exceeded");
+
+	ret = parse(reader, buf + used, room < len - used ? room : len - used, &part, ret_value,
+		    err);
+	*ret_used += part;
+	return ret;
+}
