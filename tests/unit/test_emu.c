@@ -1,0 +1,818 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The emulated device through device/ops.h and device/lab.h only; the core's
+ * headers serve to build hostile streams.
+ */
+#include "unit.h"
+
+#include <pthread.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "core/stream.h"
+#include "device/lab.h"
+#include "device/ops.h"
+
+#define HOLD "arc=PRE_COPY>PRE_COPY_P2P hold"
+
+struct blob {
+	uint8_t *data;
+	size_t size;
+};
+
+static struct device *open_dev(const char *spec)
+{
+	struct device *dev;
+	struct error err;
+
+	if (device_open(spec, &dev, &err))
+		fail_msg("%s: %s", spec, err.text);
+	return dev;
+}
+
+static void go(struct device *dev, uint32_t state)
+{
+	struct error err;
+
+	if (dev->ops->set_state(dev, state, &err))
+		fail_msg("%s", err.text);
+}
+
+static uint32_t state_of(struct device *dev)
+{
+	struct error err;
+	uint32_t state;
+
+	assert_int_equal(dev->ops->get_state(dev, &state, &err), 0);
+	return state;
+}
+
+static char *attribute(struct device *dev, const char *name)
+{
+	struct error err;
+	char *text;
+
+	if (dev->lab->ops->read(dev->lab, name, &text, &err))
+		fail_msg("%s", err.text);
+	return text;
+}
+
+static void assert_attribute(struct device *dev, const char *name, const char *expected)
+{
+	char *text = attribute(dev, name);
+
+	assert_string_equal(text, expected);
+	free(text);
+}
+
+static void set_attribute(struct device *dev, const char *name, const char *text)
+{
+	struct error err;
+
+	if (dev->lab->ops->write(dev->lab, name, text, &err))
+		fail_msg("%s", err.text);
+}
+
+static unsigned long long stat_of(struct device *dev, const char *key)
+{
+	char *text = attribute(dev, "stats"), *line;
+	unsigned long long value;
+
+	line = strstr(text, key);
+	assert_non_null(line);
+	assert_int_equal(sscanf(line + strlen(key), " %llu", &value), 1);
+	free(text);
+	return value;
+}
+
+static struct lab_arc *history(struct device *dev, size_t *ret_count)
+{
+	char *text = attribute(dev, "history");
+	struct lab_arc *arcs;
+	struct error err;
+
+	if (lab_parse_history(text, &arcs, ret_count, &err))
+		fail_msg("%s", err.text);
+	free(text);
+	return arcs;
+}
+
+/* Reads until read() has no bytes for now; returns what it said then. */
+static ssize_t drain(struct device *dev, struct blob *blob, size_t chunk)
+{
+	ssize_t n;
+
+	for (;;) {
+		blob->data = realloc(blob->data, blob->size + chunk);
+		assert_non_null(blob->data);
+		n = dev->ops->read(dev, blob->data + blob->size, chunk);
+		if (n <= 0)
+			return n;
+		blob->size += n;
+	}
+}
+
+/* A whole stream, from RUNNING to STOP_COPY through the pre-copy states. */
+static struct blob save(struct device *dev)
+{
+	struct blob blob = { 0 };
+
+	go(dev, VFIO_DEVICE_STATE_PRE_COPY);
+	assert_int_equal(drain(dev, &blob, 4000), -ENOMSG);
+	go(dev, VFIO_DEVICE_STATE_PRE_COPY_P2P);
+	go(dev, VFIO_DEVICE_STATE_STOP_COPY);
+	assert_int_equal(drain(dev, &blob, 70000), 0);
+	return blob;
+}
+
+static void feed(struct device *dev, const uint8_t *data, size_t size)
+{
+	while (size) {
+		ssize_t n = dev->ops->write(dev, data, size);
+
+		assert_true(n > 0);
+		data += n;
+		size -= n;
+	}
+}
+
+static void load(struct device *dev, const struct blob *blob)
+{
+	go(dev, VFIO_DEVICE_STATE_RESUMING);
+	feed(dev, blob->data, blob->size);
+	go(dev, VFIO_DEVICE_STATE_STOP);
+}
+
+static bool same_attribute(struct device *a, struct device *b, const char *name)
+{
+	char *ta = attribute(a, name), *tb = attribute(b, name);
+	bool same = !strcmp(ta, tb);
+
+	free(ta);
+	free(tb);
+	return same;
+}
+
+/* The whole FSM, as uapi/linux/vfio.h has it: the next state on each path. */
+static const uint32_t order[7] = { 1, 2, 5, 6, 7, 3, 4 };
+static const uint32_t next_state[7][7] = {
+	/* to STP RUN RP2 PRC PP2 SCP RES; 0: refused */
+	/* STP */ { 1, 5, 5, 5, 5, 3, 4 },
+	/* RUN */ { 5, 2, 5, 6, 5, 5, 5 },
+	/* RP2 */ { 1, 2, 5, 2, 7, 1, 1 },
+	/* PRC */ { 2, 2, 2, 6, 7, 7, 2 },
+	/* PP2 */ { 5, 5, 5, 6, 7, 3, 5 },
+	/* SCP */ { 1, 1, 1, 0, 0, 3, 1 },
+	/* RES */ { 1, 1, 1, 1, 1, 1, 4 },
+};
+
+static size_t index_of(uint32_t state)
+{
+	for (size_t i = 0; i < 7; i++)
+		if (order[i] == state)
+			return i;
+	fail_msg("no state %u", state);
+	return 0;
+}
+
+static void check_path(struct device *dev, size_t skip, uint32_t from, uint32_t to)
+{
+	size_t count, i;
+	struct lab_arc *arcs = history(dev, &count);
+
+	for (i = skip; from != to; i++) {
+		uint32_t next = next_state[index_of(from)][index_of(to)];
+
+		assert_true(i < count);
+		assert_int_equal(arcs[i].from, from);
+		assert_int_equal(arcs[i].to, next);
+		assert_int_equal(arcs[i].requested, to);
+		assert_int_equal(arcs[i].result, 0);
+		assert_int_equal(arcs[i].pid, getpid());
+		assert_true(arcs[i].begin_ns <= arcs[i].end_ns);
+		from = next;
+	}
+	assert_int_equal(i, count);
+	free(arcs);
+}
+
+static void check_pair(const struct blob *stream, uint32_t from, uint32_t to)
+{
+	struct device *dev = open_dev("emu:rules=,dirty_bytes_per_sec=0");
+	const bool legal = to && to < 8 && next_state[index_of(from)][index_of(to)];
+	struct error err = { "" };
+	size_t before;
+	int ret;
+
+	go(dev, from);
+	if (from == VFIO_DEVICE_STATE_RESUMING && to != from)
+		feed(dev, stream->data, stream->size);
+	free(history(dev, &before));
+	ret = dev->ops->set_state(dev, to, &err);
+	assert_int_equal(ret, legal ? 0 : -EINVAL);
+	assert_int_equal(state_of(dev), legal ? to : from);
+	assert_true(legal == !err.text[0]);
+	check_path(dev, before, from, legal ? to : from);
+	dev->ops->close(dev);
+}
+
+static void test_every_pair_follows_the_table(void **arg)
+{
+	struct device *dev = open_dev("emu:rules=,dirty_bytes_per_sec=0");
+	struct blob stream = save(dev);
+
+	(void)arg;
+	for (size_t from = 0; from < 7; from++) {
+		for (size_t to = 0; to < 7; to++)
+			check_pair(&stream, order[from], order[to]);
+		check_pair(&stream, order[from], VFIO_DEVICE_STATE_ERROR);
+		check_pair(&stream, order[from], 8);
+		check_pair(&stream, order[from], UINT32_MAX);
+	}
+	free(stream.data);
+	dev->ops->close(dev);
+}
+
+static void test_migration_restores_the_state(void **arg)
+{
+	struct device *src = open_dev("emu:rules=,dirty_bytes_per_sec=0,state_bytes=300K");
+	struct device *dst = open_dev("emu:rules=,dirty_bytes_per_sec=0,state_bytes=300K");
+	struct blob stream = save(src);
+
+	(void)arg;
+	go(dst, VFIO_DEVICE_STATE_STOP);
+	assert_false(same_attribute(src, dst, "fingerprint"));
+	load(dst, &stream);
+	assert_true(same_attribute(src, dst, "fingerprint"));
+	free(stream.data);
+	src->ops->close(src);
+	dst->ops->close(dst);
+}
+
+static void test_migration_of_a_changing_state(void **arg)
+{
+	struct device *src = open_dev("emu:rules=,dirty_bytes_per_sec=1G,state_bytes=1M");
+	struct device *dst = open_dev("emu:rules=,state_bytes=1M");
+	struct precopy_info info = { 1, 0 };
+	struct blob stream = { 0 };
+	struct error err;
+	uint8_t byte;
+
+	(void)arg;
+	go(src, VFIO_DEVICE_STATE_PRE_COPY);
+	assert_int_equal(src->ops->precopy_info(src, &info, &err), 0);
+	/* byte by byte for a while, so that the device's changes meet the initial pass */
+	for (size_t i = 0; i < 3000; i++) {
+		stream.data = realloc(stream.data, stream.size + 1);
+		assert_int_equal(src->ops->read(src, &byte, 1), 1);
+		stream.data[stream.size++] = byte;
+	}
+	while (info.initial_bytes) {
+		stream.data = realloc(stream.data, stream.size + 10000);
+		stream.size += src->ops->read(src, stream.data + stream.size, 10000);
+		assert_int_equal(src->ops->precopy_info(src, &info, &err), 0);
+	}
+	/* at 1 GiB/s pages change within microseconds: the rest has something to send again */
+	assert_int_equal(src->ops->wait(src, 10000), 1);
+	assert_int_equal(src->ops->precopy_info(src, &info, &err), 0);
+	assert_true(info.dirty_bytes > 0);
+	go(src, VFIO_DEVICE_STATE_STOP_COPY);
+	assert_int_equal(drain(src, &stream, 4096), 0);
+	assert_true(stream.size > (1u << 20) + 4096);
+
+	load(dst, &stream);
+	assert_true(same_attribute(src, dst, "fingerprint"));
+	assert_int_equal(stat_of(src, "bytes_read"), stream.size);
+	assert_int_equal(stat_of(dst, "bytes_written"), stream.size);
+	free(stream.data);
+	src->ops->close(src);
+	dst->ops->close(dst);
+}
+
+static void test_precopy_end_is_enomsg_and_final_end_is_zero(void **arg)
+{
+	struct device *dev = open_dev("emu:rules=,dirty_bytes_per_sec=0,state_bytes=64K");
+	struct precopy_info info;
+	struct blob stream = { 0 };
+	struct error err;
+	uint64_t initial;
+
+	(void)arg;
+	assert_int_equal(dev->ops->precopy_info(dev, &info, &err), -EBADF);
+	go(dev, VFIO_DEVICE_STATE_PRE_COPY);
+	assert_int_equal(dev->ops->precopy_info(dev, &info, &err), 0);
+	assert_true(info.initial_bytes > 64 << 10);
+	assert_int_equal(info.dirty_bytes, 0);
+	initial = info.initial_bytes;
+	assert_int_equal(dev->ops->wait(dev, 0), 1);
+	assert_int_equal(drain(dev, &stream, 1000), -ENOMSG);
+	assert_int_equal(stream.size, initial);
+	assert_int_equal(dev->ops->precopy_info(dev, &info, &err), 0);
+	assert_int_equal(info.initial_bytes, 0);
+	assert_int_equal(info.dirty_bytes, 0);
+	assert_int_equal(dev->ops->wait(dev, 0), 0);
+	assert_int_equal(dev->ops->read(dev, &info, 0), 0);
+
+	/* new work wakes the reader, from whichever thread it was ordered */
+	set_attribute(dev, "dirty_bytes_per_sec", "1048576\n");
+	assert_int_equal(dev->ops->wait(dev, 10000), 1);
+
+	go(dev, VFIO_DEVICE_STATE_STOP_COPY);
+	assert_int_equal(dev->ops->precopy_info(dev, &info, &err), -EINVAL);
+	assert_int_equal(drain(dev, &stream, 1000), 0);
+	assert_int_equal(dev->ops->wait(dev, 0), 1);
+	assert_int_equal(dev->ops->read(dev, &info, sizeof(info)), 0);
+	go(dev, VFIO_DEVICE_STATE_STOP);
+	assert_int_equal(dev->ops->read(dev, &info, sizeof(info)), -EBADF);
+	assert_int_equal(dev->ops->wait(dev, 0), -EBADF);
+	free(stream.data);
+	dev->ops->close(dev);
+}
+
+static void test_data_size_holds(void **arg)
+{
+	struct device *dev = open_dev("emu:rules=,dirty_bytes_per_sec=0,state_bytes=1M");
+	struct blob stream = { 0 };
+	uint64_t whole, rest;
+	struct error err;
+
+	(void)arg;
+	assert_int_equal(dev->ops->data_size(dev, &whole, &err), 0);
+	go(dev, VFIO_DEVICE_STATE_STOP_COPY);
+	assert_int_equal(drain(dev, &stream, 5000), 0);
+	assert_true(stream.size <= whole);
+	assert_int_equal(dev->ops->data_size(dev, &rest, &err), 0);
+	assert_int_equal(rest, 1);
+	free(stream.data);
+	dev->ops->close(dev);
+}
+
+static void test_one_session_from_precopy_to_stop_copy(void **arg)
+{
+	struct device *src = open_dev("emu:rules=,dirty_bytes_per_sec=0");
+	struct device *dst = open_dev("emu:rules=");
+	struct blob stream = { .data = malloc(100), .size = 100 };
+
+	(void)arg;
+	go(src, VFIO_DEVICE_STATE_PRE_COPY);
+	assert_int_equal(src->ops->read(src, stream.data, 100), MIGLAB_HEADER_BYTES);
+	stream.size = MIGLAB_HEADER_BYTES;
+	/* back and forth: no arc of these may lose or repeat a byte */
+	go(src, VFIO_DEVICE_STATE_PRE_COPY_P2P);
+	stream.data = realloc(stream.data, stream.size + 10);
+	assert_int_equal(src->ops->read(src, stream.data + stream.size, 10), 10);
+	stream.size += 10;
+	go(src, VFIO_DEVICE_STATE_PRE_COPY);
+	go(src, VFIO_DEVICE_STATE_STOP_COPY);
+	assert_int_equal(stat_of(src, "sessions_live"), 1);
+	assert_int_equal(drain(src, &stream, 65536), 0);
+	load(dst, &stream);
+	assert_true(same_attribute(src, dst, "fingerprint"));
+	free(stream.data);
+	src->ops->close(src);
+	dst->ops->close(dst);
+}
+
+static void test_a_closed_session_stays_closed(void **arg)
+{
+	struct device *dev = open_dev("emu:rules=");
+	uint8_t byte;
+
+	(void)arg;
+	dev->ops->end_session(dev);
+	go(dev, VFIO_DEVICE_STATE_PRE_COPY);
+	dev->ops->end_session(dev);
+	assert_int_equal(dev->ops->read(dev, &byte, 1), -EBADF);
+	go(dev, VFIO_DEVICE_STATE_STOP_COPY);
+	assert_int_equal(dev->ops->read(dev, &byte, 1), -EBADF);
+	go(dev, VFIO_DEVICE_STATE_RUNNING);
+	go(dev, VFIO_DEVICE_STATE_PRE_COPY);
+	assert_int_equal(dev->ops->read(dev, &byte, 1), 1);
+	assert_int_equal(dev->ops->write(dev, &byte, 1), -EBADF);
+	dev->ops->close(dev);
+}
+
+/* One byte of the state is wrong, all checksums of the stream are right. */
+static void test_a_corrupt_page_changes_the_fingerprint_only(void **arg)
+{
+	struct device *src = open_dev("emu:rules=,dirty_bytes_per_sec=0,state_bytes=64K");
+	struct device *dst = open_dev("emu:rules=,state_bytes=64K");
+	struct blob stream = save(src);
+	uint8_t *record = stream.data + MIGLAB_HEADER_BYTES;
+
+	(void)arg;
+	record[MIGLAB_PAGES_BYTES + 5000] ^= 1;
+	assert_int_equal(miglab_stream_put_pages(record, 0, 65536), MIGLAB_PAGES_BYTES + 65536);
+	load(dst, &stream);
+	assert_false(same_attribute(src, dst, "fingerprint"));
+	record[MIGLAB_PAGES_BYTES + 5000] ^= 1;
+	miglab_stream_put_pages(record, 0, 65536);
+	load(dst, &stream);
+	assert_true(same_attribute(src, dst, "fingerprint"));
+	free(stream.data);
+	src->ops->close(src);
+	dst->ops->close(dst);
+}
+
+static void assert_stuck_until_reset(struct device *dev)
+{
+	struct error err;
+
+	assert_int_equal(dev->ops->set_state(dev, VFIO_DEVICE_STATE_STOP, &err), -EINVAL);
+	assert_int_equal(dev->ops->set_state(dev, VFIO_DEVICE_STATE_RUNNING, &err), -EINVAL);
+	assert_int_equal(state_of(dev), VFIO_DEVICE_STATE_RESUMING);
+	assert_int_equal(dev->ops->reset(dev, &err), 0);
+	assert_int_equal(state_of(dev), VFIO_DEVICE_STATE_RUNNING);
+	assert_attribute(dev, "fingerprint", "none\n");
+	assert_int_equal(stat_of(dev, "sessions_live"), 0);
+	assert_int_equal(stat_of(dev, "images_live"), 1);
+}
+
+static void test_a_truncated_stream_is_refused(void **arg)
+{
+	struct device *src = open_dev("emu:rules=,dirty_bytes_per_sec=0,state_bytes=8K");
+	struct device *dst = open_dev("emu:rules=,dirty_bytes_per_sec=0,state_bytes=8K");
+	struct blob stream = save(src);
+
+	(void)arg;
+	for (size_t size = 0; size < stream.size; size += 7) {
+		go(dst, VFIO_DEVICE_STATE_RESUMING);
+		feed(dst, stream.data, size);
+		assert_stuck_until_reset(dst);
+	}
+	load(dst, &stream);
+	assert_true(same_attribute(src, dst, "fingerprint"));
+	free(stream.data);
+	src->ops->close(src);
+	dst->ops->close(dst);
+}
+
+static void test_a_bad_stream_is_refused_for_good(void **arg)
+{
+	struct device *src = open_dev("emu:rules=,dirty_bytes_per_sec=0,state_bytes=8K");
+	struct device *dst = open_dev("emu:rules=,state_bytes=8K");
+	struct device *other = open_dev("emu:rules=,state_bytes=12K");
+	struct blob stream = save(src);
+
+	(void)arg;
+	go(other, VFIO_DEVICE_STATE_RESUMING);
+	assert_int_equal(other->ops->write(other, stream.data, stream.size), -EINVAL);
+	assert_stuck_until_reset(other);
+
+	stream.data[MIGLAB_HEADER_BYTES + MIGLAB_PAGES_BYTES] ^= 1;
+	go(dst, VFIO_DEVICE_STATE_RESUMING);
+	assert_int_equal(dst->ops->write(dst, stream.data, stream.size), -EINVAL);
+	assert_int_equal(dst->ops->write(dst, stream.data, 1), -EINVAL);
+	assert_int_equal(dst->ops->read(dst, stream.data, 1), -EBADF);
+	assert_stuck_until_reset(dst);
+	free(stream.data);
+	src->ops->close(src);
+	dst->ops->close(dst);
+	other->ops->close(other);
+}
+
+struct setter {
+	struct device *dev;
+	uint32_t state;
+	int ret;
+	pthread_t thread;
+};
+
+static void *setter_main(void *opaque)
+{
+	struct setter *s = opaque;
+	struct error err;
+
+	s->ret = s->dev->ops->set_state(s->dev, s->state, &err);
+	return NULL;
+}
+
+/* Starts a SET that the rules hold, and returns once it is held. */
+static void start_held(struct setter *s)
+{
+	const uint64_t deadline = clock_ns() + 60 * NSEC_PER_SEC;
+	bool held = false;
+
+	assert_int_equal(pthread_create(&s->thread, NULL, setter_main, s), 0);
+	while (!held) {
+		char *text = attribute(s->dev, "held");
+
+		held = strcmp(text, "none\n");
+		free(text);
+		assert_true(clock_ns() < deadline);
+		usleep(1000);
+	}
+}
+
+static int join(struct setter *s)
+{
+	assert_int_equal(pthread_join(s->thread, NULL), 0);
+	return s->ret;
+}
+
+static void test_hold_then_release(void **arg)
+{
+	struct device *dev = open_dev("emu:rules=" HOLD);
+	struct setter s = { .dev = dev, .state = VFIO_DEVICE_STATE_STOP_COPY };
+	struct lab_arc *arcs;
+	size_t count;
+
+	(void)arg;
+	go(dev, VFIO_DEVICE_STATE_PRE_COPY);
+	start_held(&s);
+	assert_attribute(dev, "held", "PRE_COPY>PRE_COPY_P2P seq=2 rule=1\n");
+	assert_attribute(dev, "state", "PRE_COPY\n");
+	assert_int_equal(state_of(dev), VFIO_DEVICE_STATE_PRE_COPY);
+	arcs = history(dev, &count);
+	assert_int_equal(count, 2);
+	assert_int_equal(arcs[1].result, 1);
+	assert_int_equal(arcs[1].end_ns, 0);
+	assert_int_equal(arcs[1].rule, 1);
+	assert_int_equal(arcs[1].requested, VFIO_DEVICE_STATE_STOP_COPY);
+	free(arcs);
+
+	set_attribute(dev, "release", "1\n");
+	assert_int_equal(join(&s), 0);
+	assert_attribute(dev, "held", "none\n");
+	assert_attribute(dev, "release", "0\n");
+	arcs = history(dev, &count);
+	assert_int_equal(count, 3);
+	assert_int_equal(arcs[1].result, 0);
+	assert_true(arcs[1].end_ns > arcs[1].begin_ns);
+	free(arcs);
+	dev->ops->close(dev);
+}
+
+static void test_release_then_hold(void **arg)
+{
+	struct device *dev = open_dev("emu:rules=" HOLD);
+
+	(void)arg;
+	set_attribute(dev, "release", "2");
+	go(dev, VFIO_DEVICE_STATE_PRE_COPY);
+	go(dev, VFIO_DEVICE_STATE_PRE_COPY_P2P);
+	go(dev, VFIO_DEVICE_STATE_PRE_COPY);
+	go(dev, VFIO_DEVICE_STATE_PRE_COPY_P2P);
+	assert_attribute(dev, "release", "0\n");
+	dev->ops->close(dev);
+}
+
+static void test_hold_has_a_limit(void **arg)
+{
+	struct device *dev = open_dev("emu:rules=" HOLD " limit_us=2000");
+	struct lab_arc *arcs;
+	struct error err;
+	size_t count;
+
+	(void)arg;
+	go(dev, VFIO_DEVICE_STATE_PRE_COPY);
+	assert_int_equal(dev->ops->set_state(dev, VFIO_DEVICE_STATE_PRE_COPY_P2P, &err),
+			 -ETIMEDOUT);
+	assert_non_null(strstr(err.text, "PRE_COPY to PRE_COPY_P2P"));
+	assert_int_equal(state_of(dev), VFIO_DEVICE_STATE_PRE_COPY);
+	arcs = history(dev, &count);
+	assert_int_equal(arcs[1].result, -ETIMEDOUT);
+	assert_true(arcs[1].end_ns - arcs[1].begin_ns >= 2000 * NSEC_PER_USEC);
+	free(arcs);
+	assert_int_equal(stat_of(dev, "arcs_failed"), 1);
+	dev->ops->close(dev);
+}
+
+static void test_reset_aborts_a_held_arc(void **arg)
+{
+	struct device *dev = open_dev("emu:rules=" HOLD);
+	struct setter s = { .dev = dev, .state = VFIO_DEVICE_STATE_STOP_COPY };
+	struct lab_arc *arcs;
+	struct error err;
+	uint8_t byte;
+	size_t count;
+
+	(void)arg;
+	go(dev, VFIO_DEVICE_STATE_PRE_COPY);
+	start_held(&s);
+	assert_int_equal(dev->ops->reset(dev, &err), 0);
+	assert_int_equal(state_of(dev), VFIO_DEVICE_STATE_RUNNING);
+	assert_int_equal(join(&s), -EIO);
+	assert_int_equal(state_of(dev), VFIO_DEVICE_STATE_RUNNING);
+	assert_int_equal(dev->ops->read(dev, &byte, 1), -EBADF);
+	assert_attribute(dev, "held", "none\n");
+	arcs = history(dev, &count);
+	assert_int_equal(count, 2);
+	assert_int_equal(arcs[1].result, -EIO);
+	free(arcs);
+	assert_int_equal(stat_of(dev, "sessions_live"), 0);
+	assert_int_equal(stat_of(dev, "resets"), 1);
+	dev->ops->close(dev);
+}
+
+static void test_delay_takes_its_time(void **arg)
+{
+	struct device *dev = open_dev("emu:rules=arc=RUNNING>PRE_COPY delay_us=5000");
+	struct lab_arc *arcs;
+	size_t count;
+
+	(void)arg;
+	go(dev, VFIO_DEVICE_STATE_PRE_COPY);
+	arcs = history(dev, &count);
+	assert_true(arcs[0].end_ns - arcs[0].begin_ns >= 5000 * NSEC_PER_USEC);
+	free(arcs);
+	dev->ops->close(dev);
+}
+
+static void test_default_rules_slow_the_p2p_arc(void **arg)
+{
+	struct device *dev = open_dev("emu");
+
+	(void)arg;
+	assert_attribute(dev, "rules", "arc=PRE_COPY>PRE_COPY_P2P delay_us=300000\n");
+	assert_attribute(dev, "state_bytes", "1048576\n");
+	assert_attribute(dev, "profile", "full\n");
+	assert_attribute(dev, "model", "synthetic\n");
+	assert_attribute(dev, "state", "RUNNING\n");
+	assert_int_equal(dev->flags, 7);
+	assert_string_equal(dev->name, "emu");
+	assert_string_equal(dev->lab->witness, "emulated (same process)");
+	dev->ops->close(dev);
+}
+
+static void test_a_failed_arc_leaves_the_session(void **arg)
+{
+	struct device *src = open_dev("emu:dirty_bytes_per_sec=0,"
+				      "rules=arc=PRE_COPY_P2P>STOP_COPY errno=EBUSY times=1");
+	struct device *dst = open_dev("emu:rules=");
+	struct blob stream = { 0 };
+	struct error err;
+
+	(void)arg;
+	go(src, VFIO_DEVICE_STATE_PRE_COPY);
+	assert_int_equal(src->ops->set_state(src, VFIO_DEVICE_STATE_STOP_COPY, &err), -EBUSY);
+	assert_int_equal(state_of(src), VFIO_DEVICE_STATE_PRE_COPY_P2P);
+	assert_int_equal(drain(src, &stream, 65536), -ENOMSG);
+	go(src, VFIO_DEVICE_STATE_STOP_COPY);
+	assert_int_equal(drain(src, &stream, 65536), 0);
+	load(dst, &stream);
+	assert_true(same_attribute(src, dst, "fingerprint"));
+	free(stream.data);
+	src->ops->close(src);
+	dst->ops->close(dst);
+}
+
+static void test_a_hundred_migrations_leave_nothing(void **arg)
+{
+	static const char *const live[] = { "sessions_live", "chunks_live" };
+	struct device *a = open_dev("emu:rules=,state_bytes=16K");
+	struct device *b = open_dev("emu:rules=,state_bytes=16K");
+
+	(void)arg;
+	for (size_t i = 0; i < 100; i++) {
+		struct device *src = i % 2 ? b : a, *dst = i % 2 ? a : b;
+		struct blob stream = save(src);
+
+		load(dst, &stream);
+		assert_true(same_attribute(src, dst, "fingerprint"));
+		go(dst, VFIO_DEVICE_STATE_RUNNING);
+		go(src, VFIO_DEVICE_STATE_STOP);
+		free(stream.data);
+	}
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(stat_of(a, live[i]), 0);
+		assert_int_equal(stat_of(b, live[i]), 0);
+	}
+	assert_int_equal(stat_of(a, "images_live"), 1);
+	assert_int_equal(stat_of(b, "images_live"), 1);
+	assert_int_equal(stat_of(a, "bytes_read"), stat_of(b, "bytes_written"));
+	assert_int_equal(stat_of(a, "arcs_failed"), 0);
+	a->ops->close(a);
+	b->ops->close(b);
+}
+
+static void test_refused_rules_change_nothing(void **arg)
+{
+	struct device *dev = open_dev("emu:rules=" HOLD);
+	struct error err;
+
+	(void)arg;
+	assert_attribute(dev, "rules_error", "none\n");
+	assert_int_equal(dev->lab->ops->write(dev->lab, "rules",
+					      HOLD "\narc=PRE_COPY>RUNNING errno=EWRONG", &err),
+			 -EINVAL);
+	assert_string_equal(err.text, "line 2 column 22: unknown errno: \"errno=EWRONG\"");
+	assert_attribute(dev, "rules_error",
+			 "line 2 column 22: unknown errno: \"errno=EWRONG\"\n");
+	assert_attribute(dev, "rules", HOLD "\n");
+	set_attribute(dev, "release", "1");
+	go(dev, VFIO_DEVICE_STATE_PRE_COPY_P2P);
+
+	set_attribute(dev, "rules", "\n");
+	assert_attribute(dev, "rules", "\n");
+	assert_attribute(dev, "rules_error", "none\n");
+	dev->ops->close(dev);
+}
+
+static void test_attributes_that_cannot_be(void **arg)
+{
+	struct device *dev = open_dev("emu:rules=");
+	const struct lab_ops *ops = dev->lab->ops;
+	struct error err;
+	char *text;
+
+	(void)arg;
+	assert_int_equal(ops->read(dev->lab, "colour", &text, &err), -ENOENT);
+	assert_string_equal(err.text, "emu:rules= has no attribute \"colour\"");
+	assert_int_equal(ops->write(dev->lab, "colour", "1", &err), -ENOENT);
+	assert_int_equal(ops->write(dev->lab, "state", "STOP", &err), -EACCES);
+	assert_int_equal(ops->write(dev->lab, "release", "-1", &err), -EINVAL);
+	assert_string_equal(err.text, "release: \"-1\" is not a number");
+	assert_int_equal(ops->write(dev->lab, "release", "1000001", &err), -EINVAL);
+	assert_string_equal(err.text, "release: more than 1000000 permits");
+	assert_int_equal(ops->write(dev->lab, "dirty_bytes_per_sec", "1x", &err), -EINVAL);
+	dev->ops->close(dev);
+}
+
+static void test_seed_decides_the_state(void **arg)
+{
+	static const char *const specs[] = { "emu:rules=,seed=5,dirty_bytes_per_sec=0",
+					     "emu:rules=,seed=5,dirty_bytes_per_sec=0",
+					     "emu:rules=,dirty_bytes_per_sec=0" };
+	struct device *dev[3];
+
+	(void)arg;
+	for (size_t i = 0; i < 3; i++) {
+		dev[i] = open_dev(specs[i]);
+		assert_attribute(dev[i], "fingerprint", "none\n");
+		go(dev[i], VFIO_DEVICE_STATE_STOP);
+	}
+	assert_true(same_attribute(dev[0], dev[1], "fingerprint"));
+	assert_false(same_attribute(dev[0], dev[2], "fingerprint"));
+	for (size_t i = 0; i < 3; i++)
+		dev[i]->ops->close(dev[i]);
+}
+
+static void test_bad_specs_have_their_sentence(void **arg)
+{
+	static const struct { const char *spec, *sentence; } rows[] = {
+		{ "", "\"\" is no device; write vfio:BDF or emu[:key=value,..]" },
+		{ "emux", "\"emux\" is no device; write emu or emu:key=value,.." },
+		{ "emu:", "emu: unknown key \"\"; known are state_bytes, dirty_bytes_per_sec, rules, seed" },
+		{ "emu:colour=1", "emu: unknown key \"colour\"; known are state_bytes, "
+		  "dirty_bytes_per_sec, rules, seed" },
+		{ "emu:seed=1,", "emu: unknown key \"\"; known are state_bytes, dirty_bytes_per_sec, "
+		  "rules, seed" },
+		{ "emu:seed", "emu: seed needs a value: seed=.." },
+		{ "emu:seed=", "emu: seed= is not a number; write digits and at most one of K, M, G" },
+		{ "emu:seed=-1", "emu: seed=-1 is not a number; write digits and at most one of K, M, G" },
+		{ "emu:seed=K", "emu: seed=K is not a number; write digits and at most one of K, M, G" },
+		{ "emu:seed=18446744073709551616", "emu: seed=18446744073709551616 is not a number; "
+		  "write digits and at most one of K, M, G" },
+		{ "emu:state_bytes=1MB", "emu: state_bytes=1MB is not a number; write digits and at "
+		  "most one of K, M, G" },
+		{ "emu:state_bytes=1000", "emu: state_bytes=1000 must be a multiple of 4096, from 4096 "
+		  "to 1073741824" },
+		{ "emu:state_bytes=2G", "emu: state_bytes=2G must be a multiple of 4096, from 4096 to "
+		  "1073741824" },
+		{ "emu:state_bytes=0", "emu: state_bytes=0 must be a multiple of 4096, from 4096 to "
+		  "1073741824" },
+		{ "emu:rules=arc=STOP>NOWHERE hold", "emu: rules=: line 1 column 1: unknown state: "
+		  "\"arc=STOP>NOWHERE\"" },
+	};
+
+	(void)arg;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct device *dev = NULL;
+		struct error err;
+
+		assert_int_equal(device_open(rows[i].spec, &dev, &err), -EINVAL);
+		assert_string_equal(err.text, rows[i].sentence);
+		assert_null(dev);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_every_pair_follows_the_table),
+		cmocka_unit_test(test_migration_restores_the_state),
+		cmocka_unit_test(test_migration_of_a_changing_state),
+		cmocka_unit_test(test_precopy_end_is_enomsg_and_final_end_is_zero),
+		cmocka_unit_test(test_data_size_holds),
+		cmocka_unit_test(test_one_session_from_precopy_to_stop_copy),
+		cmocka_unit_test(test_a_closed_session_stays_closed),
+		cmocka_unit_test(test_a_corrupt_page_changes_the_fingerprint_only),
+		cmocka_unit_test(test_a_truncated_stream_is_refused),
+		cmocka_unit_test(test_a_bad_stream_is_refused_for_good),
+		cmocka_unit_test(test_hold_then_release),
+		cmocka_unit_test(test_release_then_hold),
+		cmocka_unit_test(test_hold_has_a_limit),
+		cmocka_unit_test(test_reset_aborts_a_held_arc),
+		cmocka_unit_test(test_delay_takes_its_time),
+		cmocka_unit_test(test_default_rules_slow_the_p2p_arc),
+		cmocka_unit_test(test_a_failed_arc_leaves_the_session),
+		cmocka_unit_test(test_a_hundred_migrations_leave_nothing),
+		cmocka_unit_test(test_refused_rules_change_nothing),
+		cmocka_unit_test(test_attributes_that_cannot_be),
+		cmocka_unit_test(test_seed_decides_the_state),
+		cmocka_unit_test(test_bad_specs_have_their_sentence),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <limits.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "device/bind.h"
+#include "device/inuse.h"
+#include "device/pci.h"
+
+extern char **environ;
+
+/* What a function had before it was bound: "none" and "(null)" where it had nothing. */
+struct previous {
+	char driver[SYSFS_NAME_SIZE];
+	char override[SYSFS_NAME_SIZE];
+};
+
+static int remember(const char *bdf, const struct previous *p, struct error *err)
+{
+	char path[PATH_MAX], *slash;
+	FILE *file = NULL;
+	int ret = sysfs_run_path(path, sizeof(path), bdf);
+
+	if (!ret) {
+		slash = strrchr(path, '/');
+		*slash = '\0';
+		mkdir(path, 0755);
+		*slash = '/';
+		file = fopen(path, "we");
+	}
+	if (file)
+		fprintf(file, "%s\n%s\n", p->driver, p->override);
+	if (!file || fclose(file))
+		return error_set(err, -EIO, "cannot remember the driver of %s in %s: %s", bdf, path,
+				 sysfs_strerror(-errno));
+	return 0;
+}
+
+static void forget(const char *bdf)
+{
+	char path[PATH_MAX];
+
+	if (!sysfs_run_path(path, sizeof(path), bdf))
+		unlink(path);
+}
+
+/* What was remembered; "" as the driver when nothing was. */
+static void recall(const char *bdf, struct previous *ret)
+{
+	struct previous p = { "", "(null)" };
+	char path[PATH_MAX];
+	FILE *file = NULL;
+
+	if (!sysfs_run_path(path, sizeof(path), bdf))
+		file = fopen(path, "re");
+	if (file) {
+		if (fscanf(file, "%63s %63s", p.driver, p.override) != 2)
+			p = (struct previous){ "", "(null)" };
+		fclose(file);
+	}
+	*ret = p;
+}
+
+/*
+ * An override that is ours is left over from a module that was removed: what was
+ * before that is what counts.
+ */
+static void get_previous(const char *bdf, struct previous *ret)
+{
+	if (sysfs_read_line(ret->override, sizeof(ret->override),
+			    PCI_DEVICES "/%s/driver_override", bdf))
+		strcpy(ret->override, "(null)");
+	if (!strcmp(ret->override, MIGLAB_DRIVER))
+		recall(bdf, ret);
+	else
+		pci_driver(bdf, ret->driver);
+}
+
+static int set_override(const char *bdf, const char *driver, struct error *err)
+{
+	int ret = sysfs_write(strcmp(driver, "(null)") ? driver : "\n",
+			      PCI_DEVICES "/%s/driver_override", bdf);
+
+	return ret ? error_set(err, ret, "cannot set driver_override of %s: %s", bdf,
+			       sysfs_strerror(ret)) : 0;
+}
+
+static int release_driver(const char *bdf, struct error *err)
+{
+	char driver[SYSFS_NAME_SIZE];
+	int ret;
+
+	pci_driver(bdf, driver);
+	if (!strcmp(driver, "none"))
+		return 0;
+	ret = sysfs_write(bdf, PCI_DEVICES "/%s/driver/unbind", bdf);
+	return ret ? error_set(err, ret, "cannot unbind %s from %s: %s", bdf, driver,
+			       sysfs_strerror(ret)) : 0;
+}
+
+/* Lets the kernel find a driver, as driver_override says, and checks that it is @want. */
+static int probe(const char *bdf, const char *want, struct error *err)
+{
+	char driver[SYSFS_NAME_SIZE];
+	int ret = sysfs_write(bdf, "bus/pci/drivers_probe");
+
+	pci_driver(bdf, driver);
+	if (strcmp(driver, want))
+		return error_set(err, ret ? ret : -EIO,
+				 "%s did not bind to %s, its driver is %s (%s); the kernel log says why",
+				 bdf, want, driver, strerror(ret ? -ret : EIO));
+	return 0;
+}
+
+/* Best effort: this is the way out of an error, and of unbind. */
+static void give_back(const char *bdf, const struct previous *p)
+{
+	release_driver(bdf, NULL);
+	set_override(bdf, p->override, NULL);
+	if (strcmp(p->driver, "none") &&
+	    (!p->driver[0] || sysfs_write(bdf, PCI_DRIVERS "/%s/bind", p->driver)))
+		sysfs_write(bdf, "bus/pci/drivers_probe");
+	forget(bdf);
+}
+
+static int load_module(struct error *err)
+{
+	char *const argv[] = { "modprobe", MIGLAB_DRIVER, NULL };
+	int ret, status = 0;
+	pid_t pid;
+
+	if (sysfs_exists(PCI_DRIVERS "/" MIGLAB_DRIVER))
+		return 0;
+	ret = posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ);
+	if (ret)
+		return error_set(err, -ENOENT, "cannot run modprobe: %s", strerror(ret));
+	if (waitpid(pid, &status, 0) != pid || status ||
+	    !sysfs_exists(PCI_DRIVERS "/" MIGLAB_DRIVER))
+		return error_set(err, -ENOENT,
+				 "the module " MIGLAB_DRIVER " is not loaded and `modprobe " MIGLAB_DRIVER "` failed; install it (make dkms-install) or insmod it, and with Secure Boot enrol the key that signed it");
+	return 0;
+}
+
+static int set_attribute(const char *bdf, const char *attribute, const char *value,
+			 struct error *err)
+{
+	int ret;
+
+	if (!value)
+		return 0;
+	ret = sysfs_write(value, PCI_DEVICES "/%s/miglab/%s", bdf, attribute);
+	return ret ? error_set(err, ret, "%s does not take %s \"%s\": %s", bdf, attribute, value,
+			       sysfs_strerror(ret)) : 0;
+}
+
+static int set_attributes(const char *bdf, const char *profile, const char *model,
+			  struct error *err)
+{
+	int ret = set_attribute(bdf, "profile", profile, err);
+
+	return ret ? ret : set_attribute(bdf, "model", model, err);
+}
+
+static int check_bindable(const char *bdf, struct error *err)
+{
+	char group[SYSFS_NAME_SIZE];
+	int ret;
+
+	if (pci_is_bridge(bdf))
+		return error_set(err, -ENODEV,
+				 "%s is a PCI bridge, which no VFIO driver takes; bind a function behind it",
+				 bdf);
+	ret = pci_iommu_group(bdf, group, err);
+	return ret ? ret : pci_check_unused(bdf, err);
+}
+
+static int take(const char *bdf, const char *profile, const char *model, struct error *err)
+{
+	int ret = set_override(bdf, MIGLAB_DRIVER, err);
+
+	if (!ret)
+		ret = release_driver(bdf, err);
+	if (!ret)
+		ret = probe(bdf, MIGLAB_DRIVER, err);
+	return ret ? ret : set_attributes(bdf, profile, model, err);
+}
+
+int bind_function(const char *text, const char *profile, const char *model, struct error *err)
+{
+	struct previous previous;
+	char bdf[PCI_BDF_SIZE], driver[SYSFS_NAME_SIZE];
+	int ret = pci_find(text, bdf, err);
+
+	if (ret)
+		return ret;
+	pci_driver(bdf, driver);
+	if (!strcmp(driver, MIGLAB_DRIVER))
+		return set_attributes(bdf, profile, model, err);
+	ret = check_bindable(bdf, err);
+	if (!ret)
+		ret = load_module(err);
+	if (ret)
+		return ret;
+	get_previous(bdf, &previous);
+	ret = remember(bdf, &previous, err);
+	if (ret)
+		return ret;
+	ret = take(bdf, profile, model, err);
+	if (ret)
+		give_back(bdf, &previous);
+	return ret;
+}
+
+int unbind_function(const char *text, struct error *err)
+{
+	char bdf[PCI_BDF_SIZE], driver[SYSFS_NAME_SIZE], override[SYSFS_NAME_SIZE] = "";
+	struct previous previous;
+	int ret = pci_find(text, bdf, err);
+
+	if (ret)
+		return ret;
+	pci_driver(bdf, driver);
+	sysfs_read_line(override, sizeof(override), PCI_DEVICES "/%s/driver_override", bdf);
+	/* without its driver but with our override: the module was removed */
+	if (strcmp(strcmp(driver, "none") ? driver : override, MIGLAB_DRIVER))
+		return error_set(err, -EINVAL,
+				 "%s is not bound to " MIGLAB_DRIVER ", its driver is %s", bdf,
+				 driver);
+	ret = pci_check_unused(bdf, err);
+	if (!ret)
+		ret = release_driver(bdf, err);
+	if (ret)
+		return ret;
+	recall(bdf, &previous);
+	give_back(bdf, &previous);
+	return 0;
+}

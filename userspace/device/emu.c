@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The emulated device: the same arcs, rules and record as miglab_vfio_pci, in
+ * this process.
+ */
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "device/emu.h"
+#include "device/open.h"
+
+static struct emu *to_emu(struct device *dev)
+{
+	return (struct emu *)dev;
+}
+
+void emu_wait_changed(struct emu *e, u64 deadline_ns)
+{
+	struct timespec until = {
+		.tv_sec = deadline_ns / NSEC_PER_SEC,
+		.tv_nsec = deadline_ns % NSEC_PER_SEC,
+	};
+
+	if (deadline_ns == U64_MAX)
+		pthread_cond_wait(&e->changed, &e->lock);
+	else
+		pthread_cond_timedwait(&e->changed, &e->lock, &until);
+}
+
+/* Waits as @plan says; e->lock is held. -EIO when a reset came, -ETIMEDOUT at the hold's limit. */
+static int wait_for_plan(struct emu *e, const struct miglab_plan *plan,
+			 const struct miglab_arc *arc, u64 gen)
+{
+	u64 deadline = clock_ns() + plan->limit_us * NSEC_PER_USEC;
+
+	if (plan->hold) {
+		e->stats.holds++;
+		e->held = arc;
+		while (!e->permits && e->reset_gen == gen && clock_ns() < deadline)
+			emu_wait_changed(e, deadline);
+		e->held = NULL;
+		if (e->reset_gen != gen)
+			return -EIO;
+		if (!e->permits)
+			return -ETIMEDOUT;
+		e->permits--;
+	}
+	deadline = clock_ns() + plan->delay_us * NSEC_PER_USEC;
+	while (e->reset_gen == gen && clock_ns() < deadline)
+		emu_wait_changed(e, deadline);
+	return e->reset_gen == gen ? 0 : -EIO;
+}
+
+static bool is_stopped(u32 state)
+{
+	return state == MIGLAB_STOP || state == MIGLAB_STOP_COPY;
+}
+
+static void latch_fingerprint(struct emu *e)
+{
+	u32 crc = miglab_synthetic_fingerprint(&e->model);
+
+	pthread_mutex_lock(&e->lock);
+	e->fingerprint = crc;
+	e->latched = true;
+	pthread_mutex_unlock(&e->lock);
+}
+
+/* What the arc does to the model and the session; model_lock is held. */
+static int act(struct emu *e, u32 from, u32 to)
+{
+	const bool was_saving = miglab_state_is_saving(from);
+	const bool saving = miglab_state_is_saving(to);
+	const u64 now = clock_ns();
+	int ret = 0;
+
+	emu_advance(e, now);
+	if (from == MIGLAB_RESUMING)
+		ret = emu_session_commit(e);
+	else if (to == MIGLAB_RESUMING || (saving && !was_saving))
+		ret = emu_session_begin(e, to == MIGLAB_RESUMING);
+	if (ret)
+		return ret;
+
+	miglab_synthetic_run(&e->model, miglab_synthetic_active(to), now);
+	if (is_stopped(to) && !is_stopped(from))
+		latch_fingerprint(e);
+	if (from == MIGLAB_RESUMING || (was_saving && !saving))
+		emu_session_end(e);
+	return 0;
+}
+
+/* Acts unless a reset came, then makes the result known. */
+static int finish_arc(struct emu *e, struct miglab_arc *arc, int ret, u64 gen)
+{
+	pthread_mutex_lock(&e->model_lock);
+	pthread_mutex_lock(&e->lock);
+	if (!ret && e->reset_gen != gen)
+		ret = -EIO;
+	pthread_mutex_unlock(&e->lock);
+	if (!ret)
+		ret = act(e, arc->from, arc->to);
+
+	pthread_mutex_lock(&e->lock);
+	e->stats.arcs++;
+	if (ret)
+		e->stats.arcs_failed++;
+	else
+		e->state = arc->to;
+	arc->end_ns = clock_ns();
+	arc->result = ret;
+	pthread_cond_broadcast(&e->changed);
+	pthread_mutex_unlock(&e->lock);
+	pthread_mutex_unlock(&e->model_lock);
+	return ret;
+}
+
+static int take_arc(struct emu *e, u32 from, u32 to, u32 requested, u64 gen)
+{
+	struct miglab_plan plan;
+	struct miglab_arc *arc;
+	int ret;
+
+	pthread_mutex_lock(&e->lock);
+	arc = miglab_history_begin(&e->history, from, to, requested, getpid(), clock_ns());
+	plan = miglab_rules_match(&e->rules, from, to);
+	arc->rule = plan.rule;
+	ret = wait_for_plan(e, &plan, arc, gen);
+	pthread_mutex_unlock(&e->lock);
+	return finish_arc(e, arc, ret ? ret : plan.error, gen);
+}
+
+static int emu_set_state(struct device *dev, uint32_t want, struct error *err)
+{
+	struct emu *e = to_emu(dev);
+	u32 cur, next;
+	u64 gen;
+	int ret;
+
+	pthread_mutex_lock(&e->lock);
+	cur = e->state;
+	gen = e->reset_gen;
+	pthread_mutex_unlock(&e->lock);
+
+	while (cur != want) {
+		ret = miglab_fsm_next(dev->flags, cur, want, &next);
+		if (ret)
+			return error_set(err, ret, "%s: there is no way from %s to %s (state %u)",
+					 dev->name, miglab_state_name(cur),
+					 miglab_state_name(want), want);
+		ret = take_arc(e, cur, next, want, gen);
+		if (ret)
+			return error_set(err, ret, "%s: %s to %s failed: %s", dev->name,
+					 miglab_state_name(cur), miglab_state_name(next),
+					 strerror(-ret));
+		cur = next;
+	}
+	return 0;
+}
+
+static int emu_get_state(struct device *dev, uint32_t *ret_state, struct error *err)
+{
+	struct emu *e = to_emu(dev);
+
+	(void)err;
+	pthread_mutex_lock(&e->lock);
+	*ret_state = e->state;
+	pthread_mutex_unlock(&e->lock);
+	return 0;
+}
+
+/* The state that a device has after reset number @e->stats.resets; model_lock is held. */
+static void fill_model(struct emu *e, u64 rate)
+{
+	const struct miglab_identity id = e->model.id;
+
+	miglab_synthetic_init(&e->model, &id, e->model.bytes, e->seed + e->stats.resets);
+	pthread_mutex_lock(&e->lock);
+	e->model.rate = rate;
+	pthread_mutex_unlock(&e->lock);
+	miglab_synthetic_run(&e->model, true, clock_ns());
+}
+
+static int emu_reset(struct device *dev, struct error *err)
+{
+	struct emu *e = to_emu(dev);
+
+	(void)err;
+	/* first what makes a waiting arc give up: it must not delay the reset */
+	pthread_mutex_lock(&e->lock);
+	e->reset_gen++;
+	e->stats.resets++;
+	pthread_cond_broadcast(&e->changed);
+	pthread_mutex_unlock(&e->lock);
+
+	pthread_mutex_lock(&e->model_lock);
+	emu_session_end(e);
+	fill_model(e, e->model.rate);
+	pthread_mutex_lock(&e->lock);
+	e->state = MIGLAB_RUNNING;
+	e->latched = false;
+	pthread_mutex_unlock(&e->lock);
+	pthread_mutex_unlock(&e->model_lock);
+	return 0;
+}
+
+static void emu_close(struct device *dev)
+{
+	struct emu *e = to_emu(dev);
+
+	emu_session_end(e);
+	free(e->model.bytes);
+	free(e->dev.name);
+	pthread_cond_destroy(&e->changed);
+	pthread_mutex_destroy(&e->lock);
+	pthread_mutex_destroy(&e->model_lock);
+	free(e);
+}
+
+static const struct device_ops emu_ops = {
+	.close = emu_close,
+	.set_state = emu_set_state,
+	.get_state = emu_get_state,
+	.data_size = emu_data_size,
+	.precopy_info = emu_precopy_info,
+	.read = emu_read,
+	.write = emu_write,
+	.wait = emu_wait,
+	.end_session = emu_end_session,
+	.reset = emu_reset,
+};
+
+static void init_locks(struct emu *e)
+{
+	pthread_condattr_t attr;
+
+	pthread_mutex_init(&e->model_lock, NULL);
+	pthread_mutex_init(&e->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&e->changed, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
+/* All that can fail, but the rules; what it allocated emu_close() frees. */
+static int alloc_emu(const char *name, u64 state_bytes, struct emu **ret_emu)
+{
+	struct emu *e = calloc(1, sizeof(*e));
+
+	if (!e)
+		return -ENOMEM;
+	e->dev.name = strdup(name);
+	e->model.bytes = malloc(state_bytes);
+	if (!e->dev.name || !e->model.bytes) {
+		free(e->dev.name);
+		free(e->model.bytes);
+		free(e);
+		return -ENOMEM;
+	}
+	*ret_emu = e;
+	return 0;
+}
+
+int emu_open(const char *spec, struct device **ret_dev, struct error *err)
+{
+	struct emu_spec wanted;
+	struct emu *e;
+	int ret = emu_spec_parse(spec, &wanted, err);
+
+	if (ret)
+		return ret;
+	ret = alloc_emu(spec, wanted.state_bytes, &e);
+	if (ret)
+		return error_set(err, ret, "emu: no memory for a state of %llu bytes",
+				 (unsigned long long)wanted.state_bytes);
+	init_locks(e);
+	e->dev.ops = &emu_ops;
+	e->dev.flags = MIGLAB_FLAGS_FULL;
+	e->dev.lab = &e->lab;
+	e->lab.ops = &emu_lab_ops;
+	e->lab.witness = "emulated (same process)";
+	e->state = MIGLAB_RUNNING;
+	e->seed = wanted.seed;
+	e->model.id.model = MIGLAB_MODEL_SYNTHETIC;
+	e->model.id.state_bytes = wanted.state_bytes;
+	miglab_history_init(&e->history);
+	ret = emu_rules_set(e, wanted.rules, err);
+	if (ret) {
+		emu_close(&e->dev);
+		return error_prefix(err, ret, "emu: rules=");
+	}
+	fill_model(e, wanted.dirty_bytes_per_sec);
+	*ret_dev = &e->dev;
+	return 0;
+}

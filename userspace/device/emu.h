@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The emulated device: driver/core in this process. Private to emu*.c.
+ *
+ * Locks, outer first:
+ * - model_lock protects the bytes of the model and what is in a session. It is
+ *   held for as long as a pass over the state takes (checksum, noise), never
+ *   while a rule waits.
+ * - lock protects the rest and is only ever held for microseconds.
+ * Fields marked "both" are written with both held, so that either one is enough
+ * to read them.
+ */
+#ifndef MIGLAB_DEVICE_EMU_H
+#define MIGLAB_DEVICE_EMU_H
+
+#include <pthread.h>
+
+#include "core/fsm.h"
+#include "core/history.h"
+#include "core/precopy.h"
+#include "core/rules.h"
+#include "core/stream.h"
+#include "core/synthetic.h"
+#include "device/lab.h"
+#include "device/ops.h"
+
+/* What a device does that was given no dirty_bytes_per_sec. */
+#define EMU_DIRTY_BYTES_PER_SEC_DEFAULT	0ull
+
+/* What the user asked for behind "emu:". */
+struct emu_spec {
+	u64 state_bytes;
+	u64 dirty_bytes_per_sec;
+	u64 seed;
+	char rules[MIGLAB_RULES_TEXT_MAX + 1];
+};
+
+/*
+ * @spec: "emu" or "emu:key=value,..". -EINVAL with a sentence that names the
+ * key or the value. Without the key seed, seed is different in every call.
+ */
+int emu_spec_parse(const char *spec, struct emu_spec *ret, struct error *err);
+
+/* What exists between the arc that begins a session and the one that ends it. */
+struct emu_session {
+	bool resuming;			/* written by the user; else read by the user */
+	bool open;			/* the user has not closed it */
+	u8 *record;			/* MIGLAB_RECORD_MAX bytes: the record under way */
+	size_t staged, taken;		/* saving: bytes in record, and how many were read */
+	struct miglab_precopy track;	/* saving: what is still to be sent */
+	u8 *bitmap;			/* saving: track's memory */
+	struct miglab_decoder decoder;	/* resuming */
+	struct miglab_synthetic incoming;	/* resuming: the image that replaces the state */
+};
+
+struct emu_stats {
+	u64 arcs, arcs_failed, holds, resets, bytes_read, bytes_written;
+};
+
+struct emu {
+	struct device dev;		/* first: the ops' argument */
+	struct lab lab;
+
+	pthread_mutex_t model_lock;
+	struct miglab_synthetic model;	/* model.rate: both */
+
+	pthread_mutex_t lock;
+	pthread_cond_t changed;		/* CLOCK_MONOTONIC; permits, reset_gen, session, rate */
+	u32 state;			/* both */
+	u64 reset_gen;			/* counts resets; an arc that sees it change fails */
+	struct emu_session *session;	/* both */
+	u64 permits;			/* releases that no hold has consumed yet */
+	const struct miglab_arc *held;	/* the arc that waits for a release, or NULL */
+	bool latched;			/* fingerprint is valid */
+	u32 fingerprint;
+	struct miglab_rules rules;
+	char rules_text[MIGLAB_RULES_TEXT_MAX + 1];
+	char rules_error[128];
+	struct miglab_history history;
+	struct emu_stats stats;
+
+	u64 seed;			/* of the first state; a reset adds 1 */
+};
+
+/* emu_lab.c: attributes of the device that @lab is a part of. */
+extern const struct lab_ops emu_lab_ops;
+
+/* A whole set, refused whole. Takes e->lock. */
+int emu_rules_set(struct emu *e, const char *text, struct error *err);
+
+/*
+ * emu_session.c. begin, commit and end are called with model_lock held.
+ */
+int emu_session_begin(struct emu *e, bool resuming);
+/* Checks that a whole stream came, then makes it the device's state. */
+int emu_session_commit(struct emu *e);
+/* NULL session is allowed. */
+void emu_session_end(struct emu *e);
+/* Does the device's work up to @now_ns, accounted to the saving session if there is one. */
+void emu_advance(struct emu *e, u64 now_ns);
+
+int emu_data_size(struct device *dev, uint64_t *ret_bytes, struct error *err);
+int emu_precopy_info(struct device *dev, struct precopy_info *ret_info, struct error *err);
+ssize_t emu_read(struct device *dev, void *buf, size_t size);
+ssize_t emu_write(struct device *dev, const void *buf, size_t size);
+int emu_wait(struct device *dev, int timeout_ms);
+void emu_end_session(struct device *dev);
+
+/* Waits on e->changed, at most until @deadline_ns (U64_MAX: no limit); e->lock is held. */
+void emu_wait_changed(struct emu *e, u64 deadline_ns);
+
+#endif

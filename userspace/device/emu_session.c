@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The data session of an emulated device: what the kernel's data_fd is to a
+ * real one.
+ */
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "device/emu.h"
+
+static struct emu *to_emu(struct device *dev)
+{
+	return (struct emu *)dev;
+}
+
+static void session_free(struct emu_session *s)
+{
+	if (!s)
+		return;
+	free(s->record);
+	free(s->bitmap);
+	free(s->incoming.bytes);
+	free(s);
+}
+
+static void session_install(struct emu *e, struct emu_session *s)
+{
+	struct emu_session *old;
+
+	pthread_mutex_lock(&e->lock);
+	old = e->session;
+	e->session = s;
+	pthread_cond_broadcast(&e->changed);
+	pthread_mutex_unlock(&e->lock);
+	session_free(old);
+}
+
+int emu_session_begin(struct emu *e, bool resuming)
+{
+	const u64 bytes = e->model.id.state_bytes;
+	struct emu_session *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return -ENOMEM;
+	s->open = true;
+	s->resuming = resuming;
+	s->record = malloc(MIGLAB_RECORD_MAX);
+	if (resuming)
+		s->incoming.bytes = calloc(1, bytes);
+	else
+		s->bitmap = malloc(miglab_precopy_bytes_needed(bytes));
+	if (!s->record || !(resuming ? s->incoming.bytes : s->bitmap)) {
+		session_free(s);
+		return -ENOMEM;
+	}
+	if (resuming) {
+		s->incoming.id = e->model.id;
+		miglab_decoder_init(&s->decoder, &e->model.id, s->record,
+				    miglab_synthetic_put_pages, &s->incoming);
+	} else {
+		miglab_precopy_start(&s->track, bytes, s->bitmap);
+	}
+	session_install(e, s);
+	return 0;
+}
+
+int emu_session_commit(struct emu *e)
+{
+	struct emu_session *s = e->session;
+	u8 *old = e->model.bytes;
+	int ret = miglab_decoder_finish(&s->decoder);
+
+	if (ret)
+		return ret;
+	e->model.bytes = s->incoming.bytes;
+	s->incoming.bytes = old;
+	return 0;
+}
+
+void emu_session_end(struct emu *e)
+{
+	session_install(e, NULL);
+}
+
+void emu_advance(struct emu *e, u64 now_ns)
+{
+	struct emu_session *s = e->session;
+
+	miglab_synthetic_advance(&e->model, s && !s->resuming ? &s->track : NULL, now_ns);
+}
+
+/* The session when the user may use it in this direction; model_lock is held. */
+static struct emu_session *session_of(struct emu *e, bool resuming)
+{
+	struct emu_session *s = e->session;
+
+	return s && s->open && s->resuming == resuming ? s : NULL;
+}
+
+static void count(struct emu *e, u64 *counter, u64 bytes)
+{
+	pthread_mutex_lock(&e->lock);
+	*counter += bytes;
+	pthread_mutex_unlock(&e->lock);
+}
+
+static ssize_t session_read(struct emu *e, struct emu_session *s, void *buf, size_t size)
+{
+	const bool final = e->state == MIGLAB_STOP_COPY;
+
+	if (s->taken == s->staged) {
+		emu_advance(e, clock_ns());
+		s->taken = 0;
+		s->staged = miglab_synthetic_stage(&e->model, &s->track, final, s->record);
+		if (!s->staged)
+			return final ? 0 : -ENOMSG;
+	}
+	if (size > s->staged - s->taken)
+		size = s->staged - s->taken;
+	memcpy(buf, s->record + s->taken, size);
+	s->taken += size;
+	miglab_precopy_read(&s->track, size);
+	return size;
+}
+
+ssize_t emu_read(struct device *dev, void *buf, size_t size)
+{
+	struct emu *e = to_emu(dev);
+	struct emu_session *s;
+	ssize_t ret = -EBADF;
+
+	pthread_mutex_lock(&e->model_lock);
+	s = session_of(e, false);
+	if (s)
+		ret = size ? session_read(e, s, buf, size) : 0;
+	if (ret > 0)
+		count(e, &e->stats.bytes_read, ret);
+	pthread_mutex_unlock(&e->model_lock);
+	return ret;
+}
+
+static ssize_t session_write(struct emu_session *s, const u8 *buf, size_t size)
+{
+	size_t done = 0;
+
+	while (done < size) {
+		u8 *at;
+		ssize_t room = miglab_decoder_want(&s->decoder, &at);
+		int ret;
+
+		if (room < 0)
+			return room;
+		if ((size_t)room > size - done)
+			room = size - done;
+		memcpy(at, buf + done, room);
+		ret = miglab_decoder_got(&s->decoder, room);
+		if (ret)
+			return ret;
+		done += room;
+	}
+	return done;
+}
+
+ssize_t emu_write(struct device *dev, const void *buf, size_t size)
+{
+	struct emu *e = to_emu(dev);
+	struct emu_session *s;
+	ssize_t ret = -EBADF;
+
+	pthread_mutex_lock(&e->model_lock);
+	s = session_of(e, true);
+	if (s)
+		ret = session_write(s, buf, size);
+	if (ret > 0)
+		count(e, &e->stats.bytes_written, ret);
+	pthread_mutex_unlock(&e->model_lock);
+	return ret;
+}
+
+/*
+ * Has read() something to say? model_lock is held. When it has not, *ret_next_ns
+ * is the time at which it will, U64_MAX for never.
+ */
+static int session_readable(struct emu *e, u64 now_ns, u64 *ret_next_ns)
+{
+	struct emu_session *s = session_of(e, false);
+	u64 initial, dirty, next;
+
+	if (!s)
+		return -EBADF;
+	if (e->state == MIGLAB_STOP_COPY)
+		return 1;
+	emu_advance(e, now_ns);
+	miglab_precopy_info(&s->track, &initial, &dirty);
+	if (initial || dirty)
+		return 1;
+	next = miglab_synthetic_next_ns(&e->model, now_ns);
+	*ret_next_ns = next == U64_MAX ? U64_MAX : now_ns + next;
+	return 0;
+}
+
+int emu_wait(struct device *dev, int timeout_ms)
+{
+	const u64 begin = clock_ns();
+	const u64 deadline = timeout_ms < 0 ? U64_MAX : begin + timeout_ms * NSEC_PER_MSEC;
+	struct emu *e = to_emu(dev);
+
+	for (;;) {
+		u64 now = clock_ns(), next = U64_MAX;
+		int ret;
+
+		pthread_mutex_lock(&e->model_lock);
+		ret = session_readable(e, now, &next);
+		/* taken before the other is dropped, so that no wakeup is lost in between */
+		pthread_mutex_lock(&e->lock);
+		pthread_mutex_unlock(&e->model_lock);
+		if (!ret && now < deadline)
+			emu_wait_changed(e, next < deadline ? next : deadline);
+		pthread_mutex_unlock(&e->lock);
+		if (ret || now >= deadline)
+			return ret;
+	}
+}
+
+int emu_precopy_info(struct device *dev, struct precopy_info *ret_info, struct error *err)
+{
+	struct emu *e = to_emu(dev);
+	struct emu_session *s;
+	u64 initial, dirty;
+	int ret = 0;
+
+	pthread_mutex_lock(&e->model_lock);
+	s = session_of(e, false);
+	if (!s) {
+		ret = error_set(err, -EBADF, "%s: no saving session is open", dev->name);
+	} else if (e->state == MIGLAB_STOP_COPY) {
+		ret = error_set(err, -EINVAL, "%s: precopy_info is for PRE_COPY, not for STOP_COPY",
+				dev->name);
+	} else {
+		emu_advance(e, clock_ns());
+		miglab_precopy_info(&s->track, &initial, &dirty);
+		*ret_info = (struct precopy_info){ .initial_bytes = initial, .dirty_bytes = dirty };
+	}
+	pthread_mutex_unlock(&e->model_lock);
+	return ret;
+}
+
+int emu_data_size(struct device *dev, uint64_t *ret_bytes, struct error *err)
+{
+	struct emu *e = to_emu(dev);
+	u64 bytes;
+
+	(void)err;
+	pthread_mutex_lock(&e->model_lock);
+	if (e->session && !e->session->resuming)
+		bytes = miglab_precopy_remaining(&e->session->track);
+	else
+		bytes = miglab_synthetic_stream_bytes(e->model.id.state_bytes);
+	pthread_mutex_unlock(&e->model_lock);
+	*ret_bytes = bytes ? bytes : 1;		/* 0 would read as "not known" */
+	return 0;
+}
+
+void emu_end_session(struct device *dev)
+{
+	struct emu *e = to_emu(dev);
+
+	pthread_mutex_lock(&e->model_lock);
+	if (e->session)
+		e->session->open = false;
+	pthread_mutex_unlock(&e->model_lock);
+}

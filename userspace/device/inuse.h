@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Would taking a PCI function away from its driver hurt somebody?
+ */
+#ifndef MIGLAB_DEVICE_INUSE_H
+#define MIGLAB_DEVICE_INUSE_H
+
+#include "base/error.h"
+
+/*
+ * 0 when nobody is known to use the function @bdf. -EBUSY with a sentence when
+ * a network interface of it is up, a disk of it is mounted, swapped to or held
+ * by another device, or a process has its IOMMU group open. Needs root to see
+ * the disks that other mount namespaces use.
+ */
+int pci_check_unused(const char *bdf, struct error *err);
+
+#endif

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The lab of a real function: /sys/bus/pci/devices/BDF/miglab/.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "device/lab.h"
+#include "device/pci.h"
+
+struct sysfs_lab {
+	struct lab lab;		/* first: the ops' argument */
+	char bdf[PCI_BDF_SIZE];
+};
+
+static int fail(const struct sysfs_lab *s, int code, const char *verb, const char *attribute,
+		struct error *err)
+{
+	return error_set(err, code, "cannot %s attribute %s of %s: %s", verb, attribute, s->bdf,
+			 sysfs_strerror(code));
+}
+
+static int lab_read(struct lab *lab, const char *attribute, char **ret_text, struct error *err)
+{
+	struct sysfs_lab *s = (struct sysfs_lab *)lab;
+	int ret = sysfs_read(ret_text, PCI_DEVICES "/%s/miglab/%s", s->bdf, attribute);
+
+	return ret ? fail(s, ret, "read", attribute, err) : 0;
+}
+
+/* What the module says about rules that it refused, if they are what was refused. */
+static int explain_rules(struct sysfs_lab *s, int code, struct error *err)
+{
+	char line[256];
+
+	if (sysfs_read_line(line, sizeof(line), PCI_DEVICES "/%s/miglab/rules_error", s->bdf))
+		return fail(s, code, "write", "rules", err);
+	return error_set(err, code, "%s", line);
+}
+
+static int lab_write(struct lab *lab, const char *attribute, const char *text, struct error *err)
+{
+	struct sysfs_lab *s = (struct sysfs_lab *)lab;
+	int ret = sysfs_write(text, PCI_DEVICES "/%s/miglab/%s", s->bdf, attribute);
+
+	if (ret == -EINVAL && !strcmp(attribute, "rules"))
+		return explain_rules(s, ret, err);
+	return ret ? fail(s, ret, "write", attribute, err) : 0;
+}
+
+static void lab_close(struct lab *lab)
+{
+	free(lab);
+}
+
+static const struct lab_ops sysfs_lab_ops = {
+	.close = lab_close,
+	.read = lab_read,
+	.write = lab_write,
+};
+
+int lab_open_sysfs(const char *text, struct lab **ret_lab, struct error *err)
+{
+	char bdf[PCI_BDF_SIZE], driver[SYSFS_NAME_SIZE];
+	struct sysfs_lab *s;
+	int ret = pci_find(text, bdf, err);
+
+	if (ret)
+		return ret;
+	if (!sysfs_exists(PCI_DEVICES "/%s/miglab", bdf)) {
+		pci_driver(bdf, driver);
+		return error_set(err, -ENODEV,
+				 "%s has no lab, its driver is %s; run: miglab bind %s", bdf,
+				 driver, bdf);
+	}
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return error_set(err, -ENOMEM, "%s: no memory for its lab", bdf);
+	s->lab.ops = &sysfs_lab_ops;
+	s->lab.witness = "kernel";
+	strcpy(s->bdf, bdf);
+	*ret_lab = &s->lab;
+	return 0;
+}

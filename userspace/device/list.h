@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The PCI functions of this machine, and which of them can migrate.
+ */
+#ifndef MIGLAB_DEVICE_LIST_H
+#define MIGLAB_DEVICE_LIST_H
+
+#include <stddef.h>
+
+#include "base/error.h"
+#include "device/pci.h"
+
+enum migratable {
+	MIGRATABLE_NO,
+	MIGRATABLE_YES,
+	MIGRATABLE_UNKNOWN,	/* a VFIO driver of somebody else: opening the device would tell */
+};
+
+struct pci_function {
+	char bdf[PCI_BDF_SIZE];
+	unsigned long vendor, device, class;	/* as sysfs shows them; 0 where it does not */
+	char driver[SYSFS_NAME_SIZE];		/* "none" when there is none */
+	char group[SYSFS_NAME_SIZE];		/* of the IOMMU; "none" when there is none */
+	enum migratable migratable;
+	char why[160];				/* one sentence, for a reader */
+};
+
+/* All functions in the order of their addresses, in an array that the caller frees. */
+int list_functions(struct pci_function **ret_functions, size_t *ret_count, struct error *err);
+
+#endif

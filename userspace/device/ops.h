@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What a migratable device does. This is all that the VMM and the conformance
+ * cases see; behind it is the kernel (vfio.c) or driver/core in this process
+ * (emu.c).
+ *
+ * Threads: one thread at a time calls an operation of one device (its worker),
+ * except those marked "any thread". State values are those of
+ * uapi/linux/vfio.h, enum vfio_device_mig_state.
+ */
+#ifndef MIGLAB_DEVICE_OPS_H
+#define MIGLAB_DEVICE_OPS_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+#include "device/uapi.h"
+
+struct device;
+struct lab;
+
+struct precopy_info {
+	uint64_t initial_bytes;
+	uint64_t dirty_bytes;
+};
+
+struct device_ops {
+	/* Closes everything that open made, the data session included. */
+	void (*close)(struct device *dev);
+
+	/*
+	 * VFIO_DEVICE_FEATURE SET MIG_DEVICE_STATE. Blocks for as long as the
+	 * arcs take; killable only. A data session that the new state begins
+	 * becomes the device's session, one that it ends is closed.
+	 * Return: 0, or the negative errno of the ioctl. -EBADFD when the kernel
+	 * hands out a data_fd within a session, or none where one begins.
+	 */
+	int (*set_state)(struct device *dev, uint32_t state, struct error *err);
+
+	/* VFIO_DEVICE_FEATURE GET MIG_DEVICE_STATE. Any thread. */
+	int (*get_state)(struct device *dev, uint32_t *ret_state, struct error *err);
+
+	/* VFIO_DEVICE_FEATURE_MIG_DATA_SIZE: bytes to the end of a stop-copy. */
+	int (*data_size)(struct device *dev, uint64_t *ret_bytes, struct error *err);
+
+	/* VFIO_MIG_GET_PRECOPY_INFO; -EINVAL outside PRE_COPY and PRE_COPY_P2P. */
+	int (*precopy_info)(struct device *dev, struct precopy_info *ret_info, struct error *err);
+
+	/*
+	 * One read(2) of the data_fd: bytes, 0 at the end of the stream, -ENOMSG
+	 * when there is nothing for now (pre-copy only), -EBADF without a session.
+	 */
+	ssize_t (*read)(struct device *dev, void *buf, size_t size);
+
+	/* One write(2) of the data_fd in RESUMING; may be short. */
+	ssize_t (*write)(struct device *dev, const void *buf, size_t size);
+
+	/* Waits at most @timeout_ms for read() to have something: 1, 0 on timeout, negative errno. */
+	int (*wait)(struct device *dev, int timeout_ms);
+
+	/* Closes the data session; without one nothing. */
+	void (*end_session)(struct device *dev);
+
+	/*
+	 * VFIO_DEVICE_RESET: RUNNING, no session, state of the device lost. Also
+	 * from another thread while set_state() blocks, which then gives up with
+	 * -EIO (other drivers may finish it first).
+	 */
+	int (*reset)(struct device *dev, struct error *err);
+};
+
+/* The head of every backend's own structure. */
+struct device {
+	const struct device_ops *ops;
+	char *name;		/* as the user wrote it: "vfio:0000:01:00.0", "emu" */
+	uint32_t flags;		/* VFIO_MIGRATION_*, constant while the device is open */
+	struct lab *lab;	/* rules, history, ...; NULL for other people's drivers */
+};
+
+/**
+ * device_open() - open DEV for migration
+ * @spec: "vfio:BDF" or "emu[:key=value,..]", without the reserved key id
+ * @ret_dev: to be closed with dev->ops->close()
+ *
+ * The device is in RUNNING afterwards. emu keys: state_bytes, dirty_bytes_per_sec,
+ * rules, seed; the rules' own commas are no separators since a rule has none.
+ *
+ * Return: 0, -EINVAL for a spec that is malformed, -ENODEV for a function that
+ * does not exist or is not usable, -EOPNOTSUPP for one that cannot migrate,
+ * or what the kernel said; @err has the sentence.
+ */
+int device_open(const char *spec, struct device **ret_dev, struct error *err);
+
+#endif

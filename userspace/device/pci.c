@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "device/pci.h"
+
+/* Exactly @min to @max hexadecimal digits, then @end; moves *at behind it. */
+static bool take_hex(const char **at, size_t min, size_t max, char end, unsigned long limit,
+		     unsigned long *ret)
+{
+	size_t n = 0;
+
+	while (isxdigit((unsigned char)(*at)[n]))
+		n++;
+	if (n < min || n > max || (*at)[n] != end)
+		return false;
+	*ret = strtoul(*at, NULL, 16);
+	*at += n + (end != '\0');
+	return *ret <= limit;
+}
+
+int pci_parse_bdf(const char *text, char ret_bdf[PCI_BDF_SIZE], struct error *err)
+{
+	unsigned long domain = 0, bus, slot, function;
+	const char *at = text, *colon = strchr(text, ':');
+
+	if (colon && strchr(colon + 1, ':') && !take_hex(&at, 4, 6, ':', 0xffffff, &domain))
+		goto malformed;
+	if (!take_hex(&at, 2, 2, ':', 0xff, &bus) || !take_hex(&at, 2, 2, '.', 0x1f, &slot) ||
+	    !take_hex(&at, 1, 1, '\0', 7, &function))
+		goto malformed;
+	snprintf(ret_bdf, PCI_BDF_SIZE, "%04lx:%02lx:%02lx.%lx", domain, bus, slot, function);
+	return 0;
+
+malformed:
+	return error_set(err, -EINVAL,
+			 "\"%s\" is not the address of a PCI function; write it like 0000:01:00.0 or 01:00.0",
+			 text);
+}
+
+int pci_find(const char *text, char ret_bdf[PCI_BDF_SIZE], struct error *err)
+{
+	char bdf[PCI_BDF_SIZE];
+	int ret = pci_parse_bdf(text, bdf, err);
+
+	if (ret)
+		return ret;
+	if (!sysfs_exists(PCI_DEVICES "/%s", bdf))
+		return error_set(err, -ENODEV,
+				 "there is no PCI function %s; `miglab list` shows those that are",
+				 bdf);
+	strcpy(ret_bdf, bdf);
+	return 0;
+}
+
+void pci_driver(const char *bdf, char ret_name[SYSFS_NAME_SIZE])
+{
+	if (sysfs_link_name(ret_name, SYSFS_NAME_SIZE, PCI_DEVICES "/%s/driver", bdf))
+		strcpy(ret_name, "none");
+}
+
+bool pci_is_bridge(const char *bdf)
+{
+	unsigned long class;
+
+	return !sysfs_read_number(&class, PCI_DEVICES "/%s/class", bdf) && class >> 16 == 0x06;
+}
+
+int pci_iommu_group(const char *bdf, char ret_group[SYSFS_NAME_SIZE], struct error *err)
+{
+	if (sysfs_link_name(ret_group, SYSFS_NAME_SIZE, PCI_DEVICES "/%s/iommu_group", bdf))
+		return error_set(err, -ENODEV,
+				 "%s has no IOMMU group; switch the IOMMU on in the firmware and boot with intel_iommu=on or amd_iommu=on",
+				 bdf);
+	return 0;
+}
+
+int pci_vfio_name(const char *bdf, char ret_name[SYSFS_NAME_SIZE])
+{
+	char **names;
+	size_t count;
+	int ret = -ENODEV;
+
+	if (sysfs_names(&names, &count, PCI_DEVICES "/%s/vfio-dev", bdf))
+		return -ENODEV;
+	if (count) {
+		snprintf(ret_name, SYSFS_NAME_SIZE, "%s", names[0]);
+		ret = 0;
+	}
+	sysfs_names_free(names, count);
+	return ret;
+}

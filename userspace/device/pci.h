@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * PCI functions as sysfs shows them.
+ */
+#ifndef MIGLAB_DEVICE_PCI_H
+#define MIGLAB_DEVICE_PCI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/error.h"
+#include "device/sysfs.h"
+
+#define PCI_DEVICES	"bus/pci/devices"	/* below the root of sysfs */
+#define PCI_DRIVERS	"bus/pci/drivers"
+#define PCI_BDF_SIZE	16			/* "0000:01:00.0", domains of up to 6 digits too */
+
+#define MIGLAB_DRIVER	"miglab_vfio_pci"
+
+/*
+ * "0000:01:00.0" or "01:00.0" to the name that sysfs uses. -EINVAL with a
+ * sentence for anything else.
+ */
+int pci_parse_bdf(const char *text, char ret_bdf[PCI_BDF_SIZE], struct error *err);
+
+/* Parses and checks that the function exists: -ENODEV with a sentence when it does not. */
+int pci_find(const char *text, char ret_bdf[PCI_BDF_SIZE], struct error *err);
+
+/* The name of its driver; "none" when it has none. */
+void pci_driver(const char *bdf, char ret_name[SYSFS_NAME_SIZE]);
+
+/* Class code 06xxxx: no VFIO driver takes these. */
+bool pci_is_bridge(const char *bdf);
+
+/* The number of its IOMMU group, as text; -ENODEV with a sentence when it has none. */
+int pci_iommu_group(const char *bdf, char ret_group[SYSFS_NAME_SIZE], struct error *err);
+
+/* The VFIO device that its driver registered, "vfio3"; -ENODEV: its driver is none of VFIO's. */
+int pci_vfio_name(const char *bdf, char ret_name[SYSFS_NAME_SIZE]);
+
+#endif
