@@ -1,0 +1,499 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What the coordinator decides, as rows: inputs on the left, the events of the
+ * wire on the right. The events are those of QEMU 11.1 except where a row says so.
+ */
+#include "unit.h"
+
+#include <errno.h>
+
+#include "device/state.h"
+#include "qmp/events.h"
+#include "vmm/coordinator.h"
+
+#define FLAGS_P2P_PRE_COPY (VFIO_MIGRATION_STOP_COPY | VFIO_MIGRATION_P2P | VFIO_MIGRATION_PRE_COPY)
+
+struct row {
+	const char *name;
+	uint32_t flags;		/* of each device */
+	unsigned int count;
+	bool incoming, no_prepare;
+	/*
+	 * Inputs, separated by blanks. ok, fail, dead: the oldest command is
+	 * answered with success, an error after which the device is where it
+	 * recovers to, an error after which even its reset failed. more: the pass
+	 * ended with too much left. all: ok until no command is left. The rest are
+	 * commands and messages.
+	 */
+	const char *script;
+	const char *wire;	/* events only: V device state, M status, STOP, RESUME */
+	const char *all;	/* NULL, or all outputs */
+	const char *error;	/* NULL, or how coordinator.error ends up */
+	enum runstate runstate;
+};
+
+struct machine {
+	struct coordinator c;
+	struct output queue[256];	/* commands without an answer: [first, last) */
+	unsigned int first, last;
+	char wire[4096], all[8192];
+};
+
+__attribute__((format(printf, 3, 4)))
+static void note(struct machine *m, bool wire, const char *fmt, ...)
+{
+	char text[128];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	for (int i = 0; i < 2; i++) {
+		char *to = i ? m->wire : m->all;
+
+		if (i && !wire)
+			continue;
+		if (*to)
+			strcat(to, ", ");
+		strcat(to, text);
+	}
+}
+
+static void note_work(struct machine *m, const struct output *o)
+{
+	static const char *const names[] = {
+		[WORK_PASS] = "pass", [WORK_SAVE] = "save",
+		[WORK_LOAD] = "load", [WORK_END] = "end",
+	};
+
+	if (o->op == WORK_SET)
+		note(m, false, "set vf%u %s", o->device, device_state_name(o->state));
+	else
+		note(m, false, "%s vf%u", names[o->op], o->device);
+	m->queue[m->last++] = *o;
+}
+
+static void note_output(struct machine *m, const struct output *o)
+{
+	static const char *const messages[] = { "ready", "done", "loaded", "failed" };
+
+	switch (o->kind) {
+	case OUTPUT_WORK:
+		note_work(m, o);
+		break;
+	case OUTPUT_VFIO:
+		note(m, true, "V vf%u %s", o->device, qmp_vfio_state_name(o->state));
+		break;
+	case OUTPUT_PREPARE:
+		note(m, true, "V vf%u %s", o->device,
+		     qmp_vfio_state_name(QMP_VFIO_PRE_COPY_P2P_PREPARE));
+		break;
+	case OUTPUT_STATUS:
+		note(m, true, "M %s", status_name(o->status));
+		break;
+	case OUTPUT_STOP:
+		note(m, true, "STOP");
+		break;
+	case OUTPUT_RESUME:
+		note(m, true, "RESUME");
+		break;
+	case OUTPUT_TELL:
+		note(m, false, "tell %s%s", messages[o->message],
+		     o->message == MSG_DONE && !o->running ? " paused" : "");
+		break;
+	case OUTPUT_ABORT:
+		note(m, false, "abort");
+		break;
+	case OUTPUT_CLOSE:
+		note(m, false, "close");
+		break;
+	}
+}
+
+static void feed(struct machine *m, const struct input *in)
+{
+	struct outputs out = { .count = 0 };
+
+	coordinator_step(&m->c, in, &out);
+	for (unsigned int i = 0; i < out.count; i++)
+		note_output(m, &out.item[i]);
+}
+
+static void answer(struct machine *m, const char *how)
+{
+	const struct output *o = &m->queue[m->first++];
+	struct work_result r = { .op = o->op, .state = o->state };
+	struct input in = {
+		.kind = INPUT_WORK_DONE, .device = o->device, .result = &r,
+		.converged = strcmp(how, "more"),
+	};
+
+	assert_true(m->first <= m->last);
+	if (!strcmp(how, "fail") || !strcmp(how, "dead")) {
+		r.error = -EIO;
+		snprintf(r.text.text, sizeof(r.text.text), "vf%u broke", o->device);
+		r.state = o->recover ? o->recover : VFIO_DEVICE_STATE_RUNNING;
+	}
+	if (!strcmp(how, "dead"))
+		r.state = VFIO_DEVICE_STATE_ERROR;
+	feed(m, &in);
+}
+
+static void play(struct machine *m, const char *word)
+{
+	static const struct { const char *word; struct input in; } inputs[] = {
+		{ "migrate", { .kind = INPUT_MIGRATE } },
+		{ "incoming", { .kind = INPUT_INCOMING } },
+		{ "cancel", { .kind = INPUT_CANCEL } },
+		{ "stop", { .kind = INPUT_STOP } },
+		{ "cont", { .kind = INPUT_CONT } },
+		{ "ready", { .kind = INPUT_MESSAGE, .message = MSG_READY } },
+		{ "done", { .kind = INPUT_MESSAGE, .message = MSG_DONE, .running = true } },
+		{ "done-paused", { .kind = INPUT_MESSAGE, .message = MSG_DONE } },
+		{ "loaded", { .kind = INPUT_MESSAGE, .message = MSG_LOADED } },
+		{ "failed", { .kind = INPUT_MESSAGE, .message = MSG_FAILED, .text = "it broke" } },
+		{ "lost", { .kind = INPUT_LOST, .text = "gone" } },
+	};
+
+	if (!strcmp(word, "all")) {
+		while (m->first < m->last)
+			answer(m, "ok");
+		return;
+	}
+	for (size_t i = 0; i < sizeof(inputs) / sizeof(inputs[0]); i++) {
+		if (!strcmp(inputs[i].word, word)) {
+			feed(m, &inputs[i].in);
+			return;
+		}
+	}
+	answer(m, word);
+}
+
+/* @want may be NULL: anything. */
+static void expect(const struct row *row, const char *got, const char *want)
+{
+	if (want && strcmp(got, want))
+		fail_msg("%s:\n got: %s\nwant: %s", row->name, got, want);
+}
+
+static void run_row(const struct row *row)
+{
+	uint32_t flags[VMM_DEVICES_MAX];
+	char script[512], *save, *word;
+	struct machine m;
+
+	memset(&m, 0, sizeof(m));
+	for (unsigned int i = 0; i < row->count; i++)
+		flags[i] = row->flags;
+	coordinator_init(&m.c, policy_find("qemu"), row->no_prepare, row->incoming, flags,
+			 row->count);
+	snprintf(script, sizeof(script), "%s", row->script);
+	for (word = strtok_r(script, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
+		/* The boot is in a row of its own. */
+		if (!strcmp(word, "|"))
+			*m.wire = *m.all = '\0';
+		else
+			play(&m, word);
+	}
+	expect(row, m.wire, row->wire);
+	expect(row, m.all, row->all);
+	expect(row, m.c.error.text, row->error);
+	assert_int_equal(m.c.runstate, row->runstate);
+	assert_int_equal(m.first, m.last);
+	assert_int_equal(m.c.pending, 0);
+}
+
+#define BOOT	"cont all | "
+#define START	BOOT "migrate ready "
+
+static const struct row source_rows[] = {
+	{ "boot", 7, 1, .script = "cont all", .runstate = RUN_RUNNING,
+	  .wire = "RESUME, V vf0 running-p2p, V vf0 running" },
+	{ "boot of a device without P2P that runs already", 5, 1, .script = "cont all",
+	  .runstate = RUN_RUNNING, .wire = "RESUME" },
+	{ "success", 7, 1, .script = START "all loaded all", .runstate = RUN_POSTMIGRATE,
+	  .wire = "M setup, V vf0 pre-copy, M active, V vf0 pre-copy-p2p-prepare, "
+		  "V vf0 pre-copy-p2p, V vf0 stop-copy, STOP, M device, M completed, V vf0 stop",
+	  .all = "M setup, set vf0 PRE_COPY, V vf0 pre-copy, M active, pass vf0, "
+		 "V vf0 pre-copy-p2p-prepare, set vf0 PRE_COPY_P2P, V vf0 pre-copy-p2p, "
+		 "set vf0 STOP_COPY, V vf0 stop-copy, STOP, M device, save vf0, tell done, "
+		 "M completed, set vf0 STOP, V vf0 stop, close" },
+	{ "success without prepare", 7, 1, .no_prepare = true, .script = START "all loaded all",
+	  .runstate = RUN_POSTMIGRATE,
+	  .wire = "M setup, V vf0 pre-copy, M active, V vf0 pre-copy-p2p, V vf0 stop-copy, STOP, "
+		  "M device, M completed, V vf0 stop" },
+	{ "success of three: stop backward, the rest forward", 7, 3,
+	  .script = START "all loaded all", .runstate = RUN_POSTMIGRATE,
+	  .wire = "M setup, V vf0 pre-copy, V vf1 pre-copy, V vf2 pre-copy, M active, "
+		  "V vf2 pre-copy-p2p-prepare, V vf2 pre-copy-p2p, "
+		  "V vf1 pre-copy-p2p-prepare, V vf1 pre-copy-p2p, "
+		  "V vf0 pre-copy-p2p-prepare, V vf0 pre-copy-p2p, "
+		  "V vf2 stop-copy, V vf1 stop-copy, V vf0 stop-copy, STOP, M device, "
+		  "M completed, V vf0 stop, V vf1 stop, V vf2 stop" },
+	{ "success without P2P", 5, 1, .script = START "all loaded all",
+	  .runstate = RUN_POSTMIGRATE,
+	  .wire = "M setup, V vf0 pre-copy, M active, V vf0 stop-copy, STOP, M device, "
+		  "M completed, V vf0 stop" },
+	{ "success without PRE_COPY", 3, 1, .script = START "all loaded all",
+	  .runstate = RUN_POSTMIGRATE,
+	  .wire = "M setup, M active, V vf0 running-p2p, V vf0 stop, STOP, M device, "
+		  "V vf0 stop-copy, M completed, V vf0 stop" },
+	{ "success with STOP_COPY alone", 1, 1, .script = START "all loaded all",
+	  .runstate = RUN_POSTMIGRATE,
+	  .wire = "M setup, M active, V vf0 stop, STOP, M device, V vf0 stop-copy, M completed, "
+		  "V vf0 stop" },
+	{ "passes go on until the rest is small, then until the last one is back", 7, 2,
+	  .script = START "ok ok more more ok ok all loaded all", .runstate = RUN_POSTMIGRATE,
+	  .wire = "M setup, V vf0 pre-copy, V vf1 pre-copy, M active, "
+		  "V vf1 pre-copy-p2p-prepare, V vf1 pre-copy-p2p, "
+		  "V vf0 pre-copy-p2p-prepare, V vf0 pre-copy-p2p, "
+		  "V vf1 stop-copy, V vf0 stop-copy, STOP, M device, M completed, "
+		  "V vf0 stop, V vf1 stop",
+	  .all = "M setup, set vf0 PRE_COPY, V vf0 pre-copy, set vf1 PRE_COPY, V vf1 pre-copy, "
+		 "M active, pass vf0, pass vf1, pass vf0, pass vf1, "
+		 "V vf1 pre-copy-p2p-prepare, set vf1 PRE_COPY_P2P, V vf1 pre-copy-p2p, "
+		 "V vf0 pre-copy-p2p-prepare, set vf0 PRE_COPY_P2P, V vf0 pre-copy-p2p, "
+		 "set vf1 STOP_COPY, V vf1 stop-copy, set vf0 STOP_COPY, V vf0 stop-copy, STOP, "
+		 "M device, save vf0, save vf1, tell done, M completed, "
+		 "set vf0 STOP, V vf0 stop, set vf1 STOP, V vf1 stop, close" },
+	{ "paused before", 7, 1, .script = BOOT "stop all migrate ready all loaded all",
+	  .runstate = RUN_POSTMIGRATE,
+	  .wire = "V vf0 running-p2p, V vf0 stop, STOP, M setup, M active, M device, "
+		  "V vf0 stop-copy, M completed, V vf0 stop" },
+	/* QEMU stops at once, and fails if it is continued; here the migration is hastened. */
+	{ "stop in pre-copy", 7, 1, .script = START "ok more stop more all loaded all",
+	  .runstate = RUN_POSTMIGRATE,
+	  .wire = "M setup, V vf0 pre-copy, M active, V vf0 pre-copy-p2p-prepare, "
+		  "V vf0 pre-copy-p2p, V vf0 stop-copy, STOP, M device, M completed, V vf0 stop",
+	  .all = "M setup, set vf0 PRE_COPY, V vf0 pre-copy, M active, pass vf0, pass vf0, "
+		 "V vf0 pre-copy-p2p-prepare, set vf0 PRE_COPY_P2P, V vf0 pre-copy-p2p, "
+		 "set vf0 STOP_COPY, V vf0 stop-copy, STOP, M device, save vf0, tell done paused, "
+		 "M completed, set vf0 STOP, V vf0 stop, close" },
+	{ "stop and cont in pre-copy", 7, 1,
+	  .script = START "ok more stop cont more all loaded all", .runstate = RUN_POSTMIGRATE,
+	  .wire = "M setup, V vf0 pre-copy, M active, V vf0 pre-copy-p2p-prepare, "
+		  "V vf0 pre-copy-p2p, V vf0 stop-copy, STOP, M device, M completed, V vf0 stop" },
+	{ "migrate while the boot is still under way", 7, 1,
+	  .script = "cont migrate ready all loaded all", .runstate = RUN_POSTMIGRATE,
+	  .wire = "RESUME, M setup, V vf0 running-p2p, V vf0 running, V vf0 pre-copy, M active, "
+		  "V vf0 pre-copy-p2p-prepare, V vf0 pre-copy-p2p, V vf0 stop-copy, STOP, M device, "
+		  "M completed, V vf0 stop" },
+};
+
+static const struct row cancel_rows[] = {
+	{ "cancel in setup", 7, 1, .script = BOOT "migrate cancel", .runstate = RUN_RUNNING,
+	  .wire = "M setup, M cancelling, M cancelled" },
+	{ "cancel in pre-copy", 7, 1, .script = START "ok cancel more all", .runstate = RUN_RUNNING,
+	  .wire = "M setup, V vf0 pre-copy, M active, M cancelling, V vf0 running, M cancelled",
+	  .all = "M setup, set vf0 PRE_COPY, V vf0 pre-copy, M active, pass vf0, M cancelling, "
+		 "abort, tell failed, close, set vf0 RUNNING, V vf0 running, M cancelled",
+	  .error = "the migration was cancelled" },
+	{ "cancel after stop, two devices", 7, 2,
+	  .script = START "ok ok ok ok ok ok ok ok cancel all", .runstate = RUN_RUNNING,
+	  .wire = "M setup, V vf0 pre-copy, V vf1 pre-copy, M active, "
+		  "V vf1 pre-copy-p2p-prepare, V vf1 pre-copy-p2p, "
+		  "V vf0 pre-copy-p2p-prepare, V vf0 pre-copy-p2p, "
+		  "V vf1 stop-copy, V vf0 stop-copy, STOP, M device, M cancelling, "
+		  "V vf1 running, V vf0 running, RESUME, V vf0 running-p2p, V vf1 running-p2p, "
+		  "V vf0 running, V vf1 running, M cancelled" },
+	{ "cancel in mid-switchover waits for the stop", 7, 1, .script = START "ok ok cancel all",
+	  .runstate = RUN_RUNNING,
+	  .wire = "M setup, V vf0 pre-copy, M active, V vf0 pre-copy-p2p-prepare, M cancelling, "
+		  "V vf0 pre-copy-p2p, V vf0 stop-copy, STOP, V vf0 running, RESUME, "
+		  "V vf0 running-p2p, V vf0 running, M cancelled" },
+	{ "cancel when the destination may run is too late", 7, 1,
+	  .script = START "all cancel loaded all", .runstate = RUN_POSTMIGRATE,
+	  .wire = "M setup, V vf0 pre-copy, M active, V vf0 pre-copy-p2p-prepare, "
+		  "V vf0 pre-copy-p2p, V vf0 stop-copy, STOP, M device, M completed, V vf0 stop" },
+	{ "a second migration after a cancelled one", 7, 1,
+	  .script = START "ok cancel all migrate ready all loaded all", .runstate = RUN_POSTMIGRATE,
+	  .wire = "M setup, V vf0 pre-copy, M active, M cancelling, V vf0 running, M cancelled, "
+		  "M setup, V vf0 pre-copy, M active, V vf0 pre-copy-p2p-prepare, "
+		  "V vf0 pre-copy-p2p, V vf0 stop-copy, STOP, M device, M completed, V vf0 stop" },
+	{ "stop in pre-copy, then cancel: it stays stopped", 7, 1,
+	  .script = START "ok stop cancel all", .runstate = RUN_PAUSED,
+	  .wire = "M setup, V vf0 pre-copy, M active, M cancelling, V vf0 running, M cancelled, "
+		  "V vf0 running-p2p, V vf0 stop, STOP" },
+};
+
+static const struct row failure_rows[] = {
+	{ "no connection", 7, 1, .script = BOOT "migrate lost", .runstate = RUN_RUNNING,
+	  .wire = "M setup, M failing, M failed", .error = "gone" },
+	{ "PRE_COPY fails", 7, 1, .script = START "fail", .runstate = RUN_RUNNING,
+	  .wire = "M setup, V vf0 running, M active, M failing, M failed", .error = "vf0 broke" },
+	{ "PRE_COPY of the second fails, the third is not begun", 7, 3,
+	  .script = START "ok fail all", .runstate = RUN_RUNNING,
+	  .wire = "M setup, V vf0 pre-copy, V vf1 running, M active, M failing, V vf0 running, "
+		  "M failed" },
+	{ "PRE_COPY_P2P fails", 7, 1, .script = START "ok ok fail all", .runstate = RUN_RUNNING,
+	  .wire = "M setup, V vf0 pre-copy, M active, V vf0 pre-copy-p2p-prepare, V vf0 running, "
+		  "V vf0 stop, STOP, M device, M failing, V vf0 running, RESUME, V vf0 running-p2p, "
+		  "V vf0 running, M failed", .error = "vf0 broke" },
+	{ "PRE_COPY_P2P fails and the reset too", 7, 2, .script = START "ok ok ok ok dead all",
+	  .runstate = RUN_RUNNING,
+	  .wire = "M setup, V vf0 pre-copy, V vf1 pre-copy, M active, V vf1 pre-copy-p2p-prepare, "
+		  "V vf0 pre-copy-p2p-prepare, V vf0 pre-copy-p2p, V vf0 stop-copy, STOP, M device, "
+		  "M failing, V vf0 running, RESUME, V vf0 running-p2p, V vf0 running, M failed" },
+	{ "STOP_COPY fails", 7, 1, .script = START "ok ok ok fail all", .runstate = RUN_RUNNING,
+	  .wire = "M setup, V vf0 pre-copy, M active, V vf0 pre-copy-p2p-prepare, "
+		  "V vf0 pre-copy-p2p, V vf0 running, STOP, M device, M failing, RESUME, "
+		  "V vf0 running-p2p, V vf0 running, M failed", .error = "vf0 broke" },
+	{ "STOP fails after completion", 7, 1, .script = START "ok ok ok ok ok loaded fail",
+	  .runstate = RUN_POSTMIGRATE,
+	  .wire = "M setup, V vf0 pre-copy, M active, V vf0 pre-copy-p2p-prepare, "
+		  "V vf0 pre-copy-p2p, V vf0 stop-copy, STOP, M device, M completed, V vf0 running",
+	  .error = "" },
+	{ "the destination dies in pre-copy", 7, 1, .script = START "ok more lost fail all",
+	  .runstate = RUN_RUNNING,
+	  .wire = "M setup, V vf0 pre-copy, M active, M failing, V vf0 running, M failed",
+	  .error = "gone" },
+	{ "the destination dies while the arc is under way", 7, 1, .script = START "ok ok lost all",
+	  .runstate = RUN_RUNNING,
+	  .wire = "M setup, V vf0 pre-copy, M active, V vf0 pre-copy-p2p-prepare, "
+		  "V vf0 pre-copy-p2p, V vf0 stop-copy, STOP, M device, M failing, V vf0 running, "
+		  "RESUME, V vf0 running-p2p, V vf0 running, M failed", .error = "gone" },
+	{ "the destination loses the state", 7, 2, .script = START "all failed all",
+	  .runstate = RUN_RUNNING,
+	  .wire = "M setup, V vf0 pre-copy, V vf1 pre-copy, M active, "
+		  "V vf1 pre-copy-p2p-prepare, V vf1 pre-copy-p2p, "
+		  "V vf0 pre-copy-p2p-prepare, V vf0 pre-copy-p2p, "
+		  "V vf1 stop-copy, V vf0 stop-copy, STOP, M device, M failing, "
+		  "V vf1 running, V vf0 running, RESUME, V vf0 running-p2p, V vf1 running-p2p, "
+		  "V vf0 running, V vf1 running, M failed", .error = "it broke" },
+};
+
+static const struct row destination_rows[] = {
+	{ "success", 7, 1, true, .script = "incoming ready all done all", .runstate = RUN_RUNNING,
+	  .wire = "M setup, M active, V vf0 resuming, RESUME, V vf0 running-p2p, V vf0 running, "
+		  "M completed",
+	  .all = "M setup, M active, tell ready, set vf0 RESUMING, V vf0 resuming, load vf0, "
+		 "RESUME, set vf0 RUNNING_P2P, V vf0 running-p2p, set vf0 RUNNING, V vf0 running, "
+		 "tell loaded, M completed, close" },
+	{ "success of two", 7, 2, true, .script = "incoming ready all done all",
+	  .runstate = RUN_RUNNING,
+	  .wire = "M setup, M active, V vf0 resuming, V vf1 resuming, RESUME, V vf0 running-p2p, "
+		  "V vf1 running-p2p, V vf0 running, V vf1 running, M completed" },
+	{ "the source was paused", 7, 1, true, .script = "incoming ready all done-paused cont all",
+	  .runstate = RUN_RUNNING,
+	  .wire = "M setup, M active, V vf0 resuming, M completed, RESUME, V vf0 running-p2p, "
+		  "V vf0 running" },
+	{ "stopped while it waits", 7, 1, true, .script = "incoming stop ready all done",
+	  .runstate = RUN_PAUSED, .wire = "M setup, M active, V vf0 resuming, M completed" },
+	{ "the source is another one", 7, 1, true, .script = "incoming lost",
+	  .runstate = RUN_INMIGRATE, .wire = "M setup, M failed", .error = "gone" },
+	{ "RESUMING fails", 7, 1, true, .script = "incoming ready fail", .runstate = RUN_INMIGRATE,
+	  .wire = "M setup, M active, V vf0 running, M failed",
+	  .all = "M setup, M active, tell ready, set vf0 RESUMING, V vf0 running, tell failed, "
+		 "close, M failed" },
+	{ "a truncated stream", 7, 2, true, .script = "incoming ready ok ok fail fail all",
+	  .runstate = RUN_INMIGRATE,
+	  .wire = "M setup, M active, V vf0 resuming, V vf1 resuming, M failed",
+	  .all = "M setup, M active, tell ready, set vf0 RESUMING, V vf0 resuming, "
+		 "set vf1 RESUMING, V vf1 resuming, load vf0, load vf1, abort, tell failed, close, "
+		 "end vf0, end vf1, M failed", .error = "vf0 broke" },
+	{ "the source dies", 7, 1, true, .script = "incoming ready ok lost fail all",
+	  .runstate = RUN_INMIGRATE, .wire = "M setup, M active, V vf0 resuming, M failed",
+	  .error = "gone" },
+	/* QEMU says completed here, on both sides. */
+	{ "the state is refused on the way out of RESUMING", 7, 2, true,
+	  .script = "incoming ready ok ok ok ok done fail all", .runstate = RUN_INMIGRATE,
+	  .wire = "M setup, M active, V vf0 resuming, V vf1 resuming, RESUME, V vf0 running, "
+		  "V vf1 running-p2p, V vf0 running-p2p, V vf1 stop, V vf0 stop, STOP, M failed",
+	  .error = "vf0 broke" },
+};
+
+static void run_rows(const struct row *rows, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		run_row(&rows[i]);
+}
+
+#define RUN_ROWS(rows) run_rows(rows, sizeof(rows) / sizeof((rows)[0]))
+
+static void test_source(void **state)
+{
+	(void)state;
+	RUN_ROWS(source_rows);
+}
+
+static void test_cancel(void **state)
+{
+	(void)state;
+	RUN_ROWS(cancel_rows);
+}
+
+static void test_failure(void **state)
+{
+	(void)state;
+	RUN_ROWS(failure_rows);
+}
+
+static void test_destination(void **state)
+{
+	(void)state;
+	RUN_ROWS(destination_rows);
+}
+
+static void test_recover(void **state)
+{
+	static const uint32_t flags[] = { FLAGS_P2P_PRE_COPY };
+	struct outputs out = { .count = 0 };
+	struct coordinator c;
+
+	(void)state;
+	coordinator_init(&c, policy_find("qemu"), false, true, flags, 1);
+	coordinator_step(&c, &(struct input){ .kind = INPUT_INCOMING }, &out);
+	out.count = 0;
+	coordinator_step(&c, &(struct input){ .kind = INPUT_MESSAGE, .message = MSG_READY }, &out);
+	assert_int_equal(out.item[out.count - 1].kind, OUTPUT_WORK);
+	assert_int_equal(out.item[out.count - 1].state, VFIO_DEVICE_STATE_RESUMING);
+	assert_int_equal(out.item[out.count - 1].recover, VFIO_DEVICE_STATE_RUNNING);
+}
+
+static void test_refusals(void **state)
+{
+	static const uint32_t without_p2p[] = { VFIO_MIGRATION_STOP_COPY,
+						VFIO_MIGRATION_STOP_COPY };
+	struct outputs out = { .count = 0 };
+	struct coordinator c;
+
+	(void)state;
+	coordinator_init(&c, policy_find("qemu"), false, false, without_p2p, 2);
+	assert_string_equal(coordinator_refuses(&c, INPUT_MIGRATE),
+			    "Multiple VFIO devices migration is supported only if all of them "
+			    "support P2P migration");
+	assert_non_null(coordinator_refuses(&c, INPUT_INCOMING));
+	coordinator_init(&c, policy_find("qemu"), false, false, without_p2p, 1);
+	assert_null(coordinator_refuses(&c, INPUT_MIGRATE));
+	coordinator_step(&c, &(struct input){ .kind = INPUT_MIGRATE }, &out);
+	assert_string_equal(coordinator_refuses(&c, INPUT_MIGRATE),
+			    "There's a migration process in progress");
+	coordinator_init(&c, policy_find("qemu"), false, true, without_p2p, 1);
+	assert_string_equal(coordinator_refuses(&c, INPUT_MIGRATE),
+			    "Guest is waiting for an incoming migration");
+	assert_null(coordinator_refuses(&c, INPUT_INCOMING));
+	coordinator_step(&c, &(struct input){ .kind = INPUT_INCOMING }, &out);
+	assert_non_null(coordinator_refuses(&c, INPUT_INCOMING));
+}
+
+static void test_policies(void **state)
+{
+	(void)state;
+	assert_non_null(policy_find("qemu"));
+	assert_null(policy_find("group"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_source),
+		cmocka_unit_test(test_cancel),
+		cmocka_unit_test(test_failure),
+		cmocka_unit_test(test_destination),
+		cmocka_unit_test(test_recover),
+		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_policies),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The connections of one migration: one for control, served by the loop, and one
+ * for each device, which the device's worker uses with blocking calls.
+ *
+ * All functions belong to the loop's thread, and none waits for the peer.
+ */
+#ifndef MIGLAB_VMM_CHANNEL_H
+#define MIGLAB_VMM_CHANNEL_H
+
+#include <stdbool.h>
+
+#include "base/error.h"
+#include "base/loop.h"
+#include "vmm/message.h"
+
+struct channel;
+
+/* Called from the loop. May call any function but channel_free(). */
+struct channel_handler {
+	/*
+	 * @running: of MSG_DONE; @text: of MSG_FAILED. The destination is told
+	 * MSG_READY when all connections are there and the devices are its own.
+	 */
+	void (*message)(void *opaque, enum message message, bool running, const char *text);
+	/* The connection is of no use any more; @text is a sentence. At most once. */
+	void (*lost)(void *opaque, const char *text);
+};
+
+/* @ids: of the @count devices, at most HELLO_ID_MAX bytes each; they outlive the channel. */
+int channel_new(struct loop *loop, const char *const *ids, unsigned int count,
+		const struct channel_handler *handler, void *opaque, struct channel **ret_channel);
+/* Closes first. NULL is allowed. */
+void channel_free(struct channel *channel);
+
+/* Is @uri one that can be connected to? -EINVAL and a sentence when not. */
+int channel_check_uri(const char *uri, struct error *err);
+
+/* Source: connects to "unix:PATH" at once, and introduces itself. */
+int channel_connect(struct channel *channel, const char *uri, struct error *err);
+
+/* Destination: waits for a source at "unix:PATH"; a stale socket there is replaced. */
+int channel_listen(struct channel *channel, const char *uri, struct error *err);
+
+/* The connection of device number @device; -1 when there is none. */
+int channel_data(const struct channel *channel, unsigned int device);
+
+/* Without a control connection nothing happens. */
+void channel_tell(struct channel *channel, enum message message, bool running, const char *text);
+
+/* Hands on at once what has arrived on the control connection. */
+void channel_poll(struct channel *channel);
+
+/* Shuts the devices' connections down: whoever waits in one comes back with an error. */
+void channel_shut(struct channel *channel);
+
+/* Closes all connections. The channel can be used again. */
+void channel_close(struct channel *channel);
+
+#endif

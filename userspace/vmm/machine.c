@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "vmm/machine.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "qmp/events.h"
+#include "vmm/commands.h"
+
+#define DOWNTIME_MS	300	/* QEMU's default */
+
+static void send_vfio_event(struct machine *m, unsigned int device, unsigned int state)
+{
+	const struct machine_device *d = &m->config->device[device];
+
+	if (d->events)
+		qmp_server_event(m->server, QMP_EVENT_VFIO_MIGRATION,
+				 qmp_vfio_migration_data(d->id, state));
+}
+
+static void do_work(struct machine *m, const struct output *o)
+{
+	struct work work = {
+		.op = o->op,
+		.state = o->state,
+		.recover = o->recover,
+		.fd = channel_data(m->channel, o->device),
+	};
+
+	worker_post(m->worker[o->device], &work);
+}
+
+static void do_vfio(struct machine *m, const struct output *o)
+{
+	send_vfio_event(m, o->device, o->state);
+}
+
+static void do_prepare(struct machine *m, const struct output *o)
+{
+	send_vfio_event(m, o->device, QMP_VFIO_PRE_COPY_P2P_PREPARE);
+}
+
+static void do_status(struct machine *m, const struct output *o)
+{
+	if (o->status == STATUS_SETUP) {
+		m->begin_ns = clock_ns();
+		m->stop_ns = 0;
+		m->progress = (struct progress){ 0 };
+	}
+	if (!coordinator_migrating(&m->coordinator))
+		m->end_ns = clock_ns();
+	if (m->migration_events)
+		qmp_server_event(m->server, QMP_EVENT_MIGRATION,
+				 qmp_migration_data(status_name(o->status)));
+}
+
+static void do_stop(struct machine *m, const struct output *o)
+{
+	(void)o;
+	qmp_server_event(m->server, QMP_EVENT_STOP, NULL);
+}
+
+static void do_resume(struct machine *m, const struct output *o)
+{
+	(void)o;
+	qmp_server_event(m->server, QMP_EVENT_RESUME, NULL);
+}
+
+static void do_tell(struct machine *m, const struct output *o)
+{
+	channel_tell(m->channel, o->message, o->running, m->coordinator.error.text);
+}
+
+static void do_abort(struct machine *m, const struct output *o)
+{
+	(void)o;
+	channel_shut(m->channel);
+}
+
+static void do_close(struct machine *m, const struct output *o)
+{
+	(void)o;
+	loop_cancel(m->connecting);
+	m->connecting = NULL;
+	channel_close(m->channel);
+}
+
+static void carry_out(struct machine *m, const struct output *o)
+{
+	static void (*const actions[])(struct machine *m, const struct output *o) = {
+		[OUTPUT_WORK] = do_work,
+		[OUTPUT_VFIO] = do_vfio,
+		[OUTPUT_PREPARE] = do_prepare,
+		[OUTPUT_STATUS] = do_status,
+		[OUTPUT_STOP] = do_stop,
+		[OUTPUT_RESUME] = do_resume,
+		[OUTPUT_TELL] = do_tell,
+		[OUTPUT_ABORT] = do_abort,
+		[OUTPUT_CLOSE] = do_close,
+	};
+
+	actions[o->kind](m, o);
+}
+
+void machine_feed(struct machine *m, const struct input *input)
+{
+	struct coordinator *c = &m->coordinator;
+	enum runstate before = c->runstate;
+	struct outputs out;
+
+	out.count = 0;
+	coordinator_step(c, input, &out);
+	if (c->runstate == RUN_FINISH_MIGRATE && before != RUN_FINISH_MIGRATE)
+		m->stop_ns = clock_ns();
+	for (unsigned int i = 0; i < out.count; i++)
+		carry_out(m, &out.item[i]);
+	if (c->runstate == RUN_INMIGRATE && c->status == STATUS_FAILED && m->exit_on_error) {
+		log_error("incoming migration failed: %s", c->error.text);
+		loop_stop(m->loop, 1);
+	}
+}
+
+static void on_message(void *opaque, enum message message, bool running, const char *text)
+{
+	struct input in = {
+		.kind = INPUT_MESSAGE, .message = message, .running = running, .text = text,
+	};
+
+	machine_feed(opaque, &in);
+}
+
+static void on_lost(void *opaque, const char *text)
+{
+	machine_feed(opaque, &(struct input){ .kind = INPUT_LOST, .text = text });
+}
+
+static const struct channel_handler channel_handler = {
+	.message = on_message,
+	.lost = on_lost,
+};
+
+/*
+ * What the peer said before it closed a device's connection is the better
+ * reason for the worker's failure, so it is heard first.
+ */
+static void on_wake(void *opaque)
+{
+	struct machine *m = opaque;
+	struct work_result result;
+	unsigned int device;
+
+	channel_poll(m->channel);
+	while (worker_pool_take(m->pool, &device, &result)) {
+		struct input in = { .kind = INPUT_WORK_DONE, .device = device, .result = &result };
+
+		progress_add(&m->progress, device, &result);
+		in.converged = progress_converged(&m->progress, &m->coordinator, m->downtime_ms,
+						  m->bandwidth);
+		/* Once a migration is lost, what else breaks is its consequence. */
+		if (result.error && !(coordinator_migrating(&m->coordinator) &&
+				      m->coordinator.failed))
+			log_warn("%s", result.text.text);
+		machine_feed(m, &in);
+	}
+}
+
+static void on_connect(void *opaque)
+{
+	struct machine *m = opaque;
+	struct error err;
+
+	m->connecting = NULL;
+	if (channel_connect(m->channel, m->uri, &err))
+		on_lost(m, err.text);
+}
+
+int machine_migrate(struct machine *m, const char *uri, struct error *err)
+{
+	int ret = channel_check_uri(uri, err);
+	char *copy;
+
+	if (ret)
+		return ret;
+	copy = strdup(uri);
+	m->connecting = copy ? loop_at(m->loop, clock_ns(), on_connect, m) : NULL;
+	if (!m->connecting) {
+		free(copy);
+		return error_set(err, -ENOMEM, "no memory to migrate");
+	}
+	free(m->uri);
+	m->uri = copy;
+	machine_feed(m, &(struct input){ .kind = INPUT_MIGRATE });
+	return 0;
+}
+
+int machine_incoming(struct machine *m, const char *uri, struct error *err)
+{
+	int ret = channel_listen(m->channel, uri, err);
+
+	if (!ret)
+		machine_feed(m, &(struct input){ .kind = INPUT_INCOMING });
+	return ret;
+}
+
+static int start_workers(struct machine *m)
+{
+	int ret = worker_pool_new(m->loop, &m->pool);
+
+	for (unsigned int i = 0; !ret && i < m->config->count; i++) {
+		const struct machine_device *d = &m->config->device[i];
+
+		m->ids[i] = d->id;
+		ret = worker_new(m->pool, d->device, d->id, i, &m->worker[i]);
+	}
+	if (!ret)
+		ret = channel_new(m->loop, m->ids, m->config->count, &channel_handler, m,
+				  &m->channel);
+	return ret;
+}
+
+static void init_coordinator(struct machine *m)
+{
+	const struct machine_config *config = m->config;
+	uint32_t flags[VMM_DEVICES_MAX];
+
+	for (unsigned int i = 0; i < config->count; i++)
+		flags[i] = config->device[i].device->flags;
+	coordinator_init(&m->coordinator, config->policy, config->no_prepare, config->incoming,
+			 flags, config->count);
+}
+
+static int start(struct machine *m, struct error *err)
+{
+	const char *incoming = m->config->incoming;
+
+	if (!incoming)
+		machine_feed(m, &(struct input){ .kind = INPUT_CONT });
+	else if (strcmp(incoming, "defer"))
+		return machine_incoming(m, incoming, err);
+	return 0;
+}
+
+int machine_new(struct loop *loop, const struct machine_config *config,
+		struct machine **ret_machine, struct error *err)
+{
+	struct machine *m = calloc(1, sizeof(*m));
+	int ret;
+
+	if (!m)
+		return error_set(err, -ENOMEM, "no memory for a machine");
+	m->loop = loop;
+	m->config = config;
+	m->downtime_ms = DOWNTIME_MS;
+	m->exit_on_error = true;
+	init_coordinator(m);
+	loop_on_wake(loop, on_wake, m);
+	ret = start_workers(m);
+	if (ret)
+		error_set(err, ret, "cannot start the devices' threads: %s", strerror(-ret));
+	if (!ret)
+		ret = qmp_server_new(loop, config->qmp, machine_commands, m, &m->server, err);
+	if (!ret)
+		ret = start(m, err);
+	if (ret) {
+		machine_free(m);
+		return ret;
+	}
+	*ret_machine = m;
+	return 0;
+}
+
+bool machine_free(struct machine *m)
+{
+	if (!m)
+		return true;
+	qmp_server_free(m->server);
+	channel_free(m->channel);
+	if (m->coordinator.pending)
+		return false;
+	for (unsigned int i = 0; i < m->config->count; i++)
+		worker_free(m->worker[i]);
+	worker_pool_free(m->pool);
+	free(m->uri);
+	free(m);
+	return true;
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A machine that consists of devices: what `miglab run` is. It carries out what
+ * its coordinator decides, in the loop's thread, and never waits.
+ */
+#ifndef MIGLAB_VMM_MACHINE_H
+#define MIGLAB_VMM_MACHINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/loop.h"
+#include "device/ops.h"
+#include "qmp/server.h"
+#include "vmm/channel.h"
+#include "vmm/coordinator.h"
+#include "vmm/progress.h"
+#include "vmm/worker.h"
+
+struct machine_device {
+	char *id;		/* "vf0"; 1 to HELLO_ID_MAX bytes */
+	struct device *device;
+	bool events;		/* VFIO_MIGRATION events of this device */
+};
+
+struct machine_config {
+	const struct policy *policy;
+	bool no_prepare;
+	const char *qmp;	/* where the QMP server listens */
+	const char *incoming;	/* NULL: run; "defer": wait for migrate-incoming; or its URI */
+	struct machine_device *device;	/* @count of them, open; they outlive the machine */
+	unsigned int count;		/* 1 to VMM_DEVICES_MAX */
+};
+
+struct machine {
+	struct loop *loop;
+	struct qmp_server *server;
+	const struct machine_config *config;
+	struct coordinator coordinator;
+	struct worker_pool *pool;
+	struct worker *worker[VMM_DEVICES_MAX];
+	struct channel *channel;
+	const char *ids[VMM_DEVICES_MAX];
+
+	char *uri;			/* where the migration under way goes to */
+	struct loop_timer *connecting;	/* it will be connected to soon */
+	struct progress progress;
+	uint64_t begin_ns, stop_ns, end_ns;	/* migrate, stop of the machine, final status */
+
+	bool migration_events;		/* capability "events" */
+	bool return_path;		/* capability "return-path": there is always one */
+	uint64_t downtime_ms;		/* parameter "downtime-limit" */
+	uint64_t bandwidth;		/* "avail-switchover-bandwidth", bytes/s; 0: measured */
+	bool exit_on_error;		/* of migrate-incoming */
+};
+
+/* Listens for QMP clients and starts. @config outlives the machine. */
+int machine_new(struct loop *loop, const struct machine_config *config,
+		struct machine **ret_machine, struct error *err);
+
+/*
+ * Ends all connections. False when a worker is still in a call of its device, and
+ * the machine can only be left by ending the process. NULL is allowed.
+ */
+bool machine_free(struct machine *m);
+
+/* The rest is for the QMP commands. */
+
+/* One input for the coordinator, and all that follows from it. */
+void machine_feed(struct machine *m, const struct input *input);
+
+/* Connects soon: whoever asked is answered first, and hears of a failure by events. */
+int machine_migrate(struct machine *m, const char *uri, struct error *err);
+int machine_incoming(struct machine *m, const char *uri, struct error *err);
+
+#endif

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "vmm/mover.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "device/state.h"
+#include "vmm/framing.h"
+
+int mover_init(struct mover *m, struct device *device, const char *id)
+{
+	*m = (struct mover){ .device = device, .id = id };
+	m->buf = malloc(FRAME_HEADER_BYTES + FRAME_DATA_MAX);
+	return m->buf ? 0 : -ENOMEM;
+}
+
+void mover_fini(struct mover *m)
+{
+	free(m->buf);
+}
+
+static int send_all(struct mover *m, int fd, size_t len, struct error *err)
+{
+	for (size_t done = 0; done < len; ) {
+		ssize_t n = send(fd, m->buf + done, len - done, MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return error_set(err, -errno, "%s: cannot send its state: %s", m->id,
+					 strerror(errno));
+		done += n;
+	}
+	return 0;
+}
+
+static int receive_all(struct mover *m, int fd, uint8_t *buf, size_t len, struct error *err)
+{
+	for (size_t done = 0; done < len; ) {
+		ssize_t n = recv(fd, buf + done, len - done, 0);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return error_set(err, -errno, "%s: cannot receive its state: %s", m->id,
+					 strerror(errno));
+		if (n == 0)
+			return error_set(err, -EPIPE,
+					 "%s: the connection ended after %llu bytes, before its end mark",
+					 m->id, (unsigned long long)m->total);
+		done += n;
+	}
+	return 0;
+}
+
+/*
+ * Reads once from the device and sends what came.
+ *
+ * Return: bytes, 0 at the end of the stream, -ENOMSG for nothing now, or an error.
+ */
+static ssize_t send_some(struct mover *m, int fd, struct work_result *r)
+{
+	uint64_t begin = clock_ns();
+	ssize_t n = m->device->ops->read(m->device, m->buf + FRAME_HEADER_BYTES, FRAME_DATA_MAX);
+	int ret;
+
+	if (n == 0 || n == -ENOMSG)
+		return n;
+	if (n < 0)
+		return error_set(&r->text, n, "%s: cannot read its state: %s", m->id, strerror(-n));
+	frame_put_header(m->buf, FRAME_DATA, n);
+	ret = send_all(m, fd, FRAME_HEADER_BYTES + n, &r->text);
+	if (ret)
+		return ret;
+	m->total += n;
+	r->bytes += n;
+	r->busy_ns += clock_ns() - begin;
+	return n;
+}
+
+static int do_pass(struct mover *m, const struct work *work, struct work_result *r)
+{
+	const struct device_ops *ops = m->device->ops;
+	ssize_t n = 0;
+	int ret;
+
+	if (m->idle) {
+		ret = ops->wait(m->device, WORK_IDLE_MS);
+		if (ret < 0)
+			return error_set(&r->text, ret, "%s: cannot wait for its data: %s", m->id,
+					 strerror(-ret));
+	}
+	while (r->bytes < WORK_PASS_BYTES) {
+		n = send_some(m, work->fd, r);
+		if (n <= 0)
+			break;
+	}
+	if (n < 0 && n != -ENOMSG)
+		return n;
+	m->idle = n <= 0;
+	return ops->precopy_info(m->device, &r->info, &r->text);
+}
+
+static int do_save(struct mover *m, const struct work *work, struct work_result *r)
+{
+	ssize_t n;
+
+	do {
+		n = send_some(m, work->fd, r);
+	} while (n > 0);
+	if (n == -ENOMSG)
+		return error_set(&r->text, -EPROTO,
+				 "%s: the driver says ENOMSG in STOP_COPY, where only data or the end may come",
+				 m->id);
+	if (n < 0)
+		return n;
+	frame_put_header(m->buf, FRAME_END, 8);
+	frame_put_u64(m->buf + FRAME_HEADER_BYTES, m->total);
+	return send_all(m, work->fd, FRAME_HEADER_BYTES + 8, &r->text);
+}
+
+static int write_all(struct mover *m, size_t len, struct error *err)
+{
+	for (size_t done = 0; done < len; ) {
+		ssize_t n = m->device->ops->write(m->device, m->buf + done, len - done);
+
+		if (n == 0)
+			n = -EIO;
+		if (n < 0)
+			return error_set(err, n,
+					 "%s: the device refuses its state after %llu bytes: %s",
+					 m->id, (unsigned long long)m->total + done, strerror(-n));
+		done += n;
+	}
+	return 0;
+}
+
+/* Takes one frame; 1 after the end mark. */
+static int load_frame(struct mover *m, int fd, struct work_result *r)
+{
+	uint8_t header[FRAME_HEADER_BYTES];
+	enum frame_type type;
+	uint32_t length;
+	int ret;
+
+	ret = receive_all(m, fd, header, sizeof(header), &r->text);
+	if (ret)
+		return ret;
+	ret = frame_header(header, &type, &length);
+	if (ret || (type != FRAME_DATA && type != FRAME_END))
+		return error_set(&r->text, -EPROTO, "%s: malformed data after %llu bytes", m->id,
+				 (unsigned long long)m->total);
+	ret = receive_all(m, fd, m->buf, length, &r->text);
+	if (ret)
+		return ret;
+	if (type == FRAME_END) {
+		if (frame_u64(m->buf) == m->total)
+			return 1;
+		return error_set(&r->text, -EPROTO,
+				 "%s: %llu bytes came where the end mark says %llu", m->id, (unsigned long long)m->total,
+				 (unsigned long long)frame_u64(m->buf));
+	}
+	ret = write_all(m, length, &r->text);
+	if (!ret) {
+		m->total += length;
+		r->bytes += length;
+	}
+	return ret;
+}
+
+static int do_load(struct mover *m, const struct work *work, struct work_result *r)
+{
+	int ret;
+
+	do {
+		ret = load_frame(m, work->fd, r);
+	} while (ret == 0);
+	return ret < 0 ? ret : 0;
+}
+
+/* @r says where the device is afterwards. The error is that of the change which was wanted. */
+static int change_state(struct mover *m, const struct work *work, struct work_result *r)
+{
+	const struct device_ops *ops = m->device->ops;
+	struct error why;
+	int ret;
+
+	r->state = work->state;
+	ret = ops->set_state(m->device, work->state, &r->text);
+	/* The change took place, only its session is of no use. */
+	if (!ret || ret == -EBADFD)
+		return ret ? error_prefix(&r->text, ret, "%s", m->id) : 0;
+	error_set(&r->text, ret, "%s: cannot go to %s: %s", m->id, device_state_name(work->state),
+		  strerror(-ret));
+	r->state = work->recover;
+	if (work->recover != VFIO_DEVICE_STATE_ERROR &&
+	    !ops->set_state(m->device, work->recover, &why))
+		return ret;
+	r->state = ops->reset(m->device, &why) ? VFIO_DEVICE_STATE_ERROR :
+						 VFIO_DEVICE_STATE_RUNNING;
+	return ret;
+}
+
+static int do_set(struct mover *m, const struct work *work, struct work_result *r)
+{
+	int ret = change_state(m, work, r);
+
+	/* A stream lasts as long as the device stays in the saving group. */
+	if (!device_state_is_saving(r->state)) {
+		m->total = 0;
+		m->idle = false;
+	}
+	return ret;
+}
+
+static int do_end(struct mover *m, const struct work *work, struct work_result *r)
+{
+	(void)work;
+	(void)r;
+	m->device->ops->end_session(m->device);
+	return 0;
+}
+
+void mover_do(struct mover *m, const struct work *work, struct work_result *ret_result)
+{
+	static int (*const op[])(struct mover *m, const struct work *w, struct work_result *r) = {
+		[WORK_SET] = do_set,
+		[WORK_PASS] = do_pass,
+		[WORK_SAVE] = do_save,
+		[WORK_LOAD] = do_load,
+		[WORK_END] = do_end,
+	};
+
+	*ret_result = (struct work_result){ .op = work->op, .enter_ns = clock_ns() };
+	ret_result->error = op[work->op](m, work, ret_result);
+	ret_result->return_ns = clock_ns();
+}

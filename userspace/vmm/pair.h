@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A rehearsal: a source, a destination and a judge, each a process of its own,
+ * and one migration.
+ */
+#ifndef MIGLAB_VMM_PAIR_H
+#define MIGLAB_VMM_PAIR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/error.h"
+
+struct pair_options {
+	const char *const *from, *const *to;	/* DEV of each of the @count devices, in pairs */
+	unsigned int count;
+	const char *policy;
+	bool no_prepare;
+	unsigned int expect;	/* announced transitions of each device, for the judge */
+	uint64_t timeout_ns;	/* for the whole */
+};
+
+/**
+ * pair_migrate() - migrate once and say on @out how it went
+ *
+ * Leaves no process and no file behind. SIGINT and SIGTERM end it.
+ *
+ * Return: 0 when the migration completed, fingerprints are equal and the judge is
+ * content; 1 when not; -EINVAL when a device cannot be opened as written; other
+ * negative errno when it could not be tried; @err has the sentence.
+ */
+int pair_migrate(const struct pair_options *opt, FILE *out, struct error *err);
+
+#endif

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The order of work, as data: a program is a table of steps that the
+ * coordinator executes from top to bottom.
+ */
+#ifndef MIGLAB_VMM_POLICY_H
+#define MIGLAB_VMM_POLICY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vmm/message.h"
+#include "vmm/work.h"
+
+/* QEMU's RunState, as far as this machine has it. */
+enum runstate {
+	RUN_PRELAUNCH,
+	RUN_INMIGRATE,
+	RUN_RUNNING,
+	RUN_PAUSED,
+	RUN_FINISH_MIGRATE,
+	RUN_POSTMIGRATE,
+};
+
+/* QEMU's MigrationStatus, as far as it is used. */
+enum migration_status {
+	STATUS_NONE,
+	STATUS_SETUP,
+	STATUS_ACTIVE,
+	STATUS_DEVICE,
+	STATUS_COMPLETED,
+	STATUS_CANCELLING,
+	STATUS_CANCELLED,
+	STATUS_FAILING,
+	STATUS_FAILED,
+};
+
+/* When a step is left out. */
+enum condition {
+	ALWAYS,
+	WHEN_LIVE,	/* the machine ran when the migration began */
+	WHEN_PAUSED,	/* it did not */
+	WHEN_STOPPED,	/* this program stopped it */
+	WHEN_RESUMED,	/* this program started it */
+	WHEN_TAKING_OVER,	/* destination: shall run once it has everything */
+	WHEN_WAITING,	/* destination: shall stay paused */
+};
+
+/*
+ * Which device a step concerns, and what becomes of it. The first row that fits
+ * the device counts; a device that none fits, or that is in @to already, is left
+ * alone. A table ends with a row whose @from is 0.
+ */
+struct move {
+	uint32_t from;		/* bits 1 << state */
+	uint32_t needs;		/* VFIO_MIGRATION_* that the device must have */
+	uint32_t to;		/* these three for WORK_SET only */
+	uint32_t recover;
+	bool announce;		/* pre-copy-p2p-prepare goes out before the worker is told */
+};
+
+enum step_kind {
+	STEP_END,
+	STEP_STATUS,		/* the migration's status becomes @arg */
+	STEP_RUNSTATE,		/* the machine's run state becomes @arg */
+	STEP_STOP,		/* the machine stands: event STOP */
+	STEP_RESUME,		/* the machine runs: event RESUME */
+	STEP_TELL,		/* send message @arg */
+	STEP_AWAIT,		/* until message @arg came, or something failed */
+	STEP_CHECK,		/* something failed or was cancelled: go to the undo program */
+	STEP_WORK,		/* worker op @arg for the devices that @moves selects */
+	STEP_CLOSE,		/* close the connections */
+};
+
+struct step {
+	enum step_kind kind;
+	int arg;
+	const struct move *moves;
+	enum condition when;
+	bool reverse;		/* the last device first */
+	bool serial;		/* a device begins when the one before it is done */
+	bool carry_on;		/* the other devices go on when one failed */
+};
+
+/*
+ * The programs. A failure takes @source to @source_undo and @incoming to
+ * @incoming_undo at the next STEP_CHECK.
+ */
+struct policy {
+	const char *name;
+	const struct step *start, *stop;
+	const struct step *source, *source_undo;
+	const struct step *incoming, *incoming_undo;
+};
+
+/* NULL when there is none of that name. */
+const struct policy *policy_find(const char *name);
+
+/* As QMP spells them. */
+const char *runstate_name(enum runstate state);
+const char *status_name(enum migration_status status);
+
+#endif

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What a worker can be told, and what it answers.
+ */
+#ifndef MIGLAB_VMM_WORK_H
+#define MIGLAB_VMM_WORK_H
+
+#include <stdint.h>
+
+#include "base/error.h"
+#include "device/ops.h"
+
+enum work_op {
+	/*
+	 * Take the device to @state. When that fails: to @recover, and when that
+	 * fails too, or @recover is VFIO_DEVICE_STATE_ERROR, reset it.
+	 */
+	WORK_SET,
+	/*
+	 * One pass of pre-copy: send what the device has, until it has nothing for
+	 * now or WORK_PASS_BYTES were sent, then ask for the precopy info. After a
+	 * pass that ended with nothing it first waits WORK_IDLE_MS for news.
+	 */
+	WORK_PASS,
+	/* Send the rest up to the end of the stream, and the end mark. */
+	WORK_SAVE,
+	/* Feed the device from the connection, up to the end mark. */
+	WORK_LOAD,
+	/* Close the device's data session. */
+	WORK_END,
+};
+
+#define WORK_PASS_BYTES	(4u << 20)
+#define WORK_IDLE_MS	10
+
+struct work {
+	enum work_op op;
+	uint32_t state;		/* of WORK_SET; enum vfio_device_mig_state */
+	uint32_t recover;	/* of WORK_SET; VFIO_DEVICE_STATE_ERROR: reset */
+	int fd;			/* the device's connection, for the ops that move data */
+};
+
+struct work_result {
+	enum work_op op;
+	int error;		/* 0, or the negative errno of the first call that failed */
+	struct error text;	/* with @error */
+	uint32_t state;		/* of WORK_SET: where the device is; ERROR when its reset failed */
+	uint64_t bytes;		/* moved by this command */
+	uint64_t busy_ns;	/* of which time spent moving, without waits for the device */
+	struct precopy_info info;	/* of WORK_PASS, at its end */
+	uint64_t enter_ns, return_ns;	/* CLOCK_MONOTONIC around the command */
+};
+
+#endif
