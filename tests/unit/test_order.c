@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Proof by order, on traces as tracefs prints them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "judge/order.h"
+
+#define ROWS(a)	(sizeof(a) / sizeof((a)[0]))
+
+#define HEAD \
+	"# tracer: nop\n#\n# entries-in-buffer/entries-written: 9/9   #P:2\n#\n" \
+	"#           TASK-PID     CPU#  |||||  TIMESTAMP  FUNCTION\n"
+#define AT(tid, us)	" migration [x]-" #tid "     [001] ..... 100." #us ": "
+#define SEND(tid, us, fd)	AT(tid, us) "sys_sendmsg(fd: " fd ", msg: 7f00beef, flags: 4000)\n"
+#define SENT(tid, us, len)	AT(tid, us) "sys_sendmsg -> " len "\n"
+#define CALL(tid, us)	AT(tid, us) "sys_ioctl(fd: 1e, cmd: 3b75, arg: 7f00cafe)\n"
+#define BEGIN(tid, us, bdf, seq) \
+	AT(tid, us) "miglab_arc_begin: " bdf " PRE_COPY>PRE_COPY_P2P " \
+	"requested=PRE_COPY_P2P seq=" seq " rule=1 result=1\n"
+#define OTHER_ARC(tid, us, bdf, seq) \
+	AT(tid, us) "miglab_arc_begin: " bdf " RUNNING>PRE_COPY " \
+	"requested=PRE_COPY seq=" seq " rule=0 result=1\n"
+#define A "0000:01:00.0"
+#define B "0000:02:00.0"
+
+/* 0x9c is 156: an event of 154 bytes and its "\r\n". */
+static const struct order_claim one[] = { { A, 7, 154 } };
+static const struct order_claim two[] = { { A, 7, 154 }, { B, 7, 154 } };
+static const struct order_claim swapped[] = { { B, 7, 155 }, { A, 7, 154 } };
+
+static const struct row {
+	const char *name;
+	const char *trace;
+	const struct order_claim *claims;
+	size_t count;
+	int result;
+	const char *reason;	/* a part of the sentence */
+} rows[] = {
+	{ "one thread writes, then enters",
+	  HEAD SEND(50, 000001, "1d") SENT(50, 000002, "0x9c") CALL(50, 000010)
+	  BEGIN(50, 000011, A, "7"), one, 1, 0, NULL },
+	{ "without a line end",
+	  HEAD SEND(50, 000001, "1d") SENT(50, 000002, "0x9a") CALL(50, 000010)
+	  BEGIN(50, 000011, A, "7"), one, 1, 0, NULL },
+	{ "arguments with 0x and the text that is written",
+	  HEAD AT(50, 000001)
+	  "sys_write(fd: 0x1d, buf: 0x7f00 (\"sys_ioctl(fd: 1\"), count: 0x9c)\n"
+	  AT(50, 000002) "sys_write -> 0x9c\n" CALL(50, 000010) BEGIN(50, 000011, A, "7"),
+	  one, 1, 0, NULL },
+	{ "a control thread writes, a worker enters",
+	  HEAD SEND(50, 000001, "8") SENT(50, 000002, "0x9c") CALL(51, 000010)
+	  BEGIN(51, 000011, A, "7"), one, 1, 0, NULL },
+	{ "the arcs of other states need nothing",
+	  HEAD CALL(50, 000000) OTHER_ARC(50, 000001, A, "6") SEND(50, 000002, "1d")
+	  SENT(50, 000003, "0x9c") CALL(50, 000010) BEGIN(50, 000011, A, "7"), one, 1, 0, NULL },
+	{ "written after the ioctl was entered",
+	  HEAD CALL(51, 000001) BEGIN(51, 000002, A, "7") SEND(50, 000003, "8")
+	  SENT(50, 000004, "0x9c"), one, 1, 1, "after the ioctl was entered" },
+	{ "still writing when the ioctl is entered",
+	  HEAD SEND(50, 000001, "8") CALL(51, 000002) SENT(50, 000003, "0x9c")
+	  BEGIN(51, 000004, A, "7"), one, 1, 1, "after the ioctl was entered" },
+	{ "another ioctl between does not help",
+	  HEAD CALL(51, 000001) SEND(50, 000002, "8") SENT(50, 000003, "0x9c") CALL(50, 000004)
+	  BEGIN(51, 000005, A, "7"), one, 1, 1, "after the ioctl was entered" },
+	{ "never written",
+	  HEAD CALL(50, 000010) BEGIN(50, 000011, A, "7"), one, 1, 1, "no descriptor" },
+	{ "a write of another length",
+	  HEAD SEND(50, 000001, "1d") SENT(50, 000002, "0x9d") CALL(50, 000010)
+	  BEGIN(50, 000011, A, "7"), one, 1, 1, "no descriptor" },
+	{ "a write that failed",
+	  HEAD SEND(50, 000001, "1d") SENT(50, 000002, "0xfffffffffffffff5") CALL(50, 000010)
+	  BEGIN(50, 000011, A, "7"), one, 1, 1, "no descriptor" },
+	{ "not announced", HEAD CALL(50, 000010) BEGIN(50, 000011, A, "7"), NULL, 0, 1,
+	  "announced 0 times" },
+	{ "no arc and no claim", HEAD, NULL, 0, 1, "no arc was announced" },
+	{ "an empty trace proves nothing", "", one, 1, 1, "no descriptor" },
+	{ "the arc is not in the trace",
+	  HEAD SEND(50, 000001, "1d") SENT(50, 000002, "0x9c"), one, 1, 1, "not in the trace" },
+	{ "the arc's ioctl is not in the trace",
+	  HEAD SEND(50, 000001, "1d") SENT(50, 000002, "0x9c") BEGIN(50, 000011, A, "7"), one, 1, 1,
+	  "not in the trace" },
+	{ "another device's arc has no claim",
+	  HEAD SEND(50, 000001, "1d") SENT(50, 000002, "0x9c") CALL(50, 000010)
+	  BEGIN(50, 000011, A, "7") CALL(50, 000012) BEGIN(50, 000013, B, "7"), one, 1, 1,
+	  "of 0000:02:00.0 was announced 0 times" },
+	{ "two devices, one after another",
+	  HEAD SEND(50, 000001, "1d") SENT(50, 000002, "0x9c") CALL(50, 000003)
+	  BEGIN(50, 000004, A, "7") SEND(50, 000005, "1d") SENT(50, 000006, "0x9c")
+	  CALL(50, 000007) BEGIN(50, 000008, B, "7"), two, 2, 0, NULL },
+	{ "two devices, the second announced too late",
+	  HEAD SEND(50, 000001, "1d") SENT(50, 000002, "0x9c") CALL(50, 000003)
+	  BEGIN(50, 000004, A, "7") CALL(50, 000005) BEGIN(50, 000006, B, "7")
+	  SEND(50, 000007, "1d") SENT(50, 000008, "0x9c"), two, 2, 1, "of 0000:02:00.0" },
+	{ "two devices, one write does not serve both",
+	  HEAD SEND(50, 000001, "1d") SENT(50, 000002, "0x9c") CALL(50, 000003)
+	  BEGIN(50, 000004, A, "7") CALL(50, 000007) BEGIN(50, 000008, B, "7"), two, 2, 1,
+	  "no descriptor" },
+	{ "two devices at once, announced in another order than they began",
+	  HEAD SEND(50, 000001, "8") SENT(50, 000002, "0x9d") SEND(50, 000003, "8")
+	  SENT(50, 000004, "0x9c") CALL(51, 000005) CALL(52, 000006) BEGIN(51, 000007, A, "7")
+	  BEGIN(52, 000008, B, "7"), swapped, 2, 0, NULL },
+	{ "two listeners",
+	  HEAD SEND(50, 000001, "1d") SENT(50, 000002, "0x9c") SEND(50, 000003, "1e")
+	  SENT(50, 000004, "0x9c") CALL(50, 000005) BEGIN(50, 000006, A, "7"), one, 1, 0, NULL },
+	{ "two listeners, one of them late",
+	  HEAD SEND(50, 000001, "1d") SENT(50, 000002, "0x9c") CALL(50, 000005)
+	  BEGIN(50, 000006, A, "7") SEND(50, 000007, "1e") SENT(50, 000008, "0x9c"), one, 1, 1,
+	  "descriptor 30" },
+};
+
+static void test_row(void **state)
+{
+	const struct row *row = *state;
+	struct error err = { "" };
+
+	assert_int_equal(order_check(row->trace, row->claims, row->count, NULL, &err), row->result);
+	if (row->reason && !strstr(err.text, row->reason))
+		fail_msg("\"%s\" does not say \"%s\"", err.text, row->reason);
+}
+
+static void test_lead(void **state)
+{
+	double lead_us = 0;
+
+	(void)state;
+	assert_int_equal(order_check(rows[0].trace, one, 1, &lead_us, NULL), 0);
+	assert_true(lead_us > 7.9 && lead_us < 8.1);
+}
+
+int main(void)
+{
+	struct CMUnitTest tests[ROWS(rows) + 1];
+	size_t i;
+
+	for (i = 0; i < ROWS(rows); i++)
+		tests[i] = (struct CMUnitTest){ rows[i].name, test_row, NULL, NULL,
+						(void *)&rows[i] };
+	tests[i] = (struct CMUnitTest)cmocka_unit_test(test_lead);
+	return cmocka_run_group_tests_name("order", tests, NULL, NULL);
+}

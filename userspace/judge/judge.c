@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "judge/judge.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "judge/lines.h"
+
+struct session {
+	const struct judge_options *opt;
+	FILE *out;
+	uint64_t began_ns;
+};
+
+/* What a reader of a migration wants to see; MIGRATION_PASS alone comes in thousands. */
+static bool is_of_interest(const char *name)
+{
+	static const char *const names[] = { "VFIO_MIGRATION", "MIGRATION", "STOP", "RESUME" };
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strcmp(name, names[i]))
+			return true;
+	return false;
+}
+
+static const char *text_of(struct json_object *data, const char *key)
+{
+	struct json_object *value;
+
+	return data && json_object_object_get_ex(data, key, &value) ?
+	       json_object_get_string(value) : "";
+}
+
+/* Takes over @object. */
+static void put_json(FILE *out, struct json_object *object)
+{
+	fprintf(out, "%s\n", json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN));
+	fflush(out);
+	json_object_put(object);
+}
+
+static void put_event_json(FILE *out, const struct qmp_event *event)
+{
+	struct json_object *object = json_object_new_object();
+
+	json_object_object_add(object, "event", json_object_new_string(event->name));
+	json_object_object_add(object, "received_ns", json_object_new_int64(event->received_ns));
+	json_object_object_add(object, "bytes", json_object_new_int64(event->bytes));
+	json_object_object_add(object, "data", json_object_get(event->data));
+	put_json(out, object);
+}
+
+static void tell_event(void *opaque, const struct qmp_event *event)
+{
+	const struct session *s = opaque;
+
+	if (!s->opt->print || !is_of_interest(event->name))
+		return;
+	if (s->opt->json) {
+		put_event_json(s->out, event);
+		return;
+	}
+	fprintf(s->out, "%10.3f ms  %s %s %s%s\n",
+		((double)event->received_ns - (double)s->began_ns) / NSEC_PER_MSEC, event->name,
+		text_of(event->data, "device-id"), text_of(event->data, "status"),
+		text_of(event->data, "device-state"));
+	fflush(s->out);
+}
+
+static void tell_listening(const struct session *s)
+{
+	const char *qmp = s->opt->witness.qmp;
+	struct json_object *object;
+
+	if (!s->opt->json) {
+		fprintf(s->out, "listening: %s\n", qmp);
+		fflush(s->out);
+		return;
+	}
+	object = json_object_new_object();
+	json_object_object_add(object, "listening", json_object_new_string(qmp));
+	put_json(s->out, object);
+}
+
+static void tell_line(const struct session *s, const struct witness *w,
+		      const struct verdict_input *in, const struct verdict_line *line)
+{
+	const struct witness_target *target = &s->opt->witness.targets[line->device];
+	const struct verdict_subject subject = {
+		.id = target->id,
+		.where = target->where,
+		.keeper = witness_keeper(w, line->device),
+	};
+	char text[VERDICT_TEXT_MAX];
+
+	if (s->opt->json) {
+		put_json(s->out, verdict_json(in, line, &subject));
+		return;
+	}
+	verdict_text(in, line, &subject, text);
+	fprintf(s->out, "%s\n", text);
+}
+
+static void tell_end(int end, const struct error *err)
+{
+	if (end == WITNESS_GONE)
+		log_warn("the VMM is gone before MIGRATION said that the migration ended: %s",
+			 err->text);
+	if (end == WITNESS_TIMEOUT)
+		log_warn("no MIGRATION event said in time that the migration ended; this is what "
+			 "happened so far");
+}
+
+static int judge_session(const struct session *s, struct witness *w, struct error *err)
+{
+	uint64_t deadline_ns = s->began_ns + s->opt->timeout_ns;
+	struct verdict_input in;
+	struct verdict_line *lines;
+	size_t i, count;
+	int ret;
+
+	ret = witness_watch(w, s->opt->interrupt_fd, deadline_ns, err);
+	if (ret < 0)
+		return ret;
+	tell_end(ret, err);
+	ret = witness_collect(w, &in, err);
+	if (ret)
+		return ret;
+	in.expected = s->opt->expected;
+	if (verdict_judge(&in, &lines, &count))
+		return error_set(err, -ENOMEM, "no memory for the verdict");
+	for (i = 0; i < count; i++)
+		tell_line(s, w, &in, &lines[i]);
+	ret = !verdict_pass(lines, count);
+	free(lines);
+	return fflush(s->out) ? error_set(err, -errno, "the verdict cannot be written: %s",
+					  strerror(errno)) : ret;
+}
+
+int judge_run(const struct judge_options *opt, FILE *out, struct error *err)
+{
+	const struct sched_param low = { .sched_priority = 1 };
+	struct session s = { .opt = opt, .out = out };
+	struct witness_options wo = opt->witness;
+	struct witness *w;
+	int ret;
+
+	wo.on_event = tell_event;
+	wo.opaque = &s;
+	if (sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &low))
+		log_info("no real-time scheduling for the judge: %s", strerror(errno));
+	s.began_ns = clock_ns();
+	ret = witness_open(&wo, s.began_ns + opt->timeout_ns, &w, err);
+	if (ret)
+		return ret;
+	s.began_ns = clock_ns();
+	tell_listening(&s);
+	ret = judge_session(&s, w, err);
+	witness_free(w);
+	return ret;
+}

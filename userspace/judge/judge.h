@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * One session of the judge: listen, collect, judge, tell.
+ */
+#ifndef MIGLAB_JUDGE_JUDGE_H
+#define MIGLAB_JUDGE_JUDGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/error.h"
+#include "judge/witness.h"
+
+struct judge_options {
+	struct witness_options witness;	/* on_event and opaque are the judge's own */
+	uint64_t timeout_ns;	/* for connecting, and then for the migration */
+	int interrupt_fd;	/* readable when the user wants the verdict now; -1: none */
+	int expected;		/* arcs of each device; -1: any number */
+	bool print;		/* tell the events as they come */
+	bool json;		/* one JSON object a line */
+};
+
+/**
+ * judge_run() - judge one migration
+ * @out: gets the lines; the first one, flushed, says that the judge listens
+ *
+ * Asks for real-time scheduling, so that receipts are not late for the judge's own
+ * reasons, and does without when it is not allowed.
+ *
+ * Return: 0 when every line passes, 1 when one fails, negative errno with @err
+ * when there could be no verdict.
+ */
+int judge_run(const struct judge_options *opt, FILE *out, struct error *err);
+
+#endif

@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "judge/order.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DESCRIPTORS_MAX	1024
+#define ARC_BEGIN	"miglab_arc_begin: "
+#define TESTED_ARC	"PRE_COPY>PRE_COPY_P2P"
+
+enum what { OTHER, WRITE, WRITTEN, IOCTL, ARC };
+
+/* One line of the trace. */
+struct entry {
+	enum what what;
+	int tid;
+	double time_us;
+	int fd;			/* WRITE; WRITTEN, from the thread's last WRITE */
+	long result;		/* WRITTEN */
+	uint64_t seq;		/* ARC */
+	char bdf[16];		/* ARC */
+};
+
+struct trace {
+	struct entry *entries;
+	size_t count;
+};
+
+/* The value behind @key, hexadecimal with or without 0x, as the kernel prints arguments. */
+static long argument(const char *text, const char *key)
+{
+	const char *at = strstr(text, key);
+
+	return at ? strtol(at + strlen(key), NULL, 16) : -1;
+}
+
+/* "sys_sendmsg(fd: 1d, msg: ..)", "sys_sendmsg -> 0x9c" */
+static void parse_syscall(const char *text, struct entry *e)
+{
+	static const char *const writes[] = { "sys_write", "sys_sendto", "sys_sendmsg" };
+	size_t i, len;
+
+	if (!strncmp(text, "sys_ioctl(", 10)) {
+		e->what = IOCTL;
+		return;
+	}
+	for (i = 0; i < sizeof(writes) / sizeof(writes[0]); i++) {
+		len = strlen(writes[i]);
+		if (strncmp(text, writes[i], len))
+			continue;
+		if (text[len] == '(') {
+			e->what = WRITE;
+			e->fd = argument(text, "fd: ");
+		} else if (!strncmp(text + len, " -> ", 4)) {
+			e->what = WRITTEN;
+			e->result = argument(text, "-> ");
+		}
+	}
+}
+
+/* "miglab_arc_begin: BDF FROM>TO requested=.. seq=N ..": only arcs under test. */
+static void parse_arc(const char *text, struct entry *e)
+{
+	char arc[40];
+	const char *seq = strstr(text, " seq=");
+
+	if (!seq || sscanf(text, ARC_BEGIN "%15s %39s", e->bdf, arc) != 2)
+		return;
+	if (strcmp(arc, TESTED_ARC))
+		return;
+	e->what = ARC;
+	e->seq = strtoull(seq + 5, NULL, 10);
+}
+
+/* "  COMM-TID  [CPU] FLAGS SECONDS.MICROS: EVENT": a name may hold anything but " [CPU] ". */
+static bool parse_line(const char *line, struct entry *ret)
+{
+	struct entry e = { .fd = -1 };
+	const char *cpu = line, *tid;
+	double seconds;
+	int used = 0;
+
+	do {
+		cpu = strstr(cpu + 1, " [");
+		if (!cpu)
+			return false;
+	} while (sscanf(cpu, " [%*d] %*s %lf: %n", &seconds, &used) != 1 || !used);
+	for (tid = cpu; tid > line && tid[-1] == ' '; tid--)
+		;
+	while (tid > line && isdigit((unsigned char)tid[-1]))
+		tid--;
+	e.tid = atoi(tid);
+	e.time_us = seconds * 1e6;
+	parse_syscall(cpu + used, &e);
+	if (!strncmp(cpu + used, ARC_BEGIN, strlen(ARC_BEGIN)))
+		parse_arc(cpu + used, &e);
+	*ret = e;
+	return e.what != OTHER;
+}
+
+/* A returned write belongs to the descriptor that the same thread named last. */
+static int descriptor_of(const struct trace *t, const struct entry *written)
+{
+	size_t i;
+
+	for (i = t->count; i-- > 0;)
+		if (t->entries[i].tid == written->tid && t->entries[i].what == WRITE)
+			return t->entries[i].fd;
+	return -1;
+}
+
+static int parse_trace(const char *text, struct trace *ret)
+{
+	struct trace t = { 0 };
+	char *copy = strdup(text), *save = NULL, *line;
+	size_t lines = 1;
+
+	for (line = copy; line && *line; line++)
+		lines += *line == '\n';
+	t.entries = calloc(lines, sizeof(*t.entries));
+	if (!copy || !t.entries) {
+		free(copy);
+		free(t.entries);
+		return -ENOMEM;
+	}
+	for (line = strtok_r(copy, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		struct entry *e = &t.entries[t.count];
+
+		if (*line == '#' || !parse_line(line, e))
+			continue;
+		if (e->what == WRITTEN)
+			e->fd = descriptor_of(&t, e);
+		t.count++;
+	}
+	free(copy);
+	*ret = t;
+	return 0;
+}
+
+/* The index of the arc's beginning, or -1. */
+static long find_arc(const struct trace *t, const struct order_claim *claim)
+{
+	size_t i;
+
+	for (i = 0; i < t->count; i++)
+		if (t->entries[i].what == ARC && t->entries[i].seq == claim->seq &&
+		    !strcmp(t->entries[i].bdf, claim->bdf))
+			return i;
+	return -1;
+}
+
+/* The index of the ioctl that the arc at @arc began in, or -1. */
+static long find_ioctl(const struct trace *t, long arc)
+{
+	long i;
+
+	for (i = arc - 1; i >= 0; i--)
+		if (t->entries[i].tid == t->entries[arc].tid && t->entries[i].what == IOCTL)
+			return i;
+	return -1;
+}
+
+/* The first write of an event of @bytes to @fd at or behind @from, or -1. */
+static long find_write(const struct trace *t, int fd, size_t bytes, size_t from)
+{
+	size_t i;
+
+	for (i = from; i < t->count; i++) {
+		const struct entry *e = &t->entries[i];
+
+		if (e->what == WRITTEN && e->fd == fd && e->result >= (long)bytes &&
+		    e->result <= (long)bytes + ORDER_LINE_END)
+			return i;
+	}
+	return -1;
+}
+
+/* Were all of the claims' events, in their order, written to @fd? */
+static bool carries(const struct trace *t, int fd, const struct order_claim *claims, size_t count)
+{
+	long at = -1;
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		at = find_write(t, fd, claims[i].bytes, at + 1);
+		if (at < 0)
+			return false;
+	}
+	return true;
+}
+
+/* Each claim's write on @fd, which carries them all, is before its ioctl. */
+static int check_descriptor(const struct trace *t, int fd, const struct order_claim *claims,
+			    size_t count, double *lead_us, struct error *err)
+{
+	long at = -1;
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		const struct order_claim *c = &claims[i];
+		long arc = find_arc(t, c), call = arc < 0 ? -1 : find_ioctl(t, arc);
+		double lead;
+
+		at = find_write(t, fd, c->bytes, at + 1);
+		if (call < 0)
+			return error_set(err, 1, "arc %llu of %s is not in the trace with "
+					 "its ioctl", (unsigned long long)c->seq, c->bdf);
+		if (at > call)
+			return error_set(err, 1, "arc %llu of %s: its prepare event was written to "
+					 "descriptor %d after the ioctl was entered",
+					 (unsigned long long)c->seq, c->bdf, fd);
+		lead = t->entries[call].time_us - t->entries[at].time_us;
+		if (lead < *lead_us)
+			*lead_us = lead;
+	}
+	return 0;
+}
+
+/* Every arc of the trace has exactly one claim. */
+static int check_arcs(const struct trace *t, const struct order_claim *claims, size_t count,
+		      struct error *err)
+{
+	size_t i, c, found;
+
+	for (i = 0; i < t->count; i++) {
+		if (t->entries[i].what != ARC)
+			continue;
+		for (found = c = 0; c < count; c++)
+			found += claims[c].seq == t->entries[i].seq &&
+				 !strcmp(claims[c].bdf, t->entries[i].bdf);
+		if (found != 1)
+			return error_set(err, 1, "arc %llu of %s was announced %zu times",
+					 (unsigned long long)t->entries[i].seq, t->entries[i].bdf,
+					 found);
+	}
+	return 0;
+}
+
+static int check_trace(const struct trace *t, const struct order_claim *claims, size_t count,
+		       double *lead_us, struct error *err)
+{
+	bool carried = false;
+	int fd, ret = check_arcs(t, claims, count, err);
+
+	if (!ret && !count)
+		return error_set(err, 1, "no arc was announced");
+	for (fd = 0; !ret && fd < DESCRIPTORS_MAX; fd++) {
+		if (!carries(t, fd, claims, count))
+			continue;
+		carried = true;
+		ret = check_descriptor(t, fd, claims, count, lead_us, err);
+	}
+	if (!ret && !carried)
+		return error_set(err, 1, "no descriptor got the prepare events one write each");
+	return ret;
+}
+
+int order_check(const char *trace, const struct order_claim *claims, size_t count,
+		double *ret_lead_us, struct error *err)
+{
+	double lead_us = 1e18;
+	struct trace t;
+	int ret = parse_trace(trace, &t);
+
+	if (ret)
+		return error_set(err, ret, "no memory for the trace");
+	ret = check_trace(&t, claims, count, &lead_us, err);
+	free(t.entries);
+	if (!ret && ret_lead_us)
+		*ret_lead_us = lead_us;
+	return ret;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Proof by order: in one trace of the kernel, the VMM's write of the prepare event
+ * to its socket has returned before the same VMM enters the ioctl in which the arc
+ * begins. No clock and no scheduling of the judge is involved.
+ *
+ * Pure: the text of a trace in, the proof out. The trace has, of the VMM's threads,
+ * the events syscalls/sys_enter_* and sys_exit_* of write, sendto, sendmsg, and
+ * sys_enter_ioctl, and miglab/miglab_arc_begin.
+ *
+ * The write is found by its length, which the judge knows of the event it received:
+ * on some descriptor the returned lengths must contain those of all prepare events,
+ * in the order of the wire. Where several descriptors do, as when a manager listens
+ * beside the judge, the order must hold on each, since one of them is the judge's.
+ */
+#ifndef MIGLAB_JUDGE_ORDER_H
+#define MIGLAB_JUDGE_ORDER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+#define ORDER_LINE_END	2	/* a server may end an event with up to "\r\n" */
+
+/* A prepare event and the arc that it announced; an array of them is in wire order. */
+struct order_claim {
+	const char *bdf;	/* "0000:01:00.0" */
+	uint64_t seq;		/* of the arc, in the device's history */
+	size_t bytes;		/* length of the event as received, without its line end */
+};
+
+/**
+ * order_check() - does the trace prove every claim?
+ * @trace: as read from tracefs
+ * @ret_lead_us: the smallest time from the write's return to the ioctl; may be NULL
+ *
+ * Return: 0; 1 with the reason in @err when a claim is not proven, when there is none,
+ * or when an arc PRE_COPY > PRE_COPY_P2P has no claim; -ENOMEM.
+ */
+int order_check(const char *trace, const struct order_claim *claims, size_t count,
+		double *ret_lead_us, struct error *err);
+
+#endif

@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "judge/verdict.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "device/uapi.h"
+
+static const char *const kind_name[VERDICT_KINDS] = {
+	[VERDICT_BEFORE] = "BEFORE",
+	[VERDICT_DURING] = "DURING",
+	[VERDICT_LATE] = "LATE",
+	[VERDICT_MISSING] = "MISSING",
+	[VERDICT_INCONCLUSIVE] = "INCONCLUSIVE",
+	[VERDICT_UNDELIVERED] = "UNDELIVERED",
+	[VERDICT_DUPLICATE] = "DUPLICATE",
+	[VERDICT_STRAY] = "STRAY",
+	[VERDICT_GAP] = "GAP",
+	[VERDICT_NA] = "N/A",
+};
+
+/* A stay in PRE_COPY: what is announced in it, and the arc that was tried from it. */
+struct stay {
+	uint64_t from_ns, to_ns;	/* receipts in [from_ns, to_ns) belong to it */
+	const struct lab_arc *arc;	/* NULL: left by another arc, or not yet */
+};
+
+struct court {
+	const struct verdict_input *in;
+	struct verdict_line *lines;
+	size_t count;
+	size_t device;		/* the one being judged */
+};
+
+const char *verdict_name(enum verdict_kind kind)
+{
+	return kind_name[kind];
+}
+
+bool verdict_is_tested(const struct lab_arc *arc)
+{
+	return arc->from == VFIO_DEVICE_STATE_PRE_COPY && arc->to == VFIO_DEVICE_STATE_PRE_COPY_P2P;
+}
+
+/* Did @arc bring the device into PRE_COPY, so that a new announcement may come? */
+static bool enters_precopy(const struct lab_arc *arc)
+{
+	return arc->to == VFIO_DEVICE_STATE_PRE_COPY && arc->end_ns && !arc->result;
+}
+
+static struct verdict_line *add_line(struct court *court, enum verdict_kind kind)
+{
+	struct verdict_line *line = &court->lines[court->count++];
+
+	*line = (struct verdict_line){
+		.device = court->device,
+		.kind = kind,
+		.pass = kind == VERDICT_BEFORE,
+	};
+	return line;
+}
+
+static bool belongs(const struct court *court, const struct stay *stay,
+		    const struct verdict_receipt *receipt)
+{
+	return receipt->device == (int)court->device && receipt->received_ns >= stay->from_ns &&
+	       receipt->received_ns < stay->to_ns;
+}
+
+/* Was the arc held, and did the judge let it go because it had this receipt? */
+static bool proved_by_hold(const struct lab_arc *arc, const struct verdict_receipt *prepare)
+{
+	return prepare->released_ns >= prepare->received_ns &&
+	       prepare->released_ns >= arc->begin_ns &&
+	       (!arc->end_ns || prepare->released_ns <= arc->end_ns);
+}
+
+static enum verdict_kind kind_of_receipt(const struct verdict_input *in, const struct lab_arc *arc,
+					 uint64_t received_ns)
+{
+	if (received_ns < arc->begin_ns)
+		return VERDICT_BEFORE;
+	if (received_ns - arc->begin_ns < in->noise_ns)
+		return VERDICT_INCONCLUSIVE;
+	if (!arc->end_ns || received_ns < arc->end_ns)
+		return VERDICT_DURING;
+	return VERDICT_LATE;
+}
+
+/*
+ * Without a receipt: was it the VMM or the connection? What is sent before a
+ * break is still received, so a connection that lasted beyond the arc clears itself.
+ */
+static enum verdict_kind kind_of_silence(const struct verdict_input *in, const struct lab_arc *arc)
+{
+	if (in->broken_ns && (!arc->end_ns || in->broken_ns <= arc->end_ns))
+		return VERDICT_UNDELIVERED;
+	return VERDICT_MISSING;
+}
+
+/* The device of a prepare event that nobody asked about, if there was one in @stay. */
+static const char *unjudged(const struct verdict_input *in, const struct stay *stay)
+{
+	size_t i;
+
+	for (i = 0; i < in->receipt_count; i++) {
+		const struct verdict_receipt *r = &in->receipts[i];
+
+		if (r->device < 0 && r->event == VERDICT_PREPARE &&
+		    r->received_ns >= stay->from_ns && r->received_ns < stay->to_ns)
+			return r->id;
+	}
+	return NULL;
+}
+
+/* The line of the arc that was tried from @stay. */
+static void judge_arc(struct court *court, const struct stay *stay)
+{
+	const struct verdict_input *in = court->in;
+	const struct verdict_receipt *prepare = NULL;
+	struct verdict_line *line = add_line(court, VERDICT_MISSING);
+	size_t i;
+
+	for (i = 0; i < in->receipt_count; i++) {
+		const struct verdict_receipt *r = &in->receipts[i];
+
+		if (!belongs(court, stay, r))
+			continue;
+		if (r->event == VERDICT_PREPARE && !line->count++)
+			prepare = r;
+		if (r->event == VERDICT_DONE && !line->done_ns &&
+		    r->received_ns >= stay->arc->begin_ns)
+			line->done_ns = r->received_ns;
+	}
+	line->arc = stay->arc;
+	if (!prepare) {
+		line->kind = kind_of_silence(in, stay->arc);
+		line->other = unjudged(in, stay);
+		return;
+	}
+	line->prepare_ns = prepare->received_ns;
+	line->kind = kind_of_receipt(in, stay->arc, prepare->received_ns);
+	line->by_hold = proved_by_hold(stay->arc, prepare);
+	if (line->kind == VERDICT_INCONCLUSIVE && line->by_hold)
+		line->kind = VERDICT_BEFORE;
+	if (line->count > 1)
+		line->kind = VERDICT_DUPLICATE;
+	line->pass = line->kind == VERDICT_BEFORE;
+}
+
+/* Without an arc every prepare event in @stay is one too many. */
+static void judge_strays(struct court *court, const struct stay *stay)
+{
+	const struct verdict_input *in = court->in;
+	size_t i;
+
+	for (i = 0; i < in->receipt_count; i++) {
+		const struct verdict_receipt *r = &in->receipts[i];
+
+		if (r->event == VERDICT_PREPARE && belongs(court, stay, r) &&
+		    r->received_ns < in->until_ns)
+			add_line(court, VERDICT_STRAY)->prepare_ns = r->received_ns;
+	}
+}
+
+static void judge_stay(struct court *court, const struct stay *stay)
+{
+	if (stay->arc)
+		judge_arc(court, stay);
+	else
+		judge_strays(court, stay);
+}
+
+/* Judges @stay, which ends at @to_ns, and begins the next one. */
+static void end_stay(struct court *court, struct stay *stay, uint64_t to_ns)
+{
+	stay->to_ns = to_ns;
+	judge_stay(court, stay);
+	*stay = (struct stay){ .from_ns = to_ns };
+}
+
+/*
+ * An arc that failed left the device in PRE_COPY, and here it is tried again: where
+ * does the announcement of the second try begin? An arc that was not announced by
+ * its end takes the next event, as a late one.
+ */
+static uint64_t retried_at(const struct court *court, const struct stay *stay,
+			   const struct lab_arc *again)
+{
+	struct stay first = *stay;
+	size_t i;
+
+	first.to_ns = stay->arc->end_ns;
+	for (i = 0; i < court->in->receipt_count; i++) {
+		const struct verdict_receipt *r = &court->in->receipts[i];
+
+		if (r->event == VERDICT_PREPARE && belongs(court, &first, r))
+			return first.to_ns;
+	}
+	return again->begin_ns;
+}
+
+/* Cuts the history into stays in PRE_COPY and judges each; returns the number of tested arcs. */
+static unsigned int judge_history(struct court *court, const struct verdict_device *dev)
+{
+	struct stay stay = { .from_ns = 0 };
+	unsigned int tested = 0;
+	size_t i;
+
+	for (i = 0; i < dev->count; i++) {
+		const struct lab_arc *arc = &dev->arcs[i];
+
+		if (arc->seq < dev->first_seq)
+			continue;
+		if (verdict_is_tested(arc)) {
+			if (stay.arc)
+				end_stay(court, &stay, retried_at(court, &stay, arc));
+			stay.arc = arc;
+			tested++;
+		} else if (enters_precopy(arc)) {
+			end_stay(court, &stay, arc->end_ns);
+		}
+	}
+	end_stay(court, &stay, UINT64_MAX);
+	return tested;
+}
+
+/* Is every arc since the judge began still there? */
+static bool has_gap(const struct verdict_device *dev)
+{
+	uint64_t next = dev->first_seq;
+	size_t i;
+
+	for (i = 0; i < dev->count; i++) {
+		if (dev->arcs[i].seq < dev->first_seq)
+			continue;
+		if (dev->arcs[i].seq != next++)
+			return true;
+	}
+	/* A history that goes back began anew: the driver was bound again. */
+	return next == dev->first_seq &&
+	       (dev->count ? dev->arcs[dev->count - 1].seq : 0) + 1 < dev->first_seq;
+}
+
+static void judge_device(struct court *court)
+{
+	const struct verdict_device *dev = &court->in->devices[court->device];
+	int expected = court->in->expected;
+	unsigned int tested;
+
+	if (has_gap(dev))
+		add_line(court, VERDICT_GAP);
+	tested = judge_history(court, dev);
+	if (!tested || (expected >= 0 && tested != (unsigned int)expected)) {
+		struct verdict_line *line = add_line(court, VERDICT_NA);
+
+		line->count = tested;
+		line->pass = !tested && expected <= 0;
+	}
+}
+
+int verdict_judge(const struct verdict_input *in, struct verdict_line **ret_lines,
+		  size_t *ret_count)
+{
+	/* At most: one line for each arc and receipt, a gap and a count for each device. */
+	size_t room = in->receipt_count + 2 * in->device_count + 1;
+	struct court court = { .in = in };
+	size_t i;
+
+	for (i = 0; i < in->device_count; i++)
+		room += in->devices[i].count;
+	court.lines = calloc(room, sizeof(*court.lines));
+	if (!court.lines)
+		return -ENOMEM;
+	for (; court.device < in->device_count; court.device++)
+		judge_device(&court);
+	*ret_lines = court.lines;
+	*ret_count = court.count;
+	return 0;
+}
+
+bool verdict_pass(const struct verdict_line *lines, size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (!lines[i].pass)
+			return false;
+	return count > 0;
+}

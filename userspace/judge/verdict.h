@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The verdict: was each PRE_COPY -> PRE_COPY_P2P arc announced before it began?
+ *
+ * Pure: receipts and histories in, lines out. Two witnesses are heard, and the
+ * VMM is neither of them: the judge, who stamps what it receives, and the history
+ * of the device, which says when an arc began and ended. Both use CLOCK_MONOTONIC.
+ *
+ * Under test is every PRE_COPY -> PRE_COPY_P2P arc, however it ended, also one on
+ * the way to STOP_COPY. A device can be announced only while it is in PRE_COPY,
+ * so each prepare event belongs to the stay in PRE_COPY in which it was received;
+ * that is how one prepare never serves two arcs, and how a late one is not taken
+ * for an early one of the next arc.
+ *
+ * What a line proves:
+ * - Receipt before the arc began: the VMM had sent the event before it entered the
+ *   ioctl. No assumption about scheduling is needed.
+ * - Receipt after the arc began says nothing for certain: the judge may have been
+ *   asleep while the event lay in the socket. Up to VERDICT_NOISE_NS this is
+ *   INCONCLUSIVE, and not a pass.
+ * - With proof by hold such a receipt is a pass: the arc was held and only the
+ *   judge let it go, having the event. So the event was out before the ioctl
+ *   returned, within the noise of its beginning. What remains is a VMM that sends
+ *   from another thread while the ioctl already waits; proof by order
+ *   (judge/order.h) excludes that one, too.
+ */
+#ifndef MIGLAB_JUDGE_VERDICT_H
+#define MIGLAB_JUDGE_VERDICT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "device/lab.h"
+
+/*
+ * How long after an arc's beginning the receipt of an event sent before it may
+ * come. A woken process waits for a processor for a few time slices, 3 to 4 ms each,
+ * and several times that on an emulated machine, whose processors are processes
+ * themselves. Well below the 300 ms of a default arc; and a manager whose timeouts
+ * are tens of milliseconds has no use for an event that comes later, whoever was slow.
+ */
+#define VERDICT_NOISE_NS	(50 * NSEC_PER_MSEC)
+
+enum verdict_kind {
+	VERDICT_BEFORE,		/* the only one that passes for an arc */
+	VERDICT_DURING,		/* received while the arc ran */
+	VERDICT_LATE,		/* received after it had ended */
+	VERDICT_MISSING,	/* never received */
+	VERDICT_INCONCLUSIVE,	/* received after the beginning, within the noise */
+	VERDICT_UNDELIVERED,	/* the connection broke first: the judge cannot say */
+	VERDICT_DUPLICATE,	/* more than one prepare event for one arc */
+	VERDICT_STRAY,		/* a prepare event without an arc: too many, or the wrong device */
+	VERDICT_GAP,		/* entries of the history are lost */
+	VERDICT_NA,		/* no arc, or not as many as were expected */
+	VERDICT_KINDS
+};
+
+/* "BEFORE", "N/A" and so on. */
+const char *verdict_name(enum verdict_kind kind);
+
+enum verdict_event {
+	VERDICT_PREPARE,	/* pre-copy-p2p-prepare */
+	VERDICT_DONE,		/* pre-copy-p2p */
+};
+
+/* A VFIO_MIGRATION event as the judge received it; an array of them is in wire order. */
+struct verdict_receipt {
+	const char *id;		/* device-id of the event */
+	int device;		/* index of the judged device, -1 when it is none of them */
+	enum verdict_event event;
+	uint64_t received_ns;
+	uint64_t released_ns;	/* the judge saw the arc held and let it go then; 0: it did not */
+};
+
+struct verdict_device {
+	const struct lab_arc *arcs;	/* the whole history, oldest first */
+	size_t count;
+	uint64_t first_seq;	/* the first arc since the judge began */
+};
+
+struct verdict_input {
+	const struct verdict_device *devices;
+	size_t device_count;
+	const struct verdict_receipt *receipts;
+	size_t receipt_count;
+	uint64_t broken_ns;	/* when the event connection was found broken; 0: it was not */
+	uint64_t until_ns;	/* when histories were read: what came later has no arc yet */
+	uint64_t noise_ns;	/* VERDICT_NOISE_NS */
+	int expected;		/* arcs that each device shall have made; -1: any number */
+};
+
+struct verdict_line {
+	size_t device;
+	enum verdict_kind kind;
+	bool pass;
+	bool by_hold;		/* the proof by hold ran: released after the prepare was here */
+	const struct lab_arc *arc;	/* of the input; NULL for STRAY, GAP and N/A */
+	uint64_t prepare_ns;	/* receipt of the first prepare event; 0: none */
+	uint64_t done_ns;	/* receipt of the completion event; 0: none */
+	unsigned int count;	/* DUPLICATE: prepare events; N/A: arcs in the history */
+	const char *other;	/* MISSING: announced instead, and not judged; or NULL */
+};
+
+/**
+ * verdict_judge() - one line for each arc and each defect, device by device
+ * @ret_lines: freed by the caller; refers to @in
+ *
+ * A device always gets at least one line.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int verdict_judge(const struct verdict_input *in, struct verdict_line **ret_lines,
+		  size_t *ret_count);
+
+/* Do all lines pass? False when there is none. */
+bool verdict_pass(const struct verdict_line *lines, size_t count);
+
+/* Is this an arc under test? */
+bool verdict_is_tested(const struct lab_arc *arc);
+
+#endif

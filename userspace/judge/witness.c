@@ -1,0 +1,517 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "judge/witness.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "device/lab.h"
+#include "judge/hold.h"
+#include "judge/remote.h"
+
+#define TESTED_ARC	"PRE_COPY>PRE_COPY_P2P "	/* how `held` begins when it is held */
+#define RELEASE_POLL_MS	2
+#define SETTLE_POLL_MS	10
+#define SETTLE_NS	(10 * NSEC_PER_SEC)
+#define UNBEGUN_NS	(1 * NSEC_PER_SEC)	/* from a prepare event to its arc */
+#define CALL_NS		(5 * NSEC_PER_SEC)
+
+/* The initial time namespace: include/uapi/linux/nsfs.h, TIME_NS_INIT_INO. */
+#define TIME_NS_INIT	"time:[4026531834]"
+
+struct witness_device {
+	struct lab *lab;
+	struct lab_arc *arcs;		/* as read last; the record points to it */
+	char *rules;			/* the device's own, to be put back; NULL: unchanged */
+	size_t waiting;			/* the receipt that may release, plus 1; 0: none */
+};
+
+struct witness {
+	const struct witness_options *opt;
+	struct qmp_client *client;
+	struct witness_device *devices;
+	struct verdict_device *records;	/* as many */
+	struct verdict_receipt *receipts;
+	size_t receipt_count, receipt_room;
+	uint64_t broken_ns;
+	bool ended;			/* MIGRATION said so */
+};
+
+const char *witness_keeper(const struct witness *w, size_t i)
+{
+	return w->devices[i].lab->witness;
+}
+
+/* --- opening --------------------------------------------------------------- */
+
+static bool is_emulated(const struct witness_target *target)
+{
+	return !strcmp(target->where, "emu");
+}
+
+/* The time namespace of @pid; false on a kernel without them, where all clocks agree. */
+static bool time_namespace(const char *pid, char name[64])
+{
+	char path[64];
+	ssize_t len;
+
+	snprintf(path, sizeof(path), "/proc/%s/ns/time", pid);
+	len = readlink(path, name, 63);
+	if (len < 0)
+		return false;
+	name[len] = '\0';
+	return true;
+}
+
+/* The kernel's history has the initial namespace's clock, an emulated one the VMM's. */
+static int check_clocks(const struct witness *w, const struct witness_target *target,
+			struct error *err)
+{
+	char mine[64], theirs[64] = TIME_NS_INIT, pid[16];
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	if (!time_namespace("self", mine))
+		return 0;
+	if (is_emulated(target)) {
+		if (getsockopt(qmp_client_fd(w->client), SOL_SOCKET, SO_PEERCRED, &peer, &len))
+			return 0;
+		snprintf(pid, sizeof(pid), "%d", peer.pid);
+		if (!time_namespace(pid, theirs))
+			return 0;
+	}
+	if (strcmp(mine, theirs))
+		return error_set(err, -EXDEV,
+				 "the judge is in the time namespace %s and the history of %s in "
+				 "%s, so their clocks cannot be compared: run the judge there",
+				 mine, target->id, theirs);
+	return 0;
+}
+
+static int read_history(struct witness *w, size_t i, struct error *err)
+{
+	struct witness_device *dev = &w->devices[i];
+	struct lab_arc *arcs;
+	size_t count;
+	char *text;
+	int ret;
+
+	ret = dev->lab->ops->read(dev->lab, "history", &text, err);
+	if (ret)
+		return ret;
+	ret = lab_parse_history(text, &arcs, &count, err);
+	free(text);
+	if (ret)
+		return error_prefix(err, ret, "history of %s", w->opt->targets[i].id);
+	free(dev->arcs);
+	dev->arcs = arcs;
+	w->records[i].arcs = arcs;
+	w->records[i].count = count;
+	return 0;
+}
+
+/* From here on the device's arcs under test are held. */
+static int hold_device(struct witness_device *dev, struct error *err)
+{
+	char *own, *held;
+	int ret;
+
+	ret = dev->lab->ops->read(dev->lab, "rules", &own, err);
+	if (ret)
+		return ret;
+	held = hold_rules(own);
+	ret = held ? dev->lab->ops->write(dev->lab, "rules", held, err) :
+	      error_set(err, -ENOMEM, "no memory for the rules");
+	free(held);
+	if (ret)
+		free(own);
+	else
+		dev->rules = own;
+	return ret;
+}
+
+static void close_device(struct witness_device *dev)
+{
+	struct error err;
+
+	if (dev->rules && dev->lab->ops->write(dev->lab, "rules", dev->rules, &err))
+		log_info("the rules are not put back: %s", err.text);
+	if (dev->lab)
+		dev->lab->ops->close(dev->lab);
+	free(dev->rules);
+	free(dev->arcs);
+}
+
+static int open_device(struct witness *w, size_t i, uint64_t deadline_ns, struct error *err)
+{
+	const struct witness_target *target = &w->opt->targets[i];
+	struct witness_device *dev = &w->devices[i];
+	size_t count;
+	int ret;
+
+	ret = check_clocks(w, target, err);
+	if (ret)
+		return ret;
+	if (is_emulated(target))
+		ret = lab_open_remote(w->opt->qmp, target->id, deadline_ns, &dev->lab, err);
+	else
+		ret = lab_open_sysfs(target->where, &dev->lab, err);
+	if (!ret)
+		ret = read_history(w, i, err);
+	if (!ret && w->opt->hold)
+		ret = hold_device(dev, err);
+	if (ret)
+		return ret;
+	count = w->records[i].count;
+	w->records[i].first_seq = count ? dev->arcs[count - 1].seq + 1 : 1;
+	return 0;
+}
+
+/* Without MIGRATION events the judge still works, and ends when it is told to. */
+static void enable_events(struct witness *w, uint64_t deadline_ns)
+{
+	struct json_object *args = json_object_new_object();
+	struct json_object *list = json_object_new_array();
+	struct json_object *events = json_object_new_object();
+	struct error err;
+
+	json_object_object_add(events, "capability", json_object_new_string("events"));
+	json_object_object_add(events, "state", json_object_new_boolean(true));
+	json_object_array_add(list, events);
+	json_object_object_add(args, "capabilities", list);
+	if (qmp_client_call(w->client, "migrate-set-capabilities", args, deadline_ns, NULL, &err))
+		log_warn("the VMM does not enable MIGRATION events (%s); without them the judge "
+			 "ends at --timeout or when it is interrupted", err.text);
+}
+
+int witness_open(const struct witness_options *opt, uint64_t deadline_ns, struct witness **ret_w,
+		 struct error *err)
+{
+	struct witness *w = calloc(1, sizeof(*w));
+	size_t i;
+	int ret;
+
+	if (!w)
+		return error_set(err, -ENOMEM, "no memory for the witness");
+	w->opt = opt;
+	w->devices = calloc(opt->target_count, sizeof(*w->devices));
+	w->records = calloc(opt->target_count, sizeof(*w->records));
+	if (!w->devices || !w->records) {
+		witness_free(w);
+		return error_set(err, -ENOMEM, "no memory for %zu devices", opt->target_count);
+	}
+	ret = qmp_client_connect(opt->qmp, deadline_ns, &w->client, err);
+	for (i = 0; !ret && i < opt->target_count; i++)
+		ret = open_device(w, i, deadline_ns, err);
+	if (ret) {
+		witness_free(w);
+		return ret;
+	}
+	if (!opt->keep_events)
+		enable_events(w, deadline_ns);
+	*ret_w = w;
+	return 0;
+}
+
+void witness_free(struct witness *w)
+{
+	size_t i;
+
+	if (!w)
+		return;
+	for (i = 0; w->devices && i < w->opt->target_count; i++)
+		close_device(&w->devices[i]);
+	for (i = 0; i < w->receipt_count; i++)
+		free((char *)w->receipts[i].id);
+	free(w->receipts);
+	free(w->devices);
+	free(w->records);
+	qmp_client_free(w->client);
+	free(w);
+}
+
+/* --- receiving ------------------------------------------------------------- */
+
+static const char *member(const struct qmp_event *event, const char *key)
+{
+	struct json_object *value;
+
+	if (!event->data || !json_object_object_get_ex(event->data, key, &value))
+		return "";
+	return json_object_get_string(value);
+}
+
+static int find_target(const struct witness *w, const char *id)
+{
+	size_t i;
+
+	for (i = 0; i < w->opt->target_count; i++)
+		if (!strcmp(w->opt->targets[i].id, id))
+			return i;
+	return -1;
+}
+
+static int add_receipt(struct witness *w, const char *id, enum verdict_event what,
+		       uint64_t received_ns)
+{
+	struct verdict_receipt receipt = {
+		.id = strdup(id),
+		.device = find_target(w, id),
+		.event = what,
+		.received_ns = received_ns,
+	};
+
+	if (w->receipt_count == w->receipt_room) {
+		size_t room = w->receipt_room ? 2 * w->receipt_room : 16;
+		void *more = realloc(w->receipts, room * sizeof(*w->receipts));
+
+		if (more) {
+			w->receipts = more;
+			w->receipt_room = room;
+		}
+	}
+	if (!receipt.id || w->receipt_count == w->receipt_room) {
+		free((char *)receipt.id);
+		return -ENOMEM;
+	}
+	w->receipts[w->receipt_count++] = receipt;
+	if (what == VERDICT_PREPARE && receipt.device >= 0)
+		w->devices[receipt.device].waiting = w->receipt_count;
+	return 0;
+}
+
+static int take_vfio_event(struct witness *w, const struct qmp_event *event)
+{
+	const char *state = member(event, "device-state"), *id = member(event, "device-id");
+
+	if (!strcmp(state, "pre-copy-p2p-prepare"))
+		return add_receipt(w, id, VERDICT_PREPARE, event->received_ns);
+	if (!strcmp(state, "pre-copy-p2p"))
+		return add_receipt(w, id, VERDICT_DONE, event->received_ns);
+	return 0;
+}
+
+static bool is_end(const char *status)
+{
+	return !strcmp(status, "completed") || !strcmp(status, "failed") ||
+	       !strcmp(status, "cancelled");
+}
+
+static int take_event(struct witness *w, const struct qmp_event *event, struct error *err)
+{
+	if (w->opt->on_event)
+		w->opt->on_event(w->opt->opaque, event);
+	if (!strcmp(event->name, "MIGRATION") && is_end(member(event, "status")))
+		w->ended = true;
+	if (!strcmp(event->name, "VFIO_MIGRATION") && take_vfio_event(w, event))
+		return error_set(err, -ENOMEM, "no memory for one more event");
+	return 0;
+}
+
+/*
+ * Takes every event that is here. 0, or -ENOMEM; a connection that broke shows in
+ * broken_ns, with the reason in @err.
+ */
+static int take_events(struct witness *w, struct error *err)
+{
+	struct qmp_event event;
+	int ret = 0;
+
+	while (!w->broken_ns && !ret) {
+		int more = qmp_client_event(w->client, 0, &event, err);
+
+		if (!more)
+			break;
+		if (more < 0) {
+			w->broken_ns = clock_ns();
+			break;
+		}
+		ret = take_event(w, &event, err);
+		qmp_event_release(&event);
+	}
+	return ret;
+}
+
+/*
+ * The proof by hold: seen held after the prepare event was here, so that nobody but
+ * the judge ends the wait.
+ */
+static int release_held(struct witness *w, size_t i, struct error *err)
+{
+	struct witness_device *dev = &w->devices[i];
+	bool held;
+	char *text;
+	int ret;
+
+	ret = dev->lab->ops->read(dev->lab, "held", &text, err);
+	if (ret)
+		return ret;
+	held = !strncmp(text, TESTED_ARC, strlen(TESTED_ARC));
+	free(text);
+	if (!held)
+		return 0;
+	w->receipts[dev->waiting - 1].released_ns = clock_ns();
+	dev->waiting = 0;
+	return dev->lab->ops->write(dev->lab, "release", "1\n", err);
+}
+
+/* Returns the number of devices that wait to be seen held, or negative errno. */
+static int release_waiting(struct witness *w, struct error *err)
+{
+	int ret, waiting = 0;
+	size_t i;
+
+	if (!w->opt->release)
+		return 0;
+	for (i = 0; i < w->opt->target_count; i++) {
+		if (!w->devices[i].waiting)
+			continue;
+		ret = release_held(w, i, err);
+		if (ret)
+			return ret;
+		waiting += w->devices[i].waiting != 0;
+	}
+	return waiting;
+}
+
+static int poll_until(const struct witness *w, int interrupt_fd, uint64_t deadline_ns)
+{
+	struct pollfd fds[] = {
+		{ .fd = w->broken_ns ? -1 : qmp_client_fd(w->client), .events = POLLIN },
+		{ .fd = interrupt_fd, .events = POLLIN },
+	};
+	uint64_t now = clock_ns();
+	uint64_t ms = deadline_ns > now ? (deadline_ns - now) / NSEC_PER_MSEC + 1 : 0;
+
+	if (poll(fds, 2, ms > INT_MAX ? INT_MAX : (int)ms) < 0 && errno != EINTR)
+		return -errno;
+	return fds[1].revents != 0;
+}
+
+int witness_watch(struct witness *w, int interrupt_fd, uint64_t deadline_ns, struct error *err)
+{
+	for (;;) {
+		uint64_t wake_ns = deadline_ns;
+		int ret = take_events(w, err);
+
+		if (ret)
+			return ret;
+		if (w->ended)
+			return WITNESS_MIGRATION;
+		if (w->broken_ns)
+			return WITNESS_GONE;
+		ret = release_waiting(w, err);
+		if (ret < 0)
+			return ret;
+		if (clock_ns() >= deadline_ns)
+			return WITNESS_TIMEOUT;
+		if (ret && clock_ns() + RELEASE_POLL_MS * NSEC_PER_MSEC < wake_ns)
+			wake_ns = clock_ns() + RELEASE_POLL_MS * NSEC_PER_MSEC;
+		ret = poll_until(w, interrupt_fd, wake_ns);
+		if (ret < 0)
+			return error_set(err, ret, "poll: %s", strerror(-ret));
+		if (ret)
+			return WITNESS_INTERRUPTED;
+	}
+}
+
+/* --- collecting ------------------------------------------------------------ */
+
+/* Is an arc under test in progress? */
+static bool is_busy(const struct verdict_device *record)
+{
+	const struct lab_arc *last = record->arcs + record->count - 1;
+
+	return record->count && !last->end_ns && verdict_is_tested(last);
+}
+
+/* Does a prepare event of device @i, received a moment ago, still wait for its arc? */
+static bool is_unbegun(const struct witness *w, size_t i, uint64_t now)
+{
+	const struct verdict_device *record = &w->records[i];
+	uint64_t last_ns = 0;
+	size_t n;
+
+	for (n = 0; n < record->count; n++)
+		if (verdict_is_tested(&record->arcs[n]))
+			last_ns = record->arcs[n].begin_ns;
+	for (n = 0; n < w->receipt_count; n++) {
+		const struct verdict_receipt *r = &w->receipts[n];
+
+		if (r->device == (int)i && r->event == VERDICT_PREPARE &&
+		    r->received_ns > last_ns + VERDICT_NOISE_NS &&
+		    now < r->received_ns + UNBEGUN_NS)
+			return true;
+	}
+	return false;
+}
+
+/* Reads all histories: 1 when something is still under way, 0, or negative errno. */
+static int read_histories(struct witness *w, uint64_t now, struct error *err)
+{
+	int ret, busy = 0;
+	size_t i;
+
+	for (i = 0; i < w->opt->target_count; i++) {
+		ret = read_history(w, i, err);
+		if (ret)
+			return ret;
+		busy |= is_busy(&w->records[i]) || is_unbegun(w, i, now);
+	}
+	return busy;
+}
+
+/*
+ * What the VMM sent before the histories were read is before the answer to this
+ * on the wire. A VMM that is gone, or stuck, has its say no more.
+ */
+static void fetch_the_rest(struct witness *w)
+{
+	struct error err;
+
+	if (!w->broken_ns &&
+	    qmp_client_call(w->client, "query-status", NULL, clock_ns() + CALL_NS, NULL, &err))
+		log_warn("the VMM does not answer query-status: %s", err.text);
+}
+
+int witness_collect(struct witness *w, struct verdict_input *ret_in, struct error *err)
+{
+	uint64_t settle_ns = clock_ns() + SETTLE_NS, read_ns;
+	int ret;
+
+	for (;;) {
+		read_ns = clock_ns();
+		ret = read_histories(w, read_ns, err);
+		if (ret <= 0 || read_ns >= settle_ns)
+			break;
+		poll(NULL, 0, SETTLE_POLL_MS);
+		ret = take_events(w, err);
+		if (!ret)
+			ret = release_waiting(w, err);
+		if (ret < 0)
+			break;
+	}
+	if (ret < 0)
+		return ret;
+	fetch_the_rest(w);
+	ret = take_events(w, err);
+	if (ret)
+		return ret;
+	*ret_in = (struct verdict_input){
+		.devices = w->records,
+		.device_count = w->opt->target_count,
+		.receipts = w->receipts,
+		.receipt_count = w->receipt_count,
+		.broken_ns = w->broken_ns,
+		.until_ns = read_ns,
+		.noise_ns = VERDICT_NOISE_NS,
+		.expected = -1,
+	};
+	return 0;
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the judge sees and hears: VFIO_MIGRATION events of any VMM, as a
+ * management application receives them, and the histories of the devices.
+ */
+#ifndef MIGLAB_JUDGE_WITNESS_H
+#define MIGLAB_JUDGE_WITNESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "judge/verdict.h"
+#include "qmp/client.h"
+
+struct witness;
+
+/* A device of the VMM and where its history is. */
+struct witness_target {
+	const char *id;		/* device-id in the events, "vf0" */
+	const char *where;	/* its BDF, or "emu": in the VMM itself */
+};
+
+struct witness_options {
+	const char *qmp;	/* "unix:PATH" */
+	const struct witness_target *targets;
+	size_t target_count;
+	bool keep_events;	/* leave the capability "events" as it is */
+	bool release;		/* let a held arc go when its prepare event is here */
+	bool hold;		/* have arcs held until witness_free(); wants release, too */
+	void (*on_event)(void *opaque, const struct qmp_event *event);	/* or NULL */
+	void *opaque;
+};
+
+/* Why watching ended. */
+enum witness_end {
+	WITNESS_MIGRATION,	/* MIGRATION said completed, failed or cancelled */
+	WITNESS_GONE,		/* the VMM closed the connection, or sent no JSON */
+	WITNESS_TIMEOUT,
+	WITNESS_INTERRUPTED,
+};
+
+/**
+ * witness_open() - connect, and note where each history stands
+ * @opt: outlives the witness
+ * @deadline_ns: CLOCK_MONOTONIC; until then a socket that is not there yet is tried again
+ *
+ * When it returns, every later event and arc will be seen. Refuses to compare
+ * clocks of different time namespaces.
+ */
+int witness_open(const struct witness_options *opt, uint64_t deadline_ns, struct witness **ret,
+		 struct error *err);
+/* NULL is allowed. */
+void witness_free(struct witness *w);
+
+/**
+ * witness_watch() - receive until something ends it
+ * @interrupt_fd: readable when the user wants an end; -1: none
+ * @err: filled on WITNESS_GONE, too, with what was wrong
+ *
+ * Return: enum witness_end, or negative errno when a held arc could not be
+ * released or poll(2) failed.
+ */
+int witness_watch(struct witness *w, int interrupt_fd, uint64_t deadline_ns, struct error *err);
+
+/**
+ * witness_collect() - read the histories and what is left in the socket
+ * @ret: good until witness_free(); expected is -1
+ *
+ * Waits for arcs in progress, and for the arc of a prepare event that is here
+ * already, as long as something changes, at most ten seconds. Events that the VMM
+ * sent before the histories were read are in the input, as long as it lives.
+ */
+int witness_collect(struct witness *w, struct verdict_input *ret, struct error *err);
+
+/* Who keeps the history of device @i: "kernel", "emulated (same process)". */
+const char *witness_keeper(const struct witness *w, size_t i);
+
+#endif
