@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# For people. kbuild reads Kbuild beside this file and never this one.
+
+VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
+KDIR ?= /lib/modules/$(shell uname -r)/build
+PREFIX ?= /usr/local
+BUILD ?= build
+CFLAGS ?= -O2 -g
+PKG_CONFIG ?= pkg-config
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: all module userspace tests demo demo-emu check check-host check-vm check-peer lint bench \
+	install dkms-install dkms-remove clean help
+
+help:
+	@echo 'miglab $(VERSION)'
+	@echo
+	@echo '  demo          the whole story in a virtual test host: QEMU 10.0, QEMU 11.1, miglab run'
+	@echo '  demo-emu      the same story without a kernel, in seconds'
+	@echo
+	@echo '  all           userspace, and the module where the kernel headers are (KDIR=...)'
+	@echo '  module        miglab_vfio_pci.ko'
+	@echo '  userspace     $(BUILD)/miglab'
+	@echo '  install       the program, below PREFIX=$(PREFIX) (DESTDIR is honoured)'
+	@echo '  dkms-install  the module, for the running kernel and those to come; dkms-remove'
+	@echo
+	@echo '  check         lint + check-host + check-vm + check-peer'
+	@echo '  check-host    unit tests and the emulated backend, with sanitizers'
+	@echo '  check-vm      the module on stock kernels 6.12 and 7.3 in the virtual test host'
+	@echo '  check-peer    unmodified QEMU 10.0 and 11.1 as clients of the module'
+	@echo '  lint          checkpatch, sparse, include rules, purity of the core'
+	@echo '  bench         throughput and latency, as pairs and ratios'
+	@echo '  clean         removes what the above built here; the lab is kept in its cache'
+
+# --- the program -----------------------------------------------------------
+
+core-sources := $(wildcard driver/core/*.c)
+user-sources := $(wildcard userspace/*/*.c)
+lib-sources := $(core-sources) $(filter-out userspace/cmd/main.c,$(user-sources))
+
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
+CPPFLAGS += -D_GNU_SOURCE -DMIGLAB_VERSION='"$(VERSION)"' -Iuserspace -Iuserspace/port -Idriver
+JSON_CFLAGS = $(shell $(PKG_CONFIG) --cflags json-c)
+JSON_LIBS = $(shell $(PKG_CONFIG) --libs json-c)
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+
+# V=1 shows the commands.
+Q := $(if $(V),,@)
+say = @$(if $(V),:,printf '  %-4s %s\n') $(1) $@
+
+compile = $(Q)$(CC) $(CPPFLAGS) $(JSON_CFLAGS) -std=gnu11 $(CFLAGS) $(WARN) -pthread -MMD -MP -c -o $@ $<
+link = $(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^
+
+# Two trees of objects: what users run, and the same with sanitizers for the tests.
+lib-objects := $(lib-sources:%.c=$(BUILD)/obj/%.o)
+asan-objects := $(lib-sources:%.c=$(BUILD)/asan/%.o)
+
+userspace: $(BUILD)/miglab
+
+$(BUILD)/miglab: $(BUILD)/obj/userspace/cmd/main.o $(lib-objects)
+	$(call say,LD)
+	$(link) $(JSON_LIBS)
+
+$(BUILD)/asan/miglab: $(BUILD)/asan/userspace/cmd/main.o $(asan-objects)
+	$(call say,LD)
+	$(link) $(SANITIZE) $(JSON_LIBS)
+
+$(BUILD)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(compile)
+
+$(BUILD)/asan/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(compile) $(SANITIZE)
+
+# --- the tests' programs ---------------------------------------------------
+
+unit-tests := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
+emu-tests := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/emu/test_*.c))
+
+$(BUILD)/tests/%: $(BUILD)/asan/tests/%.o $(asan-objects)
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(link) $(SANITIZE) $(JSON_LIBS) -lcmocka
+
+# Run inside the virtual test host, at full speed.
+lab-tests := $(BUILD)/tests/vm/vm $(BUILD)/tests/peer/play
+
+tests: $(unit-tests) $(emu-tests) $(lab-tests) $(BUILD)/asan/miglab
+
+$(BUILD)/tests/vm/vm: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/vm/*.c)) $(lib-objects)
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(link) $(JSON_LIBS) -lcmocka
+
+$(BUILD)/tests/peer/play: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/peer/*.c)) $(lib-objects)
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(link) $(JSON_LIBS)
+
+-include $(shell find $(BUILD)/obj $(BUILD)/asan -name '*.d' 2>/dev/null)
+
+# --- the module ------------------------------------------------------------
+
+module:
+	@test -d "$(KDIR)" || { echo "no kernel headers at $(KDIR): install linux-headers-$$(uname -r)" \
+		"or name them with KDIR="; exit 3; }
+	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
+
+all: userspace
+	@if test -d "$(KDIR)"; then $(MAKE) module; \
+	else echo "module: skipped, no kernel headers at $(KDIR) (make module says how)"; fi
+
+install: userspace
+	install -D -m 755 $(BUILD)/miglab $(DESTDIR)$(PREFIX)/sbin/miglab
+
+DKMS_SOURCE = /usr/src/miglab-$(VERSION)
+
+dkms-install:
+	@command -v dkms >/dev/null || { echo "dkms is missing: install the package dkms"; exit 3; }
+	install -d $(DESTDIR)$(DKMS_SOURCE)
+	cp -r Kbuild dkms.conf COPYING driver $(DESTDIR)$(DKMS_SOURCE)/
+	dkms add miglab/$(VERSION)
+	dkms install miglab/$(VERSION)
+
+dkms-remove:
+	dkms remove miglab/$(VERSION) --all
+	rm -rf $(DKMS_SOURCE)
+
+# --- demonstrations --------------------------------------------------------
+
+demo:
+	@tests/deps lab
+	@tests/lab/build
+	@tests/lab/run -- tests/peer/demo
+
+demo-emu:
+	@tests/deps build
+	@$(MAKE) --no-print-directory -s userspace
+	@tests/emu/demo $(BUILD)/miglab
+
+# --- checks ----------------------------------------------------------------
+# Each tier leaves its results below build/results; check adds them up and fails
+# when one failed. A tier does not stop the next one.
+
+RESULTS := $(BUILD)/results
+TIERS := lint check-host check-vm check-peer
+
+check:
+	@rm -rf $(RESULTS)
+	@for tier in $(TIERS); do $(MAKE) --no-print-directory $$tier || true; done
+	@tests/summary $(RESULTS) $(TIERS)
+
+lint:
+	@tests/deps build lab
+	@tests/tap $(RESULTS)/lint tests/lint/run
+
+check-host:
+	@tests/deps build
+	@$(MAKE) --no-print-directory -s -j$(shell nproc) userspace tests
+	@MIGLAB=$(BUILD)/asan/miglab tests/tap $(RESULTS)/check-host tests/host $(unit-tests) $(emu-tests)
+
+check-vm:
+	@tests/deps lab
+	@tests/lab/build
+	@tests/tap $(RESULTS)/check-vm tests/vm/run
+
+check-peer:
+	@tests/deps lab
+	@tests/lab/build
+	@tests/tap $(RESULTS)/check-peer tests/peer/run
+
+clean:
+	rm -rf $(BUILD)
+	find driver \( -name '*.o' -o -name '.*.cmd' -o -name '.*.d' \) -delete
+	rm -f *.ko *.mod *.mod.c *.o .*.cmd Module.symvers modules.order .module-common.o

@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The whole judge against a VMM that follows a script: a QMP server with emulated
+ * devices, which announces its transitions properly or does not.
+ *
+ * The script begins when the judge enables MIGRATION events, its last act before it
+ * listens; what has to come before or after an arc is before or after it in the script.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/loop.h"
+#include "device/lab.h"
+#include "device/ops.h"
+#include "judge/judge.h"
+#include "qmp/events.h"
+#include "qmp/server.h"
+
+#define ROWS(a)		(sizeof(a) / sizeof((a)[0]))
+#define DEVICES		2
+#define STEPS_MAX	12
+#define HOLD		"arc=PRE_COPY>PRE_COPY_P2P hold limit_us=60000000"
+#define SHORT_HOLD	"arc=PRE_COPY>PRE_COPY_P2P hold limit_us=100000"
+#define SLOW		"arc=PRE_COPY>PRE_COPY_P2P delay_us=100000"
+
+enum act {
+	END_OF_SCRIPT,
+	SET,		/* device, state */
+	SAY,		/* device, state: a VFIO_MIGRATION event */
+	STATUS,		/* of MIGRATION */
+	DIE,		/* close the QMP socket */
+};
+
+struct step {
+	enum act act;
+	int device;
+	int state;
+	const char *status;
+};
+
+#define ENTER(dev)	{ SET, dev, VFIO_DEVICE_STATE_PRE_COPY, NULL }
+#define P2P(dev)	{ SET, dev, VFIO_DEVICE_STATE_PRE_COPY_P2P, NULL }
+#define STOP_COPY(dev)	{ SET, dev, VFIO_DEVICE_STATE_STOP_COPY, NULL }
+#define PREPARE(dev)	{ SAY, dev, QMP_VFIO_PRE_COPY_P2P_PREPARE, NULL }
+#define DONE(dev)	{ SAY, dev, QMP_VFIO_PRE_COPY_P2P, NULL }
+#define COMPLETED	{ STATUS, 0, 0, "completed" }
+#define FAILED		{ STATUS, 0, 0, "failed" }
+
+struct row {
+	const char *name;
+	const char *rules;
+	struct step steps[STEPS_MAX];
+	bool release;
+	int expected;		/* 0: any number */
+	size_t devices;		/* judged; 0: 1 */
+	int result;
+	const char *out;	/* a part of what the judge prints; NULL: nothing to find */
+	const char *error;	/* a part of the sentence, when there is no verdict */
+};
+
+static const struct row rows[] = {
+	{ .name = "announced, held and released", .rules = HOLD, .release = true, .expected = 1,
+	  .steps = { ENTER(0), PREPARE(0), P2P(0), DONE(0), COMPLETED },
+	  .result = 0, .out = "   BEFORE  PASS   history: emulated (same process)\n" },
+	{ .name = "announced on the way to stop-copy", .rules = HOLD, .release = true,
+	  .expected = 1, .steps = { ENTER(0), PREPARE(0), STOP_COPY(0), COMPLETED },
+	  .result = 0, .out = "   BEFORE  PASS" },
+	{ .name = "not announced", .rules = SLOW, .expected = 1,
+	  .steps = { ENTER(0), P2P(0), DONE(0), COMPLETED },
+	  .result = 1, .out = "no prepare received" },
+	{ .name = "not announced and held: fails at the hold's limit", .rules = SHORT_HOLD,
+	  .release = true, .expected = 1, .steps = { ENTER(0), P2P(0), FAILED },
+	  .result = 1,
+	  .out = "failed (Connection timed out)   no prepare received   MISSING  FAIL" },
+	{ .name = "announced when it is done", .rules = SLOW, .expected = 1,
+	  .steps = { ENTER(0), P2P(0), PREPARE(0), DONE(0), COMPLETED },
+	  .result = 1, .out = "   LATE  FAIL" },
+	{ .name = "announced twice", .rules = HOLD, .release = true, .expected = 1,
+	  .steps = { ENTER(0), PREPARE(0), PREPARE(0), P2P(0), DONE(0), COMPLETED },
+	  .result = 1, .out = "2 times   DUPLICATE  FAIL" },
+	{ .name = "another device is announced", .rules = SLOW, .devices = 2,
+	  .steps = { ENTER(0), ENTER(1), PREPARE(1), P2P(0), COMPLETED },
+	  .result = 1, .out = "vf1 emu  PRE_COPY -> PRE_COPY_P2P  a prepare received without an "
+			      "arc that follows   STRAY  FAIL" },
+	{ .name = "two devices, interleaved", .rules = HOLD, .release = true, .expected = 1,
+	  .devices = 2,
+	  .steps = { ENTER(0), ENTER(1), PREPARE(1), PREPARE(0), P2P(0), P2P(1), DONE(1), DONE(0),
+		     COMPLETED },
+	  .result = 0, .out = "vf1 emu  PRE_COPY -> PRE_COPY_P2P  arc" },
+	{ .name = "no arc", .steps = { ENTER(0), COMPLETED }, .result = 0, .out = "   N/A  PASS" },
+	{ .name = "no arc, one expected", .expected = 1, .steps = { ENTER(0), COMPLETED },
+	  .result = 1, .out = "0 arcs, 1 expected   N/A  FAIL" },
+	{ .name = "the completion event comes after the end of the migration", .rules = HOLD,
+	  .release = true, .expected = 1,
+	  .steps = { ENTER(0), PREPARE(0), P2P(0), COMPLETED, DONE(0) },
+	  .result = 0, .out = "   BEFORE  PASS" },
+	{ .name = "the VMM dies", .steps = { ENTER(0), { DIE, 0, 0, NULL } }, .result = -EPIPE,
+	  .error = "vf0" },
+};
+
+/* The VMM. */
+struct vmm {
+	const struct row *row;
+	char uri[64];
+	struct loop *loop;
+	struct qmp_server *server;
+	struct device *devices[DEVICES];
+	pthread_t control, script;
+	bool scripted;			/* the script has begun */
+	const struct step *say;		/* for the control thread; NULL: end */
+	sem_t said;
+};
+
+static int find_device(struct json_object *args)
+{
+	const char *id = json_object_get_string(json_object_object_get(args, "device"));
+
+	return id[2] - '0';
+}
+
+static int do_read(void *opaque, struct json_object *args, struct json_object **ret,
+		   struct qmp_error *err)
+{
+	struct vmm *vmm = opaque;
+	struct lab *lab = vmm->devices[find_device(args)]->lab;
+	char *text;
+
+	if (lab->ops->read(lab, json_object_get_string(json_object_object_get(args, "attribute")),
+			   &text, &err->error))
+		return -EINVAL;
+	*ret = json_object_new_object();
+	json_object_object_add(*ret, "text", json_object_new_string(text));
+	free(text);
+	return 0;
+}
+
+static int do_write(void *opaque, struct json_object *args, struct json_object **ret,
+		    struct qmp_error *err)
+{
+	struct vmm *vmm = opaque;
+	struct lab *lab = vmm->devices[find_device(args)]->lab;
+
+	(void)ret;
+	return lab->ops->write(lab,
+			       json_object_get_string(json_object_object_get(args, "attribute")),
+			       json_object_get_string(json_object_object_get(args, "text")),
+			       &err->error);
+}
+
+static int do_status(void *opaque, struct json_object *args, struct json_object **ret,
+		     struct qmp_error *err)
+{
+	(void)opaque;
+	(void)args;
+	(void)ret;
+	(void)err;
+	return 0;
+}
+
+/* Waits until the control thread has done @step. */
+static void say(struct vmm *vmm, const struct step *step)
+{
+	vmm->say = step;
+	loop_wake(vmm->loop);
+	sem_wait(&vmm->said);
+}
+
+static void *play_script(void *opaque)
+{
+	struct vmm *vmm = opaque;
+	const struct step *step;
+	struct error err;
+
+	for (step = vmm->row->steps; step->act; step++) {
+		struct device *dev = vmm->devices[step->device];
+
+		if (step->act == SET)
+			dev->ops->set_state(dev, step->state, &err);
+		else
+			say(vmm, step);
+	}
+	return NULL;
+}
+
+static int do_capabilities(void *opaque, struct json_object *args, struct json_object **ret,
+			   struct qmp_error *err)
+{
+	struct vmm *vmm = opaque;
+
+	(void)args;
+	(void)ret;
+	(void)err;
+	if (!vmm->scripted)
+		assert_int_equal(pthread_create(&vmm->script, NULL, play_script, vmm), 0);
+	vmm->scripted = true;
+	return 0;
+}
+
+static const struct qmp_command commands[] = {
+	{ "x-miglab-read", "device:s,attribute:s", do_read, "" },
+	{ "x-miglab-write", "device:s,attribute:s,text:s", do_write, "" },
+	{ "migrate-set-capabilities", "capabilities:a", do_capabilities, "" },
+	{ "query-status", "", do_status, "" },
+	{ NULL, NULL, NULL, NULL },
+};
+
+/* The control thread's part of a step. */
+static void on_wake(void *opaque)
+{
+	struct vmm *vmm = opaque;
+	const struct step *step = vmm->say;
+	char id[8];
+
+	if (!step) {
+		loop_stop(vmm->loop, 0);
+		return;
+	}
+	snprintf(id, sizeof(id), "vf%d", step->device);
+	if (step->act == SAY)
+		qmp_server_event(vmm->server, "VFIO_MIGRATION",
+				 qmp_vfio_migration_data(id, step->state));
+	if (step->act == STATUS)
+		qmp_server_event(vmm->server, "MIGRATION", qmp_migration_data(step->status));
+	if (step->act == DIE) {
+		qmp_server_free(vmm->server);
+		vmm->server = NULL;
+	}
+	sem_post(&vmm->said);
+}
+
+static void *serve(void *opaque)
+{
+	struct vmm *vmm = opaque;
+
+	loop_run(vmm->loop);
+	return NULL;
+}
+
+static void start(struct vmm *vmm, const struct row *row)
+{
+	struct error err = { "" };
+	char spec[256];
+	int i;
+
+	*vmm = (struct vmm){ .row = row };
+	snprintf(vmm->uri, sizeof(vmm->uri), "unix:/tmp/miglab-test-judge-%d.qmp", getpid());
+	snprintf(spec, sizeof(spec), "emu:rules=%s", row->rules ? row->rules : "");
+	for (i = 0; i < DEVICES; i++)
+		if (device_open(row->rules ? spec : "emu", &vmm->devices[i], &err))
+			fail_msg("%s", err.text);
+	sem_init(&vmm->said, 0, 0);
+	assert_int_equal(loop_new(&vmm->loop), 0);
+	loop_on_wake(vmm->loop, on_wake, vmm);
+	if (qmp_server_new(vmm->loop, vmm->uri, commands, vmm, &vmm->server, &err))
+		fail_msg("%s", err.text);
+	assert_int_equal(pthread_create(&vmm->control, NULL, serve, vmm), 0);
+}
+
+static void finish(struct vmm *vmm)
+{
+	int i;
+
+	if (vmm->scripted)
+		pthread_join(vmm->script, NULL);
+	vmm->say = NULL;
+	loop_wake(vmm->loop);
+	pthread_join(vmm->control, NULL);
+	qmp_server_free(vmm->server);
+	loop_free(vmm->loop);
+	for (i = 0; i < DEVICES; i++)
+		vmm->devices[i]->ops->close(vmm->devices[i]);
+	sem_destroy(&vmm->said);
+}
+
+static void test_row(void **state)
+{
+	static const struct witness_target targets[DEVICES] = {
+		{ "vf0", "emu" }, { "vf1", "emu" },
+	};
+	const struct row *row = *state;
+	struct vmm vmm;
+	struct judge_options opt = {
+		.witness.targets = targets,
+		.witness.target_count = row->devices ? row->devices : 1,
+		.witness.release = row->release,
+		.timeout_ns = 60 * NSEC_PER_SEC,
+		.interrupt_fd = -1,
+		.expected = row->expected ? row->expected : -1,
+	};
+	struct error err = { "" };
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+	int result;
+
+	start(&vmm, row);
+	opt.witness.qmp = vmm.uri;
+	result = judge_run(&opt, out, &err);
+	fclose(out);
+	finish(&vmm);
+	if (result != row->result)
+		fail_msg("ended with %d instead of %d: \"%s\"\n%s", result, row->result, err.text,
+			 text);
+	if (row->out && !strstr(text, row->out))
+		fail_msg("\"%s\" is not in:\n%s", row->out, text);
+	if (row->error && !strstr(err.text, row->error))
+		fail_msg("\"%s\" is not in \"%s\"", row->error, err.text);
+	assert_int_equal(strncmp(text, "listening: ", 11), 0);
+	free(text);
+}
+
+int main(void)
+{
+	struct CMUnitTest tests[ROWS(rows)];
+	size_t i;
+
+	for (i = 0; i < ROWS(rows); i++)
+		tests[i] = (struct CMUnitTest){ rows[i].name, test_row, NULL, NULL,
+						(void *)&rows[i] };
+	return cmocka_run_group_tests_name("judge", tests, NULL, NULL);
+}

@@ -1,0 +1,698 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * miglab run as a management application sees it: whole migrations of emulated
+ * devices between two processes. Events and held arcs are the clock.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/child.h"
+#include "base/clock.h"
+#include "qmp/client.h"
+#include "vmm/framing.h"
+
+#define PATIENCE_NS	(60 * NSEC_PER_SEC)	/* only a test that fails takes so long */
+#define QUICK		"emu:rules=arc=PRE_COPY>PRE_COPY_P2P delay_us=1000"
+#define HELD		"emu:rules=arc=PRE_COPY>PRE_COPY_P2P hold limit_us=60000000"
+/* A destination that does not begin to read: its source stays in pre-copy. */
+#define LARGE		"emu:state_bytes=64M"
+#define DEAF		"emu:state_bytes=64M,rules=arc=STOP>RESUMING hold limit_us=60000000"
+
+static char dir[] = "/tmp/miglab-test-XXXXXX";
+
+struct vm {
+	struct child child;
+	struct qmp_client *client;
+	unsigned int devices;
+};
+
+static char *path_of(const char *name)
+{
+	static char paths[4][64];
+	static unsigned int turn;
+	char *path = paths[turn++ % 4];
+
+	snprintf(path, sizeof(paths[0]), "%s/%s", dir, name);
+	return path;
+}
+
+static char *uri_of(const char *name)
+{
+	static char uris[4][80];
+	static unsigned int turn;
+	char *uri = uris[turn++ % 4];
+
+	snprintf(uri, sizeof(uris[0]), "unix:%s", path_of(name));
+	return uri;
+}
+
+static char *program(void)
+{
+	char *env = getenv("MIGLAB");
+
+	return env ? env : "build/miglab";
+}
+
+/* The answer of a command, or NULL with the error's text in @err. */
+static struct json_object *try(struct vm *vm, const char *command, const char *args,
+			       struct error *err)
+{
+	struct json_object *parsed = args ? json_tokener_parse(args) : NULL, *answer = NULL;
+
+	assert_true(!args || parsed);
+	if (qmp_client_call(vm->client, command, parsed, clock_ns() + PATIENCE_NS, &answer, err))
+		return NULL;
+	return answer;
+}
+
+static struct json_object *call(struct vm *vm, const char *command, const char *args)
+{
+	struct error err;
+	struct json_object *answer = try(vm, command, args, &err);
+
+	if (!answer)
+		fail_msg("%s: %s", command, err.text);
+	return answer;
+}
+
+static void do_call(struct vm *vm, const char *command, const char *args)
+{
+	json_object_put(call(vm, command, args));
+}
+
+static void expect_refused(struct vm *vm, const char *command, const char *args, const char *why)
+{
+	struct error err;
+
+	assert_null(try(vm, command, args, &err));
+	if (!strstr(err.text, why))
+		fail_msg("%s: \"%s\" is not in \"%s\"", command, why, err.text);
+}
+
+/* Asserts that member @name of what @query returns is @want. */
+static void expect_member(struct vm *vm, const char *query, const char *name, const char *want)
+{
+	struct json_object *answer = call(vm, query, NULL);
+	const char *got = json_object_get_string(json_object_object_get(answer, name));
+
+	if (!got || strcmp(got, want))
+		fail_msg("%s of %s is \"%s\", not \"%s\"", name, query, got ? got : "absent", want);
+	json_object_put(answer);
+}
+
+static void next_event(struct vm *vm, char *text, size_t size)
+{
+	struct qmp_event e;
+	struct error err = { "no event" };
+
+	if (qmp_client_event(vm->client, clock_ns() + PATIENCE_NS, &e, &err) != 1)
+		fail_msg("%s: %s", vm->child.name, err.text);
+	if (!strcmp(e.name, "VFIO_MIGRATION"))
+		snprintf(text, size, "V %s %s",
+			 json_object_get_string(json_object_object_get(e.data, "device-id")),
+			 json_object_get_string(json_object_object_get(e.data, "device-state")));
+	else if (!strcmp(e.name, "MIGRATION"))
+		snprintf(text, size, "M %s",
+			 json_object_get_string(json_object_object_get(e.data, "status")));
+	else
+		snprintf(text, size, "%s", e.name);
+	qmp_event_release(&e);
+}
+
+/* The next events are these, in this order. */
+static void expect_events(struct vm *vm, const char *want)
+{
+	char got[2048] = "";
+
+	while (strlen(got) < strlen(want)) {
+		char text[128];
+
+		next_event(vm, text, sizeof(text));
+		snprintf(got + strlen(got), sizeof(got) - strlen(got), "%s%s", *got ? ", " : "",
+			 text);
+		if (strncmp(got, want, strlen(got)))
+			break;
+	}
+	if (strcmp(got, want))
+		fail_msg("%s:\n got: %s\nwant: %s", vm->child.name, got, want);
+}
+
+/* A command's answer comes after all events before it. */
+static void expect_no_event(struct vm *vm)
+{
+	struct qmp_event e;
+	struct error err;
+
+	do_call(vm, "query-status", NULL);
+	assert_int_equal(qmp_client_event(vm->client, 0, &e, &err), 0);
+}
+
+static void attribute(struct vm *vm, const char *device, const char *name, char *text, size_t size)
+{
+	struct json_object *answer;
+	char args[128];
+
+	snprintf(args, sizeof(args), "{\"device\": \"%s\", \"attribute\": \"%s\"}", device, name);
+	answer = call(vm, "x-miglab-read", args);
+	snprintf(text, size, "%s",
+		 json_object_get_string(json_object_object_get(answer, "text")));
+	json_object_put(answer);
+}
+
+static void release(struct vm *vm, const char *device)
+{
+	char args[128];
+
+	snprintf(args, sizeof(args),
+		 "{\"device\": \"%s\", \"attribute\": \"release\", \"text\": \"1\"}", device);
+	do_call(vm, "x-miglab-write", args);
+}
+
+static void expect_equal_fingerprints(struct vm *a, struct vm *b)
+{
+	for (unsigned int i = 0; i < a->devices; i++) {
+		char id[16], one[64], other[64];
+
+		snprintf(id, sizeof(id), "vf%u", i);
+		attribute(a, id, "fingerprint", one, sizeof(one));
+		attribute(b, id, "fingerprint", other, sizeof(other));
+		assert_string_equal(one, other);
+	}
+}
+
+/* Has all events of the boot behind it, whether we have seen them or not. */
+static void settle(struct vm *vm)
+{
+	char text[128] = "";
+
+	do_call(vm, "stop", NULL);
+	while (strcmp(text, "STOP"))
+		next_event(vm, text, sizeof(text));
+	do_call(vm, "cont", NULL);
+	for (unsigned int i = 0; i < 1 + 2 * vm->devices; i++)
+		next_event(vm, text, sizeof(text));
+	expect_no_event(vm);
+}
+
+/* @extra: one more argument, or NULL. */
+static void start(struct vm *vm, const char *name, const char *device, unsigned int count,
+		  const char *id, const char *extra)
+{
+	char *argv[16] = { program(), "run", "--qmp", uri_of(name) }, devices[4][256];
+	struct error err;
+	unsigned int argc = 4;
+
+	memset(vm, 0, sizeof(*vm));
+	vm->devices = count;
+	for (unsigned int i = 0; i < count; i++) {
+		snprintf(devices[i], sizeof(devices[i]), "%s,id=%s%u", device, id, i);
+		argv[argc++] = "--device";
+		argv[argc++] = devices[i];
+	}
+	argv[argc] = (char *)extra;
+	assert_int_equal(child_start(&vm->child, name, argv,
+				     path_of(*name == 's' ? "s.log" : "d.log"), false, &err), 0);
+	while (qmp_client_connect(uri_of(name), clock_ns() + 100 * NSEC_PER_MSEC, &vm->client,
+				  &err)) {
+		if (child_ended(&vm->child, 0)) {
+			child_print_log(&vm->child);
+			fail_msg("%s: %s", name, err.text);
+		}
+	}
+	do_call(vm, "migrate-set-capabilities",
+		"{\"capabilities\": [{\"capability\": \"events\", \"state\": true}]}");
+	do_call(vm, "migrate-set-parameters", "{\"avail-switchover-bandwidth\": 1000000000}");
+}
+
+static void start_source(struct vm *vm, const char *device, unsigned int count, const char *extra)
+{
+	start(vm, "source", device, count, "vf", extra);
+	settle(vm);
+}
+
+static void start_destination(struct vm *vm, const char *device, unsigned int count, const char *id)
+{
+	char args[160];
+
+	start(vm, "destination", device, count, id, "--incoming=defer");
+	snprintf(args, sizeof(args), "{\"uri\": \"%s\", \"exit-on-error\": false}",
+		 uri_of("migration"));
+	do_call(vm, "migrate-incoming", args);
+}
+
+static void migrate(struct vm *vm)
+{
+	char args[160];
+
+	snprintf(args, sizeof(args), "{\"uri\": \"%s\"}", uri_of("migration"));
+	do_call(vm, "migrate", args);
+}
+
+/* Ends by itself with status 0, and takes its sockets along. */
+static void end(struct vm *vm)
+{
+	expect_no_event(vm);
+	do_call(vm, "quit", NULL);
+	qmp_client_free(vm->client);
+	assert_true(child_ended(&vm->child, clock_ns() + PATIENCE_NS));
+	assert_int_equal(vm->child.status, 0);
+	assert_int_not_equal(access(path_of(vm->child.name), F_OK), 0);
+}
+
+#define SETUP_1		"M setup, V vf0 pre-copy, M active"
+#define QUIESCE_1	"V vf0 pre-copy-p2p-prepare, V vf0 pre-copy-p2p"
+#define FINISH_1	"V vf0 stop-copy, STOP, M device, M completed, V vf0 stop"
+#define DESTINATION_1	"M setup, M active, V vf0 resuming, RESUME, V vf0 running-p2p, " \
+			"V vf0 running, M completed"
+
+static void test_one_device(void **state)
+{
+	struct vm s, d;
+
+	(void)state;
+	start_source(&s, QUICK, 1, NULL);
+	start_destination(&d, QUICK, 1, "vf");
+	migrate(&s);
+	expect_events(&s, SETUP_1 ", " QUIESCE_1 ", " FINISH_1);
+	expect_events(&d, DESTINATION_1);
+	expect_equal_fingerprints(&s, &d);
+	expect_member(&s, "query-migrate", "status", "completed");
+	expect_member(&s, "query-status", "status", "postmigrate");
+	expect_member(&d, "query-migrate", "status", "completed");
+	expect_member(&d, "query-status", "status", "running");
+	expect_refused(&s, "migrate", "{\"uri\": \"unix:/nowhere\"}", "previous migration");
+	end(&s);
+	end(&d);
+}
+
+static void test_four_devices(void **state)
+{
+	struct vm s, d;
+
+	(void)state;
+	start_source(&s, QUICK, 4, NULL);
+	start_destination(&d, QUICK, 4, "vf");
+	migrate(&s);
+	expect_events(&s, "M setup, V vf0 pre-copy, V vf1 pre-copy, V vf2 pre-copy, "
+		      "V vf3 pre-copy, M active, V vf3 pre-copy-p2p-prepare, V vf3 pre-copy-p2p, "
+		      "V vf2 pre-copy-p2p-prepare, V vf2 pre-copy-p2p, "
+		      "V vf1 pre-copy-p2p-prepare, V vf1 pre-copy-p2p, "
+		      "V vf0 pre-copy-p2p-prepare, V vf0 pre-copy-p2p, "
+		      "V vf3 stop-copy, V vf2 stop-copy, V vf1 stop-copy, V vf0 stop-copy, STOP, "
+		      "M device, M completed, V vf0 stop, V vf1 stop, V vf2 stop, V vf3 stop");
+	expect_events(&d, "M setup, M active, V vf0 resuming, V vf1 resuming, V vf2 resuming, "
+		      "V vf3 resuming, RESUME, V vf0 running-p2p, V vf1 running-p2p, "
+		      "V vf2 running-p2p, V vf3 running-p2p, V vf0 running, V vf1 running, "
+		      "V vf2 running, V vf3 running, M completed");
+	expect_equal_fingerprints(&s, &d);
+	end(&s);
+	end(&d);
+}
+
+static void test_answers_while_an_arc_is_held(void **state)
+{
+	char held[128];
+	struct vm s, d;
+
+	(void)state;
+	start_source(&s, HELD, 1, NULL);
+	start_destination(&d, QUICK, 1, "vf");
+	migrate(&s);
+	expect_events(&s, SETUP_1 ", V vf0 pre-copy-p2p-prepare");
+	expect_member(&s, "query-migrate", "status", "active");
+	expect_member(&s, "query-status", "status", "finish-migrate");
+	do {
+		attribute(&s, "vf0", "held", held, sizeof(held));
+	} while (strncmp(held, "PRE_COPY>PRE_COPY_P2P", 21));
+	expect_no_event(&s);
+	release(&s, "vf0");
+	expect_events(&s, "V vf0 pre-copy-p2p, " FINISH_1);
+	expect_events(&d, DESTINATION_1);
+	expect_equal_fingerprints(&s, &d);
+	end(&s);
+	end(&d);
+}
+
+static void test_no_prepare(void **state)
+{
+	struct vm s, d;
+
+	(void)state;
+	start_source(&s, QUICK, 1, "--no-prepare");
+	start_destination(&d, QUICK, 1, "vf");
+	migrate(&s);
+	expect_events(&s, SETUP_1 ", V vf0 pre-copy-p2p, " FINISH_1);
+	expect_events(&d, DESTINATION_1);
+	end(&s);
+	end(&d);
+}
+
+static void test_cancel_in_pre_copy(void **state)
+{
+	struct vm s, d;
+
+	(void)state;
+	start_source(&s, LARGE, 1, NULL);
+	start_destination(&d, DEAF, 1, "vf");
+	migrate(&s);
+	expect_events(&s, SETUP_1);
+	do_call(&s, "migrate_cancel", NULL);
+	expect_events(&s, "M cancelling, V vf0 running, M cancelled");
+	expect_member(&s, "query-migrate", "status", "cancelled");
+	expect_member(&s, "query-status", "status", "running");
+	expect_events(&d, "M setup, M active");
+	release(&d, "vf0");
+	expect_events(&d, "V vf0 resuming, M failed");
+	expect_member(&d, "query-migrate", "error-desc", "the migration was cancelled");
+	end(&s);
+	end(&d);
+}
+
+static void test_destination_dies(void **state)
+{
+	struct vm s, d;
+
+	(void)state;
+	start_source(&s, LARGE, 1, NULL);
+	start_destination(&d, DEAF, 1, "vf");
+	migrate(&s);
+	expect_events(&s, SETUP_1);
+	expect_events(&d, "M setup, M active");
+	qmp_client_free(d.client);
+	child_end(&d.child);
+	expect_events(&s, "M failing, V vf0 running, M failed");
+	expect_member(&s, "query-migrate", "status", "failed");
+	expect_member(&s, "query-status", "status", "running");
+	end(&s);
+}
+
+static void test_destination_loses_the_state(void **state)
+{
+	struct vm s, d;
+
+	(void)state;
+	start_source(&s, QUICK, 1, NULL);
+	start_destination(&d, "emu:rules=arc=STOP>RUNNING_P2P errno=EIO", 1, "vf");
+	migrate(&s);
+	expect_events(&d, "M setup, M active, V vf0 resuming, RESUME, V vf0 running, "
+		      "V vf0 running-p2p, V vf0 stop, STOP, M failed");
+	expect_events(&s, SETUP_1 ", " QUIESCE_1 ", V vf0 stop-copy, STOP, M device, M failing, "
+		      "V vf0 running, RESUME, V vf0 running-p2p, V vf0 running, M failed");
+	expect_member(&s, "query-migrate", "error-desc",
+		      "vf0: cannot go to RUNNING_P2P: Input/output error");
+	end(&s);
+	end(&d);
+}
+
+static void test_other_size(void **state)
+{
+	struct vm s, d;
+
+	(void)state;
+	start_source(&s, LARGE, 1, NULL);
+	start_destination(&d, "emu:state_bytes=4M", 1, "vf");
+	migrate(&s);
+	expect_events(&s, SETUP_1 ", M failing, V vf0 running, M failed");
+	expect_events(&d, "M setup, M active, V vf0 resuming, M failed");
+	expect_member(&s, "query-migrate", "error-desc",
+		      "vf0: the device refuses its state after 0 bytes: Invalid argument");
+	end(&s);
+	end(&d);
+}
+
+static void test_other_devices(void **state)
+{
+	struct vm s, d;
+
+	(void)state;
+	start_source(&s, QUICK, 1, NULL);
+	start_destination(&d, QUICK, 1, "net");
+	migrate(&s);
+	expect_events(&s, "M setup, M failing, M failed");
+	expect_events(&d, "M setup, M failed");
+	expect_member(&s, "query-migrate", "error-desc",
+		      "the source's device 'vf0' does not exist at the destination");
+	expect_member(&d, "query-migrate", "error-desc",
+		      "the source's device 'vf0' does not exist at the destination");
+	end(&s);
+	end(&d);
+}
+
+static void test_nobody_there(void **state)
+{
+	struct vm s, d;
+
+	(void)state;
+	start_source(&s, QUICK, 1, NULL);
+	migrate(&s);
+	expect_events(&s, "M setup, M failing, M failed");
+	expect_member(&s, "query-migrate", "status", "failed");
+	/* It can be tried again. */
+	start_destination(&d, QUICK, 1, "vf");
+	migrate(&s);
+	expect_events(&s, SETUP_1 ", " QUIESCE_1 ", " FINISH_1);
+	expect_events(&d, DESTINATION_1);
+	end(&s);
+	end(&d);
+}
+
+/* A connection to the destination that begins with these bytes. */
+static int dial(const void *bytes, size_t len)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path_of("migration"));
+	assert_int_equal(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	assert_int_equal(write(fd, bytes, len), len);
+	return fd;
+}
+
+static int dial_hello(const struct hello *hello)
+{
+	uint8_t frame[HELLO_BYTES_MAX];
+
+	return dial(frame, hello_encode(frame, hello));
+}
+
+static void test_strangers(void **state)
+{
+	const struct hello stray = { .kind = HELLO_DATA, .session = 1, .index = 5 };
+	int strangers[3];
+	struct vm s, d;
+
+	(void)state;
+	start_source(&s, QUICK, 1, NULL);
+	start_destination(&d, QUICK, 1, "vf");
+	strangers[0] = dial("GET / HTTP/1.0\r\n\r\n", 18);
+	strangers[1] = dial("", 0);
+	strangers[2] = dial_hello(&stray);
+	migrate(&s);
+	expect_events(&s, SETUP_1 ", " QUIESCE_1 ", " FINISH_1);
+	expect_events(&d, DESTINATION_1);
+	for (unsigned int i = 0; i < 3; i++)
+		close(strangers[i]);
+	end(&s);
+	end(&d);
+}
+
+/* A source that closes a device's connection in the middle, and says that it is done. */
+static void test_truncated_stream(void **state)
+{
+	struct hello hello = { .kind = HELLO_CONTROL, .session = 1, .count = 1, .id = { "vf0" } };
+	uint8_t frame[FRAME_HEADER_BYTES + 1];
+	int control, data;
+	struct vm d;
+
+	(void)state;
+	start_destination(&d, QUICK, 1, "vf");
+	control = dial_hello(&hello);
+	hello.kind = HELLO_DATA;
+	hello.count = 0;
+	data = dial_hello(&hello);
+	frame_put_header(frame, FRAME_DONE, 1);
+	frame[FRAME_HEADER_BYTES] = 1;
+	assert_int_equal(write(control, frame, sizeof(frame)), sizeof(frame));
+	close(data);
+	expect_events(&d, "M setup, M active, V vf0 resuming, M failed");
+	expect_member(&d, "query-migrate", "error-desc",
+		      "vf0: the connection ended after 0 bytes, before its end mark");
+	close(control);
+	end(&d);
+}
+
+static int64_t transferred(struct vm *vm)
+{
+	struct json_object *info = call(vm, "query-migrate", NULL);
+	struct json_object *vfio = json_object_object_get(info, "vfio");
+	int64_t bytes = json_object_get_int64(json_object_object_get(vfio, "transferred"));
+
+	json_object_put(info);
+	return bytes;
+}
+
+static void test_dirty_device_converges(void **state)
+{
+	struct vm s, d;
+
+	(void)state;
+	start_source(&s, "emu:state_bytes=16M,dirty_bytes_per_sec=16M", 1, NULL);
+	start_destination(&d, "emu:state_bytes=16M", 1, "vf");
+	migrate(&s);
+	expect_events(&s, SETUP_1 ", " QUIESCE_1 ", " FINISH_1);
+	expect_events(&d, DESTINATION_1);
+	/* 300 ms of writing in PRE_COPY are sent a second time. */
+	assert_true(transferred(&s) > (16 << 20) + (1 << 20));
+	expect_equal_fingerprints(&s, &d);
+	end(&s);
+	end(&d);
+}
+
+/* What ends it while its device is held in an arc. */
+static void end_while_held(bool by_signal)
+{
+	struct vm s, d;
+
+	start_source(&s, HELD, 1, NULL);
+	start_destination(&d, QUICK, 1, "vf");
+	migrate(&s);
+	expect_events(&s, SETUP_1 ", V vf0 pre-copy-p2p-prepare");
+	if (by_signal) {
+		kill(s.child.pid, SIGTERM);
+		qmp_client_free(s.client);
+		assert_true(child_ended(&s.child, clock_ns() + PATIENCE_NS));
+		assert_int_equal(s.child.status, 0);
+	} else {
+		end(&s);
+	}
+	expect_events(&d, "M setup, M active, V vf0 resuming, M failed");
+	end(&d);
+}
+
+static void test_quit_while_an_arc_is_held(void **state)
+{
+	(void)state;
+	end_while_held(false);
+}
+
+static void test_signal_while_an_arc_is_held(void **state)
+{
+	(void)state;
+	end_while_held(true);
+}
+
+static void test_refusals(void **state)
+{
+	struct vm s, d;
+
+	(void)state;
+	start_source(&s, QUICK, 1, NULL);
+	expect_refused(&s, "migrate", "{\"uri\": \"tcp:localhost:1\"}", "is not unix:PATH");
+	expect_refused(&s, "migrate-incoming", "{\"uri\": \"unix:/x\"}",
+		       "'-incoming' was not specified on the command line");
+	expect_refused(&s, "x-miglab-read", "{\"device\": \"vf9\", \"attribute\": \"state\"}",
+		       "Device 'vf9' not found");
+	expect_refused(&s, "x-miglab-read", "{\"device\": \"vf0\", \"attribute\": \"mood\"}",
+		       "mood");
+	expect_refused(&s, "x-miglab-write", "{\"device\": \"vf0\", \"attribute\": \"rules\", "
+		       "\"text\": \"arc=nowhere\"}", "nowhere");
+	expect_refused(&s, "migrate-set-capabilities", "{\"capabilities\": ["
+		       "{\"capability\": \"events\", \"state\": false}, "
+		       "{\"capability\": \"telepathy\", \"state\": true}]}",
+		       "'capabilities[1].capability' does not accept value 'telepathy'");
+	expect_refused(&s, "migrate-set-parameters", "{\"downtime-limit\": -1}", "downtime-limit");
+	start_destination(&d, QUICK, 1, "vf");
+	expect_refused(&d, "migrate", "{\"uri\": \"unix:/x\"}",
+		       "Guest is waiting for an incoming migration");
+	expect_refused(&d, "migrate-incoming", "{\"uri\": \"unix:/x\"}", "already been started");
+	/* Nothing of the list above was taken: events are still on. */
+	migrate(&s);
+	expect_events(&s, SETUP_1 ", " QUIESCE_1 ", " FINISH_1);
+	expect_refused(&d, "migrate_cancel", "{\"force\": true}", "force");
+	expect_events(&d, DESTINATION_1);
+	end(&s);
+	end(&d);
+}
+
+static void test_bad_usage(void **state)
+{
+	static char *const rows[][8] = {
+		{ "run", "--device", "emu,id=vf0" },
+		{ "run", "--qmp", "unix:/nowhere/q" },
+		{ "run", "--device", "emu", "--qmp", "unix:/nowhere/q" },
+		{ "run", "--device", "emu,id=0", "--qmp", "unix:/nowhere/q" },
+		{ "run", "--device", "emu,id=vf0,migration-events=no", "--qmp", "unix:/nowhere/q" },
+		{ "run", "--device", "emu:mood=1,id=vf0", "--qmp", "unix:/nowhere/q" },
+		{ "run", "--device", "what,id=vf0", "--qmp", "unix:/nowhere/q" },
+		{ "run", "--policy", "group" },
+		{ "run", "--device=emu,id=a", "--device=emu,id=a", "--qmp", "unix:/nowhere/q" },
+		{ "run", "left", "over" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char *argv[10] = { program() };
+		struct child child;
+		struct error err;
+
+		memcpy(argv + 1, rows[i], sizeof(rows[i]));
+		assert_int_equal(child_start(&child, "run", argv, path_of("s.log"), false, &err),
+				 0);
+		assert_true(child_ended(&child, clock_ns() + PATIENCE_NS));
+		if (child.status != 2)
+			fail_msg("row %zu: status %d", i, child.status);
+	}
+}
+
+static int make_dir(void **state)
+{
+	(void)state;
+	return mkdtemp(dir) ? 0 : -1;
+}
+
+static int remove_dir(void **state)
+{
+	(void)state;
+	unlink(path_of("s.log"));
+	unlink(path_of("d.log"));
+	unlink(path_of("source"));
+	unlink(path_of("destination"));
+	unlink(path_of("migration"));
+	return rmdir(dir);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_one_device),
+		cmocka_unit_test(test_four_devices),
+		cmocka_unit_test(test_answers_while_an_arc_is_held),
+		cmocka_unit_test(test_no_prepare),
+		cmocka_unit_test(test_cancel_in_pre_copy),
+		cmocka_unit_test(test_destination_dies),
+		cmocka_unit_test(test_destination_loses_the_state),
+		cmocka_unit_test(test_other_size),
+		cmocka_unit_test(test_other_devices),
+		cmocka_unit_test(test_nobody_there),
+		cmocka_unit_test(test_strangers),
+		cmocka_unit_test(test_truncated_stream),
+		cmocka_unit_test(test_dirty_device_converges),
+		cmocka_unit_test(test_quit_while_an_arc_is_held),
+		cmocka_unit_test(test_signal_while_an_arc_is_held),
+		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_bad_usage),
+	};
+
+	return cmocka_run_group_tests(tests, make_dir, remove_dir);
+}

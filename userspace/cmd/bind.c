@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* miglab bind: options of bind_function(). */
+#include <getopt.h>
+#include <stdio.h>
+
+#include "base/log.h"
+#include "cmd/cmd.h"
+#include "device/bind.h"
+
+static const char usage[] =
+	"Usage: miglab bind BDF [--profile P] [--model M]\n"
+	"\n"
+	"Makes miglab_vfio_pci the driver of the PCI function BDF, through driver_override,\n"
+	"and remembers the driver that it had, for miglab unbind. Loads the module when it\n"
+	"is not loaded. Refuses a function that is in use.\n"
+	"\n"
+	"  --profile P   what the device can do: full\n"
+	"  --model M     what it migrates: synthetic\n";
+
+static const struct option options[] = {
+	{ "profile", required_argument, NULL, 'p' },
+	{ "model", required_argument, NULL, 'm' },
+	{ "help", no_argument, NULL, 'h' },
+	{ }
+};
+
+int cmd_bind(int argc, char **argv)
+{
+	const char *profile = NULL, *model = NULL;
+	struct error err;
+	int id, ret;
+
+	while ((id = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (id) {
+		case 'p':
+			profile = optarg;
+			break;
+		case 'm':
+			model = optarg;
+			break;
+		case 'h':
+			fputs(usage, stdout);
+			return 0;
+		default:
+			log_error("bind: see miglab bind --help");
+			return 2;
+		}
+	}
+	if (optind + 1 != argc) {
+		log_error("bind: give one PCI address, like 0000:01:00.0");
+		return 2;
+	}
+	ret = bind_function(argv[optind], profile, model, &err);
+	if (ret)
+		log_error("bind: %s", err.text);
+	return cmd_status(ret);
+}

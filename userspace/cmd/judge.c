@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* miglab judge: options of judge/judge.h. */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "cmd/cmd.h"
+#include "judge/judge.h"
+
+#define TARGETS_MAX	64
+#define SECONDS_MAX	86400
+
+static const char usage[] =
+	"Usage: miglab judge --qmp unix:PATH --device ID=BDF|ID=emu [--device ..] [OPTION..]\n"
+	"\n"
+	"Says of each PRE_COPY -> PRE_COPY_P2P transition of the devices whether the VMM's\n"
+	"pre-copy-p2p-prepare event came before it. Ends with the migration. The first line\n"
+	"on stdout says that it listens.\n"
+	"\n"
+	"  --qmp unix:PATH   a QMP socket of the VMM that nobody else uses\n"
+	"  --device ID=BDF   the VMM's device ID is the PCI function BDF, which is bound to\n"
+	"                    miglab_vfio_pci; ID=emu: it is emulated in the VMM, miglab run\n"
+	"  --release         release an arc that is held, once its prepare event is here\n"
+	"  --hold            hold these transitions while it judges, and release them so: the\n"
+	"                    verdict then does not hang on how soon the judge is scheduled\n"
+	"  --expect N        each device makes exactly N such transitions\n"
+	"  --timeout S       wait S seconds for the VMM, then S for the migration (120)\n"
+	"  --keep-events     do not enable the VMM's migration capability \"events\"\n"
+	"  --print           print the events as they come\n"
+	"  --json            one JSON object a line\n"
+	"\n"
+	"Exit status: 0 all before, 1 at least one was not, 2 bad usage, 3 could not judge.\n";
+
+enum option_id {
+	OPT_QMP = 1,
+	OPT_DEVICE,
+	OPT_RELEASE,
+	OPT_HOLD,
+	OPT_EXPECT,
+	OPT_TIMEOUT,
+	OPT_KEEP_EVENTS,
+	OPT_PRINT,
+	OPT_JSON,
+	OPT_HELP,
+};
+
+static const struct option options[] = {
+	{ "qmp", required_argument, NULL, OPT_QMP },
+	{ "device", required_argument, NULL, OPT_DEVICE },
+	{ "release", no_argument, NULL, OPT_RELEASE },
+	{ "hold", no_argument, NULL, OPT_HOLD },
+	{ "expect", required_argument, NULL, OPT_EXPECT },
+	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
+	{ "keep-events", no_argument, NULL, OPT_KEEP_EVENTS },
+	{ "print", no_argument, NULL, OPT_PRINT },
+	{ "json", no_argument, NULL, OPT_JSON },
+	{ "help", no_argument, NULL, OPT_HELP },
+	{ NULL, 0, NULL, 0 },
+};
+
+static int parse_number(const char *text, long max, const char *what, long *ret, struct error *err)
+{
+	char *end;
+	long value;
+
+	errno = 0;
+	value = strtol(text, &end, 10);
+	if (errno || end == text || *end || value < 0 || value > max)
+		return error_set(err, -EINVAL, "%s %s: give a number from 0 to %ld", what, text,
+				 max);
+	*ret = value;
+	return 0;
+}
+
+/* "ID=WHERE": @text is cut in two. */
+static int add_target(char *text, struct witness_target *targets, size_t *count,
+		      struct error *err)
+{
+	char *where = strchr(text, '=');
+	size_t i;
+
+	if (!where || where == text || !where[1])
+		return error_set(err, -EINVAL, "--device %s: give ID=BDF, such as "
+				 "vf0=0000:01:00.0, or ID=emu", text);
+	*where++ = '\0';
+	for (i = 0; i < *count; i++)
+		if (!strcmp(targets[i].id, text))
+			return error_set(err, -EINVAL, "--device %s is given twice", text);
+	if (*count == TARGETS_MAX)
+		return error_set(err, -EINVAL, "more than %d devices", TARGETS_MAX);
+	targets[(*count)++] = (struct witness_target){ .id = text, .where = where };
+	return 0;
+}
+
+static int parse_option(int id, struct judge_options *opt, struct witness_target *targets,
+			struct error *err)
+{
+	long number = 0;
+	int ret = 0;
+
+	switch (id) {
+	case OPT_QMP:
+		opt->witness.qmp = optarg;
+		break;
+	case OPT_DEVICE:
+		return add_target(optarg, targets, &opt->witness.target_count, err);
+	case OPT_RELEASE:
+		opt->witness.release = true;
+		break;
+	case OPT_HOLD:
+		opt->witness.hold = true;
+		opt->witness.release = true;
+		break;
+	case OPT_EXPECT:
+		ret = parse_number(optarg, 1000, "--expect", &number, err);
+		opt->expected = number;
+		break;
+	case OPT_TIMEOUT:
+		ret = parse_number(optarg, SECONDS_MAX, "--timeout", &number, err);
+		opt->timeout_ns = number * NSEC_PER_SEC;
+		break;
+	case OPT_KEEP_EVENTS:
+		opt->witness.keep_events = true;
+		break;
+	case OPT_PRINT:
+		opt->print = true;
+		break;
+	case OPT_JSON:
+		opt->json = true;
+		break;
+	}
+	return ret;
+}
+
+/* SIGINT and SIGTERM ask for the verdict now; -1 when even that is not to be had. */
+static int watch_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+int cmd_judge(int argc, char **argv)
+{
+	struct witness_target targets[TARGETS_MAX];
+	struct judge_options opt = {
+		.witness.targets = targets,
+		.timeout_ns = 120 * NSEC_PER_SEC,
+		.expected = -1,
+	};
+	struct error err;
+	int id, ret = 0;
+
+	opterr = 0;
+	while (!ret && (id = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (id == OPT_HELP) {
+			fputs(usage, stdout);
+			return 0;
+		}
+		ret = id == '?' ? error_set(&err, -EINVAL, "%s is no option, or has no value; see "
+					    "miglab judge --help", argv[optind - 1]) :
+		      parse_option(id, &opt, targets, &err);
+	}
+	if (!ret && optind < argc)
+		ret = error_set(&err, -EINVAL, "unexpected argument %s", argv[optind]);
+	if (!ret && (!opt.witness.qmp || !opt.witness.target_count))
+		ret = error_set(&err, -EINVAL, "give --qmp and at least one --device; see miglab "
+				"judge --help");
+	if (!ret) {
+		opt.interrupt_fd = watch_signals();
+		ret = judge_run(&opt, stdout, &err);
+	}
+	if (ret < 0)
+		log_error("judge: %s", err.text);
+	return ret >= 0 ? ret : ret == -EINVAL || ret == -ENODEV ? 2 : 3;
+}

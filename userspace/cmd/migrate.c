@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* miglab migrate: options of vmm/pair.h. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "cmd/cmd.h"
+#include "vmm/coordinator.h"
+#include "vmm/pair.h"
+
+#define SECONDS_MAX	86400
+#define EXPECT_MAX	1000
+
+static const char usage[] =
+	"usage: miglab migrate --from DEV --to DEV [--from DEV --to DEV ..] [OPTION..]\n"
+	"\n"
+	"Starts a source, a destination and a judge, migrates the devices, and says how it\n"
+	"went: the transition to PRE_COPY_P2P, the downtime, whether the state arrived, and\n"
+	"whether pre-copy-p2p-prepare came in time.\n"
+	"\n"
+	"  --from, --to DEV   vfio:BDF or emu[:key=value,..]; the first --from goes to the\n"
+	"                     first --to, and so on\n"
+	"  --policy P         the order of transitions: qemu (as QEMU 11.1)\n"
+	"  --no-prepare       send no pre-copy-p2p-prepare, which the judge must notice\n"
+	"  --expect N         transitions to PRE_COPY_P2P of each device (1)\n"
+	"  --timeout S        for the whole (120)\n"
+	"\n"
+	"Exit status: 0 completed, equal and announced in time; 1 not so; 2 bad usage;\n"
+	"3 could not be tried.\n";
+
+enum { OPT_FROM = 1, OPT_TO, OPT_POLICY, OPT_NO_PREPARE, OPT_EXPECT, OPT_TIMEOUT, OPT_HELP };
+
+static const struct option options[] = {
+	{ "from", required_argument, NULL, OPT_FROM },
+	{ "to", required_argument, NULL, OPT_TO },
+	{ "policy", required_argument, NULL, OPT_POLICY },
+	{ "no-prepare", no_argument, NULL, OPT_NO_PREPARE },
+	{ "expect", required_argument, NULL, OPT_EXPECT },
+	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
+	{ "help", no_argument, NULL, OPT_HELP },
+	{ 0 },
+};
+
+struct devices {
+	const char *dev[VMM_DEVICES_MAX];
+	unsigned int count;
+};
+
+static int add_device(struct devices *d, const char *dev, struct error *err)
+{
+	if (d->count == VMM_DEVICES_MAX)
+		return error_set(err, -EINVAL, "more than %d devices", VMM_DEVICES_MAX);
+	d->dev[d->count++] = dev;
+	return 0;
+}
+
+static int parse_number(const char *name, long min, long max, long *ret, struct error *err)
+{
+	char *end;
+	long value;
+
+	errno = 0;
+	value = strtol(optarg, &end, 10);
+	if (errno || end == optarg || *end || value < min || value > max)
+		return error_set(err, -EINVAL, "%s %s: give a number from %ld to %ld", name,
+				 optarg, min, max);
+	*ret = value;
+	return 0;
+}
+
+static int parse_option(int id, struct pair_options *opt, struct devices *from,
+			struct devices *to, struct error *err)
+{
+	long value = 0;
+	int ret = 0;
+
+	switch (id) {
+	case OPT_FROM:
+		return add_device(from, optarg, err);
+	case OPT_TO:
+		return add_device(to, optarg, err);
+	case OPT_POLICY:
+		opt->policy = optarg;
+		if (!policy_find(optarg))
+			ret = error_set(err, -EINVAL, "--policy %s is unknown; there is: qemu",
+					optarg);
+		break;
+	case OPT_NO_PREPARE:
+		opt->no_prepare = true;
+		break;
+	case OPT_EXPECT:
+		ret = parse_number("--expect", 0, EXPECT_MAX, &value, err);
+		opt->expect = value;
+		break;
+	case OPT_TIMEOUT:
+		ret = parse_number("--timeout", 1, SECONDS_MAX, &value, err);
+		opt->timeout_ns = value * NSEC_PER_SEC;
+		break;
+	default:
+		ret = error_set(err, -EINVAL, "see miglab migrate --help");
+	}
+	return ret;
+}
+
+int cmd_migrate(int argc, char **argv)
+{
+	struct devices from = { .count = 0 }, to = { .count = 0 };
+	struct pair_options opt = {
+		.from = from.dev,
+		.to = to.dev,
+		.policy = "qemu",
+		.expect = 1,
+		.timeout_ns = 120 * NSEC_PER_SEC,
+	};
+	struct error err;
+	int id, ret = 0;
+
+	while (!ret && (id = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (id == OPT_HELP) {
+			fputs(usage, stdout);
+			return 0;
+		}
+		ret = parse_option(id, &opt, &from, &to, &err);
+	}
+	opt.count = from.count;
+	if (!ret && optind < argc)
+		ret = error_set(&err, -EINVAL, "unexpected argument %s", argv[optind]);
+	if (!ret && (!from.count || from.count != to.count))
+		ret = error_set(&err, -EINVAL,
+				"%u --from and %u --to: give at least one of each, and as many",
+				from.count, to.count);
+	if (!ret)
+		ret = pair_migrate(&opt, stdout, &err);
+	if (ret < 0)
+		log_error("migrate: %s", err.text);
+	return ret >= 0 ? ret : ret == -EINVAL ? 2 : 3;
+}
