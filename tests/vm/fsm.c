@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Every (from, to) pair: the kernel's answer, the state afterwards and the path
+ * in the history equal the table of driver/core/fsm.c.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "core/fsm.h"
+#include "lab.h"
+
+static unsigned char whole[STREAM_MAX];
+static size_t whole_size;
+
+/* A stream that this very device accepts, so that RESUMING can be left. */
+static void make_stream(struct device *dev)
+{
+	ssize_t end;
+
+	go(dev, MIGLAB_STOP_COPY);
+	whole_size = drain(dev, whole, sizeof(whole), &end);
+	assert_int_equal(end, 0);
+	go(dev, MIGLAB_RUNNING);
+}
+
+static void enter(struct device *dev, uint32_t from)
+{
+	struct error err = { "" };
+
+	if (dev->ops->reset(dev, &err) < 0)
+		fail_msg("%s", err.text);
+	assert_int_equal(state_of(dev), MIGLAB_RUNNING);
+	go(dev, from);
+	if (from == MIGLAB_RESUMING)
+		assert_int_equal(load(dev, whole, whole_size, sizeof(whole)), 0);
+}
+
+static size_t expected_path(uint32_t from, uint32_t to, uint32_t *path)
+{
+	size_t n = 0;
+
+	while (from != to) {
+		if (miglab_fsm_next(MIGLAB_FLAGS_FULL, from, to, &path[n]) < 0)
+			return SIZE_MAX;
+		from = path[n++];
+	}
+	return n;
+}
+
+static void check_path(struct device *dev, uint64_t since, uint32_t from, uint32_t to,
+		       const uint32_t *path, size_t length)
+{
+	char *text = attribute(dev, "history");
+	struct error err = { "" };
+	struct lab_arc *arcs;
+	size_t count, i, n = 0;
+
+	if (lab_parse_history(text, &arcs, &count, &err) < 0)
+		fail_msg("%s", err.text);
+	for (i = 0; i < count; i++) {
+		if (arcs[i].seq <= since)
+			continue;
+		assert_true(n < length);
+		assert_int_equal(arcs[i].seq, since + n + 1);
+		assert_int_equal(arcs[i].from, n ? path[n - 1] : from);
+		assert_int_equal(arcs[i].to, path[n]);
+		assert_int_equal(arcs[i].requested, to);
+		assert_int_equal(arcs[i].result, 0);
+		assert_true(arcs[i].begin_ns && arcs[i].begin_ns <= arcs[i].end_ns);
+		n++;
+	}
+	assert_int_equal(n, length);
+	free(arcs);
+	free(text);
+}
+
+static void check_pair(struct device *dev, uint32_t from, uint32_t to)
+{
+	struct error err = { "" };
+	uint32_t path[MIGLAB_NR_STATES];
+	size_t length;
+	uint64_t since;
+	int ret;
+
+	enter(dev, from);
+	since = last_seq(dev);
+	length = expected_path(from, to, path);
+	ret = dev->ops->set_state(dev, to, &err);
+	if (length == SIZE_MAX) {
+		assert_int_equal(ret, -EINVAL);
+		assert_int_equal(state_of(dev), from);
+		check_path(dev, since, from, to, path, 0);
+		return;
+	}
+	if (ret < 0)
+		fail_msg("%s > %s: %s", miglab_state_name(from), miglab_state_name(to), err.text);
+	assert_int_equal(state_of(dev), to);
+	check_path(dev, since, from, to, path, length);
+}
+
+static void every_pair_equals_the_table(void **state)
+{
+	struct device *dev = open_function(0);
+	uint32_t from, to;
+
+	(void)state;
+	assert_int_equal(dev->flags, MIGLAB_FLAGS_FULL);
+	make_stream(dev);
+	for (from = MIGLAB_STOP; from < MIGLAB_NR_STATES; from++)
+		for (to = MIGLAB_ERROR; to < MIGLAB_NR_STATES; to++)
+			check_pair(dev, from, to);
+}
+
+static void a_state_that_is_none_is_refused(void **state)
+{
+	struct device *dev = open_function(0);
+	struct error err;
+
+	(void)state;
+	assert_int_equal(dev->ops->set_state(dev, MIGLAB_NR_STATES, &err), -EINVAL);
+	assert_int_equal(dev->ops->set_state(dev, UINT32_MAX, &err), -EINVAL);
+	assert_int_equal(state_of(dev), MIGLAB_RUNNING);
+}
+
+static void an_open_begins_in_running(void **state)
+{
+	struct device *dev;
+	uint32_t left;
+
+	(void)state;
+	for (left = MIGLAB_STOP; left < MIGLAB_NR_STATES; left++) {
+		dev = open_function(0);
+		go(dev, left);
+		close_function(dev);
+		dev = open_function(0);
+		assert_int_equal(state_of(dev), MIGLAB_RUNNING);
+		assert_int_equal(stat_of(dev, "sessions_live"), 0);
+		close_function(dev);
+	}
+}
+
+int fsm_rows(void)
+{
+	const struct CMUnitTest rows[] = {
+		row(every_pair_equals_the_table),
+		row(a_state_that_is_none_is_refused),
+		row(an_open_begins_in_running),
+	};
+
+	return cmocka_run_group_tests_name("fsm", rows, NULL, NULL);
+}

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "lab.h"
+
+#define FUNCTIONS_MAX	32
+
+static struct device *opened[FUNCTIONS_MAX];
+
+const char *function(unsigned int index)
+{
+	static char bdf[FUNCTIONS_MAX][16];
+	const char *list = getenv("MIGLAB_DEVICES");
+	unsigned int n;
+	int used;
+
+	assert_non_null(list);
+	assert_true(index < FUNCTIONS_MAX);
+	for (n = 0; n <= index; n++, list += used)
+		assert_int_equal(sscanf(list, " %15s%n", bdf[index], &used), 1);
+	return bdf[index];
+}
+
+struct device *open_function(unsigned int index)
+{
+	struct error err = { "" };
+	struct device *dev;
+	char spec[32];
+
+	snprintf(spec, sizeof(spec), "vfio:%s", function(index));
+	if (device_open(spec, &dev, &err) < 0)
+		fail_msg("%s", err.text);
+	assert_non_null(dev->lab);
+	opened[index] = dev;
+	set_attribute(dev, "rules", "\n");
+	return dev;
+}
+
+void close_function(struct device *dev)
+{
+	unsigned int i;
+
+	for (i = 0; i < FUNCTIONS_MAX; i++)
+		if (opened[i] == dev)
+			opened[i] = NULL;
+	dev->ops->close(dev);
+}
+
+int close_functions(void **state)
+{
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < FUNCTIONS_MAX; i++)
+		if (opened[i])
+			close_function(opened[i]);
+	return 0;
+}
+
+char *attribute(struct device *dev, const char *name)
+{
+	struct error err = { "" };
+	char *text;
+
+	if (dev->lab->ops->read(dev->lab, name, &text, &err) < 0)
+		fail_msg("%s", err.text);
+	return text;
+}
+
+void set_attribute(struct device *dev, const char *name, const char *text)
+{
+	struct error err = { "" };
+
+	if (dev->lab->ops->write(dev->lab, name, text, &err) < 0)
+		fail_msg("%s", err.text);
+}
+
+void go(struct device *dev, uint32_t state)
+{
+	struct error err = { "" };
+
+	if (dev->ops->set_state(dev, state, &err) < 0)
+		fail_msg("%s", err.text);
+	assert_int_equal(state_of(dev), state);
+}
+
+uint32_t state_of(struct device *dev)
+{
+	struct error err = { "" };
+	uint32_t state;
+
+	if (dev->ops->get_state(dev, &state, &err) < 0)
+		fail_msg("%s", err.text);
+	return state;
+}
+
+uint64_t stat_of(struct device *dev, const char *key)
+{
+	char *text = attribute(dev, "stats");
+	char *line = strstr(text, key);
+	unsigned long long value;
+
+	assert_non_null(line);
+	assert_int_equal(sscanf(line + strlen(key), " %llu", &value), 1);
+	free(text);
+	return value;
+}
+
+uint64_t last_seq(struct device *dev)
+{
+	char *text = attribute(dev, "history");
+	struct error err = { "" };
+	struct lab_arc *arcs;
+	uint64_t seq;
+	size_t count;
+
+	if (lab_parse_history(text, &arcs, &count, &err) < 0)
+		fail_msg("%s", err.text);
+	seq = count ? arcs[count - 1].seq : 0;
+	free(arcs);
+	free(text);
+	return seq;
+}
+
+void wait_held(struct lab *lab)
+{
+	uint64_t deadline = clock_ns() + 60 * NSEC_PER_SEC;
+	struct error err = { "" };
+	bool held = false;
+	char *text;
+
+	while (!held) {
+		if (lab->ops->read(lab, "held", &text, &err) < 0)
+			fail_msg("%s", err.text);
+		held = strcmp(text, "none\n") != 0;
+		free(text);
+		if (!held && clock_ns() > deadline)
+			fail_msg("no arc was held within a minute");
+		if (!held)
+			sched_yield();
+	}
+}
+
+size_t drain(struct device *dev, void *buf, size_t size, ssize_t *ret_end)
+{
+	size_t have = 0;
+	ssize_t n;
+
+	while ((n = dev->ops->read(dev, (char *)buf + have, size - have)) > 0) {
+		have += (size_t)n;
+		assert_true(have < size);
+	}
+	*ret_end = n;
+	return have;
+}
+
+int load(struct device *dev, const void *stream, size_t size, size_t piece)
+{
+	size_t done = 0;
+
+	while (done < size) {
+		size_t n = size - done < piece ? size - done : piece;
+		ssize_t written = dev->ops->write(dev, (const char *)stream + done, n);
+
+		if (written < 0)
+			return (int)written;
+		done += (size_t)written;
+	}
+	return 0;
+}
+
+static void *setter_main(void *opaque)
+{
+	struct setter *s = opaque;
+	struct error err;
+
+	s->result = s->dev->ops->set_state(s->dev, s->state, &err);
+	return NULL;
+}
+
+void setter_start(struct setter *s, struct device *dev, uint32_t state)
+{
+	s->dev = dev;
+	s->state = state;
+	assert_int_equal(pthread_create(&s->thread, NULL, setter_main, s), 0);
+}
+
+int setter_join(struct setter *s)
+{
+	assert_int_equal(pthread_join(s->thread, NULL), 0);
+	return s->result;
+}

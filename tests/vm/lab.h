@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the rows in the virtual test host share: bound functions, their
+ * attributes, and a device that is in another thread while an arc is held.
+ */
+#ifndef TESTS_VM_LAB_H
+#define TESTS_VM_LAB_H
+
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "device/lab.h"
+#include "device/ops.h"
+
+#define STREAM_MAX (4u << 20)
+
+/* The BDF of function number @index of $MIGLAB_DEVICES. */
+const char *function(unsigned int index);
+
+/* Each asserts; text is to be freed. What a row leaves open, close_functions() closes. */
+struct device *open_function(unsigned int index);
+void close_function(struct device *dev);
+int close_functions(void **state);	/* the teardown of every row */
+char *attribute(struct device *dev, const char *name);
+void set_attribute(struct device *dev, const char *name, const char *text);
+void go(struct device *dev, uint32_t state);
+uint32_t state_of(struct device *dev);
+uint64_t stat_of(struct device *dev, const char *key);
+uint64_t last_seq(struct device *dev);
+
+/* Waits until the attribute `held` names an arc; fails after a minute. */
+void wait_held(struct lab *lab);
+
+/* Reads the session until read() says 0 or -ENOMSG, which is *ret_end; returns the bytes. */
+size_t drain(struct device *dev, void *buf, size_t size, ssize_t *ret_end);
+/* Writes a whole stream in pieces of at most @piece; 0 or the negative errno of a write. */
+int load(struct device *dev, const void *stream, size_t size, size_t piece);
+
+/* A SET in a thread of its own. */
+struct setter {
+	pthread_t thread;
+	struct device *dev;
+	uint32_t state;
+	int result;
+};
+void setter_start(struct setter *s, struct device *dev, uint32_t state);
+int setter_join(struct setter *s);
+
+#define row(function) cmocka_unit_test_teardown(function, close_functions)
+
+int fsm_rows(void);
+int stream_rows(void);
+int rules_rows(void);
+int life_rows(void);
+
+#endif
