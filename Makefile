@@ -11,7 +11,7 @@ PKG_CONFIG ?= pkg-config
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all module userspace tests demo demo-emu check check-host check-vm check-peer lint bench \
+.PHONY: all module userspace tests demo demo-emu check check-host check-vm check-peer lint \
 	install dkms-install dkms-remove clean help
 
 help:
@@ -31,7 +31,6 @@ help:
 	@echo '  check-vm      the module on stock kernels 6.12 and 7.3 in the virtual test host'
 	@echo '  check-peer    unmodified QEMU 10.0 and 11.1 as clients of the module'
 	@echo '  lint          checkpatch, sparse, include rules, purity of the core'
-	@echo '  bench         throughput and latency, as pairs and ratios'
 	@echo '  clean         removes what the above built here; the lab is kept in its cache'
 
 # --- the program -----------------------------------------------------------

@@ -116,9 +116,10 @@ static int check_head(const struct miglab_decoder *d)
 	struct miglab_rec rec = record_head(d);
 	u32 tag = le32_to_cpu(rec.tag);
 	u32 flags = le32_to_cpu(rec.flags);
+	bool header = tag == MIGLAB_TAG_HEADER;
 
 	/* The header comes first and never again. */
-	if (d->header == (tag == MIGLAB_TAG_HEADER))
+	if (header == d->header)
 		return -EINVAL;
 	if (flags & ~MIGLAB_REC_MANDATORY)
 		return -EINVAL;
