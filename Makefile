@@ -134,7 +134,7 @@ dkms-remove:
 
 demo:
 	@tests/deps lab
-	@tests/lab/build
+	@tests/lab/build >/dev/null
 	@tests/lab/run -- tests/peer/demo
 
 demo-emu:
@@ -165,12 +165,12 @@ check-host:
 
 check-vm:
 	@tests/deps lab
-	@tests/lab/build
+	@tests/lab/build >/dev/null
 	@tests/tap $(RESULTS)/check-vm tests/vm/run
 
 check-peer:
 	@tests/deps lab
-	@tests/lab/build
+	@tests/lab/build >/dev/null
 	@tests/tap $(RESULTS)/check-peer tests/peer/run
 
 clean:

@@ -81,8 +81,8 @@ static void test_what_cannot_be_bound(void **arg)
 	assert_bind_fails("01:00.0", -ENODEV, BDF " is a PCI bridge, which no VFIO driver takes; "
 			  "bind a function behind it");
 	tree_function("0000:02:00.0", NETWORK, NULL, NULL);
-	assert_bind_fails("02:00.0", -ENODEV, "0000:02:00.0 has no IOMMU group; switch the IOMMU on "
-			  "in the firmware and boot with intel_iommu=on or amd_iommu=on");
+	assert_bind_fails("02:00.0", -ENODEV, "0000:02:00.0 has no IOMMU group; switch the IOMMU"
+			  " on in the firmware and boot with intel_iommu=on or amd_iommu=on");
 	assert_untouched();
 }
 
@@ -122,7 +122,8 @@ static void test_a_disk_that_is_mounted(void **arg)
 	tree_function(BDF, "0x010802\n", "3", "e1000e");
 	tree_link("../../../../../../class/block", DEVICE "/nvme/nvme97/nvme97n1/subsystem");
 	tree_file("4095:4095\n", DEVICE "/nvme/nvme97/nvme97n1/dev");
-	tree_link("../../../../../../../class/block", DEVICE "/nvme/nvme97/nvme97n1/nvme97n1p1/subsystem");
+	tree_link("../../../../../../../class/block",
+		  DEVICE "/nvme/nvme97/nvme97n1/nvme97n1p1/subsystem");
 	tree_file(number, DEVICE "/nvme/nvme97/nvme97n1/nvme97n1p1/dev");
 	assert_bind_fails(BDF, -EBUSY, BDF " is in use: its block device nvme97n1p1 is mounted");
 	assert_untouched();
@@ -251,12 +252,19 @@ static void test_unbind_of_other_drivers(void **arg)
 
 static void test_list_says_why(void **arg)
 {
-	static const struct { const char *bdf; enum migratable migratable; const char *why; } rows[] = {
+	static const struct {
+		const char *bdf;
+		enum migratable migratable;
+		const char *why;
+	} rows[] = {
 		{ "0000:00:1c.0", MIGRATABLE_NO, "a bridge" },
-		{ "0000:01:00.0", MIGRATABLE_NO, "in the hands of e1000e; run: miglab bind 0000:01:00.0" },
-		{ "0000:02:00.0", MIGRATABLE_NO, "no IOMMU group; boot with intel_iommu=on or amd_iommu=on" },
+		{ "0000:01:00.0", MIGRATABLE_NO,
+		  "in the hands of e1000e; run: miglab bind 0000:01:00.0" },
+		{ "0000:02:00.0", MIGRATABLE_NO,
+		  "no IOMMU group; boot with intel_iommu=on or amd_iommu=on" },
 		{ "0000:03:00.0", MIGRATABLE_NO, "no driver; run: miglab bind 0000:03:00.0" },
-		{ "0000:04:00.0", MIGRATABLE_NO, "vfio-pci has no migration; run: miglab bind 0000:04:00.0" },
+		{ "0000:04:00.0", MIGRATABLE_NO,
+		  "vfio-pci has no migration; run: miglab bind 0000:04:00.0" },
 		{ "0000:05:00.0", MIGRATABLE_YES, "bound to miglab_vfio_pci" },
 		{ "0000:06:00.0", MIGRATABLE_UNKNOWN, "mlx5_vfio_pci decides when it is opened" },
 	};

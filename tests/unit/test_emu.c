@@ -753,24 +753,34 @@ static void test_bad_specs_have_their_sentence(void **arg)
 	static const struct { const char *spec, *sentence; } rows[] = {
 		{ "", "\"\" is no device; write vfio:BDF or emu[:key=value,..]" },
 		{ "emux", "\"emux\" is no device; write emu or emu:key=value,.." },
-		{ "emu:", "emu: unknown key \"\"; known are state_bytes, dirty_bytes_per_sec, rules, seed" },
+		{ "emu:", "emu: unknown key \"\"; known are state_bytes, dirty_bytes_per_sec, "
+		  "rules, seed" },
 		{ "emu:colour=1", "emu: unknown key \"colour\"; known are state_bytes, "
 		  "dirty_bytes_per_sec, rules, seed" },
-		{ "emu:seed=1,", "emu: unknown key \"\"; known are state_bytes, dirty_bytes_per_sec, "
+		{ "emu:seed=1,", "emu: unknown key \"\"; known are state_bytes, "
+		  "dirty_bytes_per_sec, "
 		  "rules, seed" },
 		{ "emu:seed", "emu: seed needs a value: seed=.." },
-		{ "emu:seed=", "emu: seed= is not a number; write digits and at most one of K, M, G" },
-		{ "emu:seed=-1", "emu: seed=-1 is not a number; write digits and at most one of K, M, G" },
-		{ "emu:seed=K", "emu: seed=K is not a number; write digits and at most one of K, M, G" },
-		{ "emu:seed=18446744073709551616", "emu: seed=18446744073709551616 is not a number; "
+		{ "emu:seed=", "emu: seed= is not a number; write digits and at most one of K, "
+		  "M, G" },
+		{ "emu:seed=-1", "emu: seed=-1 is not a number; write digits and at most one of "
+		  "K, M, G" },
+		{ "emu:seed=K", "emu: seed=K is not a number; write digits and at most one of "
+		  "K, M, G" },
+		{ "emu:seed=18446744073709551616", "emu: seed=18446744073709551616 is not a "
+		  "number; "
 		  "write digits and at most one of K, M, G" },
-		{ "emu:state_bytes=1MB", "emu: state_bytes=1MB is not a number; write digits and at "
+		{ "emu:state_bytes=1MB", "emu: state_bytes=1MB is not a number; write digits "
+		  "and at "
 		  "most one of K, M, G" },
-		{ "emu:state_bytes=1000", "emu: state_bytes=1000 must be a multiple of 4096, from 4096 "
+		{ "emu:state_bytes=1000", "emu: state_bytes=1000 must be a multiple of 4096, "
+		  "from 4096 "
 		  "to 1073741824" },
-		{ "emu:state_bytes=2G", "emu: state_bytes=2G must be a multiple of 4096, from 4096 to "
+		{ "emu:state_bytes=2G", "emu: state_bytes=2G must be a multiple of 4096, from "
+		  "4096 to "
 		  "1073741824" },
-		{ "emu:state_bytes=0", "emu: state_bytes=0 must be a multiple of 4096, from 4096 to "
+		{ "emu:state_bytes=0", "emu: state_bytes=0 must be a multiple of 4096, from "
+		  "4096 to "
 		  "1073741824" },
 		{ "emu:rules=arc=STOP>NOWHERE hold", "emu: rules=: line 1 column 1: unknown state: "
 		  "\"arc=STOP>NOWHERE\"" },

@@ -5,6 +5,8 @@
 #include "core/prng.h"
 #include "core/synthetic.h"
 
+typedef unsigned __int128 u128;
+
 #define PAGE_WORK	(4096ull * 1000000000ull)	/* bytes per second * ns for one page */
 
 /* A device with a session that sees all of its changes. */
@@ -166,7 +168,7 @@ static void test_long_run_rate_is_exact(void **unused)
 	for (size_t i = 0; i < ARRAY_SIZE(rates); i++) {
 		u64 now = 0, changed = 0, seed = i;
 		/* So that no step is long enough to change all pages. */
-		u64 step_max = (u64)(200 * (unsigned __int128)PAGE_WORK / rates[i]) + 1;
+		u64 step_max = (u64)(200 * (u128)PAGE_WORK / rates[i]) + 1;
 		struct device d;
 
 		if (step_max == 1)
@@ -181,7 +183,7 @@ static void test_long_run_rate_is_exact(void **unused)
 			changed += d.track.dirty_pages;
 			forget_dirty(&d);
 		}
-		assert_true(changed == (u64)((unsigned __int128)now * rates[i] / PAGE_WORK));
+		assert_true(changed == (u64)((u128)now * rates[i] / PAGE_WORK));
 		assert_true(changed > 0);
 		close_device(&d);
 	}

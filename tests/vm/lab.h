@@ -48,6 +48,7 @@ struct setter {
 	uint32_t state;
 	int result;
 };
+
 void setter_start(struct setter *s, struct device *dev, uint32_t state);
 int setter_join(struct setter *s);
 

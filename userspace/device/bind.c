@@ -142,7 +142,9 @@ static int load_module(struct error *err)
 	if (waitpid(pid, &status, 0) != pid || status ||
 	    !sysfs_exists(PCI_DRIVERS "/" MIGLAB_DRIVER))
 		return error_set(err, -ENOENT,
-				 "the module " MIGLAB_DRIVER " is not loaded and `modprobe " MIGLAB_DRIVER "` failed; install it (make dkms-install) or insmod it, and with Secure Boot enrol the key that signed it");
+				 "the module " MIGLAB_DRIVER " is not loaded and `modprobe "
+				 MIGLAB_DRIVER "` failed; install it (make dkms-install) or insmod "
+				 "it, and with Secure Boot enrol the key that signed it");
 	return 0;
 }
 

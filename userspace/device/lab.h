@@ -17,7 +17,7 @@ struct lab;
 
 struct lab_ops {
 	void (*close)(struct lab *lab);
-	/* The attribute's whole text, NUL-terminated, in memory that the caller frees. Never blocks long. */
+	/* The whole text, NUL-terminated, in memory that the caller frees. Never blocks long. */
 	int (*read)(struct lab *lab, const char *attribute, char **ret_text, struct error *err);
 	/* One write(2) of the whole text; refused whole or taken whole. */
 	int (*write)(struct lab *lab, const char *attribute, const char *text, struct error *err);

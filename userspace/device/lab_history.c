@@ -29,7 +29,8 @@ static int parse_line(const char *line, struct lab_arc *arc)
 	int end = 0;
 
 	if (sscanf(line,
-		   "%" SCNu64 " %15s %15s %15s %" SCNu64 " %" SCNu64 " %15s %" SCNu32 " %" SCNd32 " %n",
+		   "%" SCNu64 " %15s %15s %15s %" SCNu64 " %" SCNu64 " %15s %" SCNu32 " %" SCNd32
+		   " %n",
 		   &arc->seq, from, to, requested, &arc->begin_ns, &arc->end_ns, result,
 		   &arc->rule, &arc->pid, &end) != 9 || line[end])
 		return -EINVAL;

@@ -56,7 +56,7 @@ struct device_ops {
 	/* One write(2) of the data_fd in RESUMING; may be short. */
 	ssize_t (*write)(struct device *dev, const void *buf, size_t size);
 
-	/* Waits at most @timeout_ms for read() to have something: 1, 0 on timeout, negative errno. */
+	/* Waits @timeout_ms at most for read() to have something: 1, 0 for no, negative errno. */
 	int (*wait)(struct device *dev, int timeout_ms);
 
 	/* Closes the data session; without one nothing. */

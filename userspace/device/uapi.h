@@ -10,7 +10,7 @@
 #include <linux/types.h>
 #include <linux/vfio.h>
 
-#if __has_include(<linux/iommufd.h>)
+#if __has_include("linux/iommufd.h")
 #include <linux/iommufd.h>
 #endif
 

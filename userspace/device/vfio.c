@@ -19,7 +19,7 @@
 struct vfio {
 	struct device dev;	/* first: the ops' argument */
 	struct vfio_files files;
-	_Atomic int data_fd;	/* the session's, or -1; a reset may come from another thread */
+	atomic_int data_fd;	/* the session's, or -1; a reset may come from another thread */
 	char bdf[PCI_BDF_SIZE];
 };
 

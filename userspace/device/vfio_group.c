@@ -97,8 +97,9 @@ int vfio_group_open(const char *bdf, const char *group, struct vfio_files *ret_f
 
 	files.container = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
 	if (files.container < 0)
-		return error_set(err, -errno, "%s: cannot open /dev/vfio/vfio: %s; try: modprobe vfio",
-				 bdf, strerror(errno));
+		return error_set(err, -errno,
+				 "%s: cannot open /dev/vfio/vfio: %s; try: modprobe vfio", bdf,
+				 strerror(errno));
 	ret = open_group(bdf, group, &files.group, err);
 	if (ret)
 		goto close_container;

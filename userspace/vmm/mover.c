@@ -160,7 +160,8 @@ static int load_frame(struct mover *m, int fd, struct work_result *r)
 		if (frame_u64(m->buf) == m->total)
 			return 1;
 		return error_set(&r->text, -EPROTO,
-				 "%s: %llu bytes came where the end mark says %llu", m->id, (unsigned long long)m->total,
+				 "%s: %llu bytes came where the end mark says %llu", m->id,
+				 (unsigned long long)m->total,
 				 (unsigned long long)frame_u64(m->buf));
 	}
 	ret = write_all(m, length, &r->text);

@@ -195,8 +195,9 @@ static int call(struct side *s, const char *command, struct json_object *args,
 
 static int enable_events(struct side *s, struct error *err)
 {
-	struct json_object *args = json_tokener_parse(
-		"{\"capabilities\": [{\"capability\": \"events\", \"state\": true}]}");
+	static const char on[] =
+		"{\"capabilities\": [{\"capability\": \"events\", \"state\": true}]}";
+	struct json_object *args = json_tokener_parse(on);
 
 	return call(s, "migrate-set-capabilities", args, NULL, err);
 }
