@@ -114,8 +114,13 @@ all: userspace
 	@if test -d "$(KDIR)"; then $(MAKE) module; \
 	else echo "module: skipped, no kernel headers at $(KDIR) (make module says how)"; fi
 
+MANUALS := $(wildcard Documentation/man/*)
+
 install: userspace
 	install -D -m 755 $(BUILD)/miglab $(DESTDIR)$(PREFIX)/sbin/miglab
+	install -D -m 644 completion/miglab $(DESTDIR)$(PREFIX)/share/bash-completion/completions/miglab
+	$(foreach page,$(MANUALS),install -D -m 644 $(page) \
+		$(DESTDIR)$(PREFIX)/share/man/man$(subst .,,$(suffix $(page)))/$(notdir $(page));)
 
 DKMS_SOURCE = /usr/src/miglab-$(VERSION)
 
@@ -156,6 +161,7 @@ check:
 
 lint:
 	@tests/deps build lab
+	@$(MAKE) --no-print-directory -s userspace
 	@tests/tap $(RESULTS)/lint tests/lint/run
 
 check-host:
