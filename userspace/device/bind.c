@@ -23,16 +23,17 @@ struct previous {
 static int remember(const char *bdf, const struct previous *p, struct error *err)
 {
 	char path[PATH_MAX], *slash;
-	FILE *file = NULL;
+	FILE *file;
 	int ret = sysfs_run_path(path, sizeof(path), bdf);
 
-	if (!ret) {
-		slash = strrchr(path, '/');
-		*slash = '\0';
-		mkdir(path, 0755);
-		*slash = '/';
-		file = fopen(path, "we");
-	}
+	if (ret)
+		return error_set(err, ret, "cannot remember the driver of %s: %s", bdf,
+				 strerror(-ret));
+	slash = strrchr(path, '/');
+	*slash = '\0';
+	mkdir(path, 0755);
+	*slash = '/';
+	file = fopen(path, "we");
 	if (file)
 		fprintf(file, "%s\n%s\n", p->driver, p->override);
 	if (!file || fclose(file))

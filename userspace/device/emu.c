@@ -172,13 +172,13 @@ static int emu_get_state(struct device *dev, uint32_t *ret_state, struct error *
 }
 
 /* The state that a device has after reset number @e->stats.resets; model_lock is held. */
-static void fill_model(struct emu *e, u64 rate)
+static void fill_model(struct emu *e)
 {
 	const struct miglab_identity id = e->model.id;
 
 	miglab_synthetic_init(&e->model, &id, e->model.bytes, e->seed + e->stats.resets);
 	pthread_mutex_lock(&e->lock);
-	e->model.rate = rate;
+	e->model.rate = e->rate;
 	pthread_mutex_unlock(&e->lock);
 	miglab_synthetic_run(&e->model, true, clock_ns());
 }
@@ -197,7 +197,7 @@ static int emu_reset(struct device *dev, struct error *err)
 
 	pthread_mutex_lock(&e->model_lock);
 	emu_session_end(e);
-	fill_model(e, e->model.rate);
+	fill_model(e);
 	pthread_mutex_lock(&e->lock);
 	e->state = MIGLAB_RUNNING;
 	e->latched = false;
@@ -283,6 +283,7 @@ int emu_open(const char *spec, struct device **ret_dev, struct error *err)
 	e->lab.witness = "emulated (same process)";
 	e->state = MIGLAB_RUNNING;
 	e->seed = wanted.seed;
+	e->rate = wanted.dirty_bytes_per_sec;
 	e->model.id.model = MIGLAB_MODEL_SYNTHETIC;
 	e->model.id.state_bytes = wanted.state_bytes;
 	miglab_history_init(&e->history);
@@ -291,7 +292,7 @@ int emu_open(const char *spec, struct device **ret_dev, struct error *err)
 		emu_close(&e->dev);
 		return error_prefix(err, ret, "emu: rules=");
 	}
-	fill_model(e, wanted.dirty_bytes_per_sec);
+	fill_model(e);
 	*ret_dev = &e->dev;
 	return 0;
 }

@@ -69,6 +69,7 @@ struct emu {
 	u32 state;			/* both */
 	u64 reset_gen;			/* counts resets; an arc that sees it change fails */
 	struct emu_session *session;	/* both */
+	u64 rate;			/* as asked for; the model takes it over when it advances */
 	u64 permits;			/* releases that no hold has consumed yet */
 	const struct miglab_arc *held;	/* the arc that waits for a release, or NULL */
 	bool latched;			/* fingerprint is valid */

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/clock.h"
 #include "device/emu.h"
 
 #define PERMITS_MAX	1000000u	/* as the module has it */
@@ -92,7 +91,7 @@ static void show_release(struct emu *e, FILE *out)
 
 static void show_rate(struct emu *e, FILE *out)
 {
-	fprintf(out, "%llu\n", (unsigned long long)e->model.rate);
+	fprintf(out, "%llu\n", (unsigned long long)e->rate);
 }
 
 static void show_state_bytes(struct emu *e, FILE *out)
@@ -174,13 +173,11 @@ static int store_rate(struct emu *e, const char *text, struct error *err)
 
 	if (ret)
 		return ret;
-	pthread_mutex_lock(&e->model_lock);
-	emu_advance(e, clock_ns());
+	/* Not model_lock: a pass over the state may take its time, and the caller must not wait. */
 	pthread_mutex_lock(&e->lock);
-	e->model.rate = rate;
+	e->rate = rate;
 	pthread_cond_broadcast(&e->changed);
 	pthread_mutex_unlock(&e->lock);
-	pthread_mutex_unlock(&e->model_lock);
 	return 0;
 }
 

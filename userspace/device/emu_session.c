@@ -87,6 +87,9 @@ void emu_advance(struct emu *e, u64 now_ns)
 	struct emu_session *s = e->session;
 
 	miglab_synthetic_advance(&e->model, s && !s->resuming ? &s->track : NULL, now_ns);
+	pthread_mutex_lock(&e->lock);
+	e->model.rate = e->rate;
+	pthread_mutex_unlock(&e->lock);
 }
 
 /* The session when the user may use it in this direction; model_lock is held. */
@@ -214,7 +217,7 @@ int emu_wait(struct device *dev, int timeout_ms)
 		/* taken before the other is dropped, so that no wakeup is lost in between */
 		pthread_mutex_lock(&e->lock);
 		pthread_mutex_unlock(&e->model_lock);
-		if (!ret && now < deadline)
+		if (!ret && now < deadline && e->rate == e->model.rate)
 			emu_wait_changed(e, next < deadline ? next : deadline);
 		pthread_mutex_unlock(&e->lock);
 		if (ret || now >= deadline)
