@@ -360,6 +360,10 @@ static const struct row failure_rows[] = {
 		  "V vf1 stop-copy, V vf0 stop-copy, STOP, M device, M failing, "
 		  "V vf1 running, V vf0 running, RESUME, V vf0 running-p2p, V vf1 running-p2p, "
 		  "V vf0 running, V vf1 running, M failed", .error = "it broke" },
+	{ "loaded before there was anything to load", 7, 1, .script = START "ok loaded all",
+	  .runstate = RUN_RUNNING,
+	  .wire = "M setup, V vf0 pre-copy, M active, M failing, V vf0 running, M failed",
+	  .error = "the peer sent a message out of turn" },
 };
 
 static const struct row destination_rows[] = {
@@ -375,10 +379,28 @@ static const struct row destination_rows[] = {
 		  "V vf1 running-p2p, V vf0 running, V vf1 running, M completed" },
 	{ "the source was paused", 7, 1, true, .script = "incoming ready all done-paused cont all",
 	  .runstate = RUN_RUNNING,
-	  .wire = "M setup, M active, V vf0 resuming, M completed, RESUME, V vf0 running-p2p, "
-		  "V vf0 running" },
-	{ "stopped while it waits", 7, 1, true, .script = "incoming stop ready all done",
-	  .runstate = RUN_PAUSED, .wire = "M setup, M active, V vf0 resuming, M completed" },
+	  .wire = "M setup, M active, V vf0 resuming, V vf0 stop, M completed, RESUME, "
+		  "V vf0 running-p2p, V vf0 running" },
+	{ "stopped while it waits", 7, 1, true, .script = "incoming stop ready all done all",
+	  .runstate = RUN_PAUSED,
+	  .wire = "M setup, M active, V vf0 resuming, V vf0 stop, M completed" },
+	{ "paused, and the state is refused on the way out of RESUMING", 7, 2, true,
+	  .script = "incoming ready ok ok ok ok done-paused fail all", .runstate = RUN_INMIGRATE,
+	  .all = "M setup, M active, tell ready, set vf0 RESUMING, V vf0 resuming, "
+		 "set vf1 RESUMING, V vf1 resuming, load vf0, load vf1, set vf0 STOP, "
+		 "V vf0 running, set vf1 STOP, V vf1 stop, tell failed, close, M failed",
+	  .error = "vf0 broke" },
+	{ "cancel is for the source", 7, 1, true,
+	  .script = "incoming ready ok ok done cancel all", .runstate = RUN_RUNNING,
+	  .wire = "M setup, M active, V vf0 resuming, RESUME, V vf0 running-p2p, V vf0 running, "
+		  "M completed" },
+	{ "ready twice", 7, 1, true, .script = "incoming ready ready all",
+	  .runstate = RUN_INMIGRATE,
+	  .wire = "M setup, M active, V vf0 resuming, M failed",
+	  .error = "the peer sent a message out of turn" },
+	{ "done before it is ready", 7, 1, true, .script = "incoming done",
+	  .runstate = RUN_INMIGRATE, .wire = "M setup, M failed",
+	  .error = "the peer sent a message out of turn" },
 	{ "the source is another one", 7, 1, true, .script = "incoming lost",
 	  .runstate = RUN_INMIGRATE, .wire = "M setup, M failed", .error = "gone" },
 	{ "RESUMING fails", 7, 1, true, .script = "incoming ready fail", .runstate = RUN_INMIGRATE,
@@ -389,8 +411,8 @@ static const struct row destination_rows[] = {
 	  .runstate = RUN_INMIGRATE,
 	  .wire = "M setup, M active, V vf0 resuming, V vf1 resuming, M failed",
 	  .all = "M setup, M active, tell ready, set vf0 RESUMING, V vf0 resuming, "
-		 "set vf1 RESUMING, V vf1 resuming, load vf0, load vf1, abort, tell failed, close, "
-		 "end vf0, end vf1, M failed", .error = "vf0 broke" },
+		 "set vf1 RESUMING, V vf1 resuming, load vf0, load vf1, abort, end vf0, end vf1, "
+		 "tell failed, close, M failed", .error = "vf0 broke" },
 	{ "the source dies", 7, 1, true, .script = "incoming ready ok lost fail all",
 	  .runstate = RUN_INMIGRATE, .wire = "M setup, M active, V vf0 resuming, M failed",
 	  .error = "gone" },
@@ -400,6 +422,17 @@ static const struct row destination_rows[] = {
 	  .wire = "M setup, M active, V vf0 resuming, V vf1 resuming, RESUME, V vf0 running, "
 		  "V vf1 running-p2p, V vf0 running-p2p, V vf1 stop, V vf0 stop, STOP, M failed",
 	  .error = "vf0 broke" },
+	/* The source runs on when it is told, so it is told when nothing runs here. */
+	{ "running fails: the source is told last", 7, 1, true,
+	  .script = "incoming ready ok ok done ok fail all", .runstate = RUN_INMIGRATE,
+	  .all = "M setup, M active, tell ready, set vf0 RESUMING, V vf0 resuming, load vf0, "
+		 "RESUME, set vf0 RUNNING_P2P, V vf0 running-p2p, set vf0 RUNNING, V vf0 running, "
+		 "set vf0 RUNNING_P2P, V vf0 running-p2p, set vf0 STOP, V vf0 stop, STOP, "
+		 "tell failed, close, M failed", .error = "vf0 broke" },
+	{ "the source dies when it is all there", 7, 1, true,
+	  .script = "incoming ready ok ok done lost all", .runstate = RUN_INMIGRATE,
+	  .wire = "M setup, M active, V vf0 resuming, RESUME, V vf0 running-p2p, V vf0 stop, STOP, "
+		  "M failed", .error = "gone" },
 };
 
 static void run_rows(const struct row *rows, size_t count)
@@ -468,6 +501,10 @@ static void test_refusals(void **state)
 	coordinator_step(&c, &(struct input){ .kind = INPUT_MIGRATE }, &out);
 	assert_string_equal(coordinator_refuses(&c, INPUT_MIGRATE),
 			    "There's a migration process in progress");
+	c.status = STATUS_FAILED;
+	c.device[0].state = VFIO_DEVICE_STATE_ERROR;
+	assert_string_equal(coordinator_refuses(&c, INPUT_MIGRATE),
+			    "A device is in state ERROR and cannot be migrated");
 	coordinator_init(&c, policy_find("qemu"), false, true, without_p2p, 1);
 	assert_string_equal(coordinator_refuses(&c, INPUT_MIGRATE),
 			    "Guest is waiting for an incoming migration");

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "qmp/listener.h"
+#include "qmp/address.h"
 #include "qmp/reader.h"
 
 /* A peer may say more than a client may ask: query-qmp-schema of QEMU is 300 KiB. */
@@ -333,7 +333,7 @@ static int read_answer(const char *command, struct json_object *answer, struct j
 		if (ret)
 			*ret = json_object_get(value);
 	} else if (json_object_object_get_ex(answer, "error", &value) &&
-		   json_object_object_get_ex(value, "desc", &desc)) {
+		   json_object_object_get_ex(value, "desc", &desc) && desc) {
 		status = error_set(err, -EREMOTEIO, "%s", json_object_get_string(desc));
 	} else {
 		status = error_set(err, -EPROTO, "qmp: the answer to %s is neither return nor "
@@ -382,6 +382,15 @@ int qmp_client_event(struct qmp_client *client, uint64_t deadline_ns, struct qmp
 	*ret_event = queued->event;
 	free(queued);
 	return 1;
+}
+
+const char *qmp_event_text(const struct qmp_event *event, const char *key)
+{
+	struct json_object *value;
+
+	if (!event->data || !json_object_object_get_ex(event->data, key, &value))
+		return "";
+	return json_object_get_string(value) ?: "";
 }
 
 void qmp_event_release(struct qmp_event *event)

@@ -64,4 +64,7 @@ int qmp_client_event(struct qmp_client *client, uint64_t deadline_ns, struct qmp
 		     struct error *err);
 void qmp_event_release(struct qmp_event *event);
 
+/* The member @key of the event's data as text; "" when there is none. Good until the release. */
+const char *qmp_event_text(const struct qmp_event *event, const char *key);
+
 #endif

@@ -41,35 +41,11 @@ static bool is_open(char c)
 	return c == '{' || c == '[';
 }
 
-/*
- * RFC 3629, table of section 4. json-c's own check forgets a sequence that is
- * split between two calls.
- */
-static bool utf8_follows(struct qmp_reader *reader, unsigned char c)
-{
-	if (reader->utf8_left) {
-		bool ok = c >= reader->utf8_min && c <= reader->utf8_max;
-
-		reader->utf8_left = ok ? reader->utf8_left - 1 : 0;
-		reader->utf8_min = 0x80;
-		reader->utf8_max = 0xbf;
-		return ok;
-	}
-	if (c < 0x80)
-		return true;
-	if (c < 0xc2 || c > 0xf4)
-		return false;
-
-	reader->utf8_left = c < 0xe0 ? 1 : c < 0xf0 ? 2 : 3;
-	reader->utf8_min = c == 0xe0 ? 0xa0 : c == 0xf0 ? 0x90 : 0x80;
-	reader->utf8_max = c == 0xed ? 0x9f : c == 0xf4 ? 0x8f : 0xbf;
-	return true;
-}
-
 /* Follows strings and brackets; what they hold is json-c's business. */
 static enum scan scan_byte(struct qmp_reader *reader, char c)
 {
-	bool utf8 = utf8_follows(reader, (unsigned char)c);
+	/* json-c's own check forgets a sequence that is split between two calls. */
+	bool utf8 = utf8_next(&reader->utf8, (unsigned char)c);
 
 	if (reader->in_string) {
 		if (reader->escaped)
@@ -103,7 +79,7 @@ static void begin_value(struct qmp_reader *reader)
 	reader->depth = 0;
 	reader->in_string = false;
 	reader->escaped = false;
-	reader->utf8_left = 0;
+	reader->utf8 = (struct utf8){ 0 };
 }
 
 /* Returns how much it took: less than @len when the skipping is over or went on too long. */

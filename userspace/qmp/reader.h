@@ -18,6 +18,7 @@
 #include <stddef.h>
 
 #include "base/error.h"
+#include "base/utf8.h"
 
 struct qmp_reader {
 	struct json_tokener *tokener;
@@ -30,9 +31,7 @@ struct qmp_reader {
 	bool in_string;
 	bool escaped;		/* the byte before was a backslash */
 	bool skipping;		/* behind an error */
-	unsigned int utf8_left;	/* bytes that are missing of a sequence */
-	unsigned char utf8_min;	/* the next one of them is in here */
-	unsigned char utf8_max;
+	struct utf8 utf8;
 };
 
 /* -ENOMEM. */

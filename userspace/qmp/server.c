@@ -10,9 +10,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/clock.h"
+#include "base/listener.h"
 #include "base/log.h"
-#include "qmp/listener.h"
+#include "base/utf8.h"
+#include "qmp/address.h"
 #include "qmp/outbox.h"
 #include "qmp/reader.h"
 #include "qmp/schema.h"
@@ -22,8 +23,7 @@
 #define QEMU_MINOR	1
 #define QEMU_MICRO	3
 
-/* How long accepting pauses when it fails, say for want of descriptors. */
-#define ACCEPT_PAUSE_NS	(100 * NSEC_PER_MSEC)
+#define QUEUE		16	/* connections that wait for accept(2) */
 
 struct client {
 	struct qmp_server *server;
@@ -37,9 +37,7 @@ struct client {
 
 struct qmp_server {
 	struct loop *loop;
-	struct qmp_listener listener;
-	struct loop_source *source;
-	struct loop_timer *pause;
+	struct listener *listener;
 	const struct qmp_command *commands;
 	void *opaque;
 	struct client *serving;		/* in use up the stack */
@@ -67,6 +65,8 @@ int qmp_fail(struct qmp_error *err, enum qmp_class class, const char *fmt, ...)
 	va_start(args, fmt);
 	error_vset(&err->error, -EINVAL, fmt, args);
 	va_end(args);
+	/* A reason that others gave may be cut, or never have been UTF-8; JSON has to be. */
+	utf8_clean(err->error.text);
 	return -EINVAL;
 }
 
@@ -401,37 +401,10 @@ out_close:
 	return -ENOMEM;
 }
 
-static void resume_accepting(void *opaque)
-{
-	struct qmp_server *server = opaque;
-
-	server->pause = NULL;
-	loop_events(server->source, POLLIN);
-}
-
-/* The connection stays in the queue: without a pause, the loop would spin. */
-static void pause_accepting(struct qmp_server *server)
-{
-	log_warn("qmp: accept: %s", strerror(errno));
-	server->pause = loop_at(server->loop, clock_ns() + ACCEPT_PAUSE_NS, resume_accepting,
-				server);
-	if (server->pause)
-		loop_events(server->source, 0);
-}
-
-static void on_connection(void *opaque, int listen_fd, short revents)
+static void on_connection(void *opaque, int fd)
 {
 	struct qmp_server *server = opaque;
 	size_t i;
-	int fd;
-
-	(void)revents;
-	fd = accept4(listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	if (fd < 0) {
-		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-			pause_accepting(server);
-		return;
-	}
 
 	for (i = 0; i < QMP_CLIENTS_MAX && server->clients[i]; i++)
 		;
@@ -448,6 +421,7 @@ int qmp_server_new(struct loop *loop, const char *uri, const struct qmp_command 
 		   void *opaque, struct qmp_server **ret_server, struct error *err)
 {
 	struct qmp_server *server = calloc(1, sizeof(*server));
+	struct sockaddr_un address;
 	int ret;
 
 	if (!server)
@@ -456,23 +430,19 @@ int qmp_server_new(struct loop *loop, const char *uri, const struct qmp_command 
 	server->loop = loop;
 	server->commands = commands;
 	server->opaque = opaque;
-	ret = qmp_listener_open(&server->listener, uri, err);
-	if (ret)
-		goto out_free;
-
-	server->source = loop_add(loop, server->listener.fd, POLLIN, on_connection, server);
-	if (!server->source) {
-		ret = error_set(err, -ENOMEM, "qmp: no memory");
-		goto out_close;
+	ret = qmp_address_parse(uri, &address, err);
+	if (!ret) {
+		ret = listener_new(loop, &address, QUEUE, on_connection, server,
+				   &server->listener, err);
+		if (ret)
+			error_prefix(err, ret, "qmp");
+	}
+	if (ret) {
+		free(server);
+		return ret;
 	}
 	*ret_server = server;
 	return 0;
-
-out_close:
-	qmp_listener_close(&server->listener);
-out_free:
-	free(server);
-	return ret;
 }
 
 void qmp_server_free(struct qmp_server *server)
@@ -489,9 +459,7 @@ void qmp_server_free(struct qmp_server *server)
 		client_drop(server->clients[i]);
 	}
 	reap(server);
-	loop_cancel(server->pause);
-	loop_remove(server->source);
-	qmp_listener_close(&server->listener);
+	listener_free(server->listener);
 	free(server);
 }
 

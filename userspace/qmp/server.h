@@ -15,7 +15,7 @@
 #include "base/error.h"
 #include "base/loop.h"
 
-#define QMP_REQUEST_MAX	(1u << 20)	/* bytes of one request */
+#define QMP_REQUEST_MAX	(1u << 16)	/* bytes of one request; parsed, they take 40 times that */
 #define QMP_DEPTH_MAX	64		/* nesting of one request */
 #define QMP_CLIENTS_MAX	32		/* at once; one more is closed at accept */
 #define QMP_BACKLOG_MAX	(1u << 20)	/* bytes that a client may leave unread */

@@ -8,10 +8,9 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
+#include "base/listener.h"
 #include "base/log.h"
 #include "vmm/framing.h"
 
@@ -34,9 +33,10 @@ struct channel {
 	const struct channel_handler *handler;
 	void *opaque;
 
-	int listener, control;
-	struct loop_source *listening, *controlling;
+	struct listener *listener;		/* until all connections of a source are there */
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];	/* of the listener */
+	int control;
+	struct loop_source *controlling;
 	struct frame_reader reader;		/* of the control connection */
 	uint64_t session;
 	unsigned int own[HELLO_DEVICES_MAX];	/* the peer's index of a device to ours */
@@ -56,7 +56,7 @@ int channel_new(struct loop *loop, const char *const *ids, unsigned int count,
 	ch->count = count;
 	ch->handler = handler;
 	ch->opaque = opaque;
-	ch->listener = ch->control = -1;
+	ch->control = -1;
 	for (unsigned int i = 0; i < HELLO_DEVICES_MAX; i++)
 		ch->data[i] = -1;
 	*ret_channel = ch;
@@ -90,10 +90,8 @@ static void dismiss(struct guest **guest, bool keep)
 
 static void close_listener(struct channel *ch)
 {
-	drop_source(&ch->listening);
-	if (ch->listener >= 0)
-		unlink(ch->path);
-	close_fd(&ch->listener);
+	listener_free(ch->listener);
+	ch->listener = NULL;
 	for (unsigned int i = 0; i < GUESTS_MAX; i++)
 		dismiss(&ch->guests[i], false);
 }
@@ -188,6 +186,9 @@ static void hand_on(struct channel *ch)
 	for (unsigned int m = 0; m < sizeof(frames) / sizeof(frames[0]); m++) {
 		if (frames[m] != r->type)
 			continue;
+		/* The destination's own conclusion, which nobody else can draw. */
+		if (m == MSG_READY && ch->listener)
+			break;
 		if (r->type == FRAME_FAILED)
 			memcpy(text, frame_payload(r), r->length);
 		ch->handler->message(ch->opaque, m, r->length && *frame_payload(r) == 1, text);
@@ -243,26 +244,12 @@ static int serve_control(struct channel *ch, int fd)
 	return ch->controlling ? 0 : -ENOMEM;
 }
 
-static int parse_uri(const char *uri, struct sockaddr_un *ret_addr, struct error *err)
-{
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-
-	if (strncmp(uri, "unix:", 5) || !uri[5])
-		return error_set(err, -EINVAL, "the migration URI '%s' is not unix:PATH", uri);
-	if (strlen(uri + 5) >= sizeof(addr.sun_path))
-		return error_set(err, -EINVAL,
-				 "the path in the migration URI '%s' is longer than %zu bytes", uri,
-				 sizeof(addr.sun_path) - 1);
-	strcpy(addr.sun_path, uri + 5);
-	*ret_addr = addr;
-	return 0;
-}
-
 int channel_check_uri(const char *uri, struct error *err)
 {
 	struct sockaddr_un addr;
+	int ret = unix_address(uri, &addr, err);
 
-	return parse_uri(uri, &addr, err);
+	return ret ? error_prefix(err, ret, "the migration URI") : 0;
 }
 
 /* A connect(2) to a local socket is done at once, or not at all. */
@@ -317,7 +304,7 @@ static int connect_all(struct channel *ch, const struct sockaddr_un *addr)
 int channel_connect(struct channel *ch, const char *uri, struct error *err)
 {
 	struct sockaddr_un addr;
-	int ret = parse_uri(uri, &addr, err);
+	int ret = unix_address(uri, &addr, err);
 
 	if (ret)
 		return ret;
@@ -460,54 +447,27 @@ static int receive_guest(struct channel *ch, int fd)
 	return 0;
 }
 
-static void on_listener(void *opaque, int listener, short revents)
+static void on_connection(void *opaque, int fd)
 {
 	struct channel *ch = opaque;
-	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	int ret;
+	int ret = receive_guest(ch, fd);
 
-	(void)revents;
-	if (fd < 0)
-		return;
-	ret = receive_guest(ch, fd);
 	if (ret) {
 		log_warn("a connection to %s is closed: %s", ch->path, strerror(-ret));
 		close(fd);
 	}
 }
 
-/* A stale socket is in the way; anything else there is not ours to remove. */
-static void remove_stale(const char *path)
-{
-	struct stat st;
-
-	if (!lstat(path, &st) && S_ISSOCK(st.st_mode))
-		unlink(path);
-}
-
 int channel_listen(struct channel *ch, const char *uri, struct error *err)
 {
 	struct sockaddr_un addr;
-	int fd, ret = parse_uri(uri, &addr, err);
+	int ret = unix_address(uri, &addr, err);
 
+	if (!ret)
+		ret = listener_new(ch->loop, &addr, GUESTS_MAX, on_connection, ch, &ch->listener,
+				   err);
 	if (ret)
-		return ret;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return error_set(err, -errno, "no socket: %s", strerror(errno));
-	remove_stale(addr.sun_path);
-	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) || listen(fd, GUESTS_MAX)) {
-		ret = error_set(err, -errno, "Failed to bind socket to '%s': %s", addr.sun_path,
-				strerror(errno));
-		close(fd);
-		return ret;
-	}
+		return error_prefix(err, ret, "the migration URI");
 	strcpy(ch->path, addr.sun_path);
-	ch->listener = fd;
-	ch->listening = loop_add(ch->loop, fd, POLLIN, on_listener, ch);
-	if (!ch->listening) {
-		close_listener(ch);
-		return error_set(err, -ENOMEM, "no memory to listen at '%s'", addr.sun_path);
-	}
 	return 0;
 }

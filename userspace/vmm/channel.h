@@ -39,7 +39,7 @@ int channel_check_uri(const char *uri, struct error *err);
 /* Source: connects to "unix:PATH" at once, and introduces itself. */
 int channel_connect(struct channel *channel, const char *uri, struct error *err);
 
-/* Destination: waits for a source at "unix:PATH"; a stale socket there is replaced. */
+/* Destination: waits for a source at "unix:PATH"; errors are those of listener_new(). */
 int channel_listen(struct channel *channel, const char *uri, struct error *err);
 
 /* The connection of device number @device; -1 when there is none. */

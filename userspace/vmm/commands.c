@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/utf8.h"
 #include "device/lab.h"
 #include "vmm/machine.h"
 
@@ -311,6 +312,7 @@ static int lab_read(void *opaque, struct json_object *args, struct json_object *
 	if (lab->ops->read(lab, string_arg(args, "attribute"), &text, &why))
 		return qmp_fail(err, QMP_GENERIC_ERROR, "%s", why.text);
 	*ret = json_object_new_object();
+	utf8_clean(text);
 	add_string(*ret, "text", text);
 	free(text);
 	return 0;

@@ -228,9 +228,9 @@ static void queue(struct coordinator *c, enum input_kind command, struct outputs
 {
 	if (coordinator_refuses(c, command))
 		return;
-	c->queued = command == INPUT_MIGRATE ? c->policy->source : c->policy->incoming;
-	c->queued_undo = command == INPUT_MIGRATE ? c->policy->source_undo :
-						    c->policy->incoming_undo;
+	c->outgoing = command == INPUT_MIGRATE;
+	c->queued = c->outgoing ? c->policy->source : c->policy->incoming;
+	c->queued_undo = c->outgoing ? c->policy->source_undo : c->policy->incoming_undo;
 	c->received = 0;
 	c->failed = c->committed = c->peer_running = false;
 	c->error = (struct error){ 0 };
@@ -239,7 +239,7 @@ static void queue(struct coordinator *c, enum input_kind command, struct outputs
 
 static void cancel(struct coordinator *c, struct outputs *out)
 {
-	if (c->runstate == RUN_INMIGRATE || !coordinator_migrating(c) || c->failed || c->committed)
+	if (!c->outgoing || !coordinator_migrating(c) || c->failed || c->committed)
 		return;
 	set_status(c, STATUS_CANCELLING, out);
 	c->failed = true;
@@ -280,9 +280,27 @@ static void work_done(struct coordinator *c, const struct input *in, struct outp
 		pass_done(c, in, out);
 }
 
+/* May the peer say so now? What comes too early must not count later. */
+static bool in_turn(const struct coordinator *c, enum message message)
+{
+	switch (message) {
+	case MSG_READY:
+		return !(c->received & 1u << MSG_READY);
+	case MSG_DONE:
+		return !c->outgoing && c->received == 1u << MSG_READY;
+	case MSG_LOADED:
+		return c->committed && c->received == 1u << MSG_READY;
+	case MSG_FAILED:
+		return true;
+	}
+	return false;
+}
+
 static void message(struct coordinator *c, const struct input *in)
 {
-	if (in->message == MSG_FAILED)
+	if (!in_turn(c, in->message))
+		fail(c, "the peer sent a message out of turn");
+	else if (in->message == MSG_FAILED)
 		fail(c, in->text);
 	else
 		c->received |= 1u << in->message;
@@ -333,8 +351,11 @@ const char *coordinator_refuses(const struct coordinator *c, enum input_kind com
 		return "There's a migration process in progress";
 	if (c->runstate == RUN_POSTMIGRATE)
 		return "Can't migrate the vm that was paused due to previous migration";
-	for (unsigned int i = 0; c->count > 1 && i < c->count; i++) {
-		if (!(c->device[i].flags & VFIO_MIGRATION_P2P))
+	for (unsigned int i = 0; i < c->count; i++) {
+		/* Its state is lost, and the destination would wait for it for ever. */
+		if (c->device[i].state == VFIO_DEVICE_STATE_ERROR)
+			return "A device is in state ERROR and cannot be migrated";
+		if (c->count > 1 && !(c->device[i].flags & VFIO_MIGRATION_P2P))
 			return "Multiple VFIO devices migration is supported only if all of "
 			       "them support P2P migration";
 	}

@@ -79,6 +79,7 @@ struct coordinator {
 	enum migration_status status;
 	struct error error;		/* why it is failing, failed, or empty */
 	bool want_running;		/* what stop and cont asked for last */
+	bool outgoing;			/* the migration is, or was, one to somewhere else */
 	bool committed;			/* the peer may run from now on: no way back by cancel */
 
 	/* The program that runs: NULL when idle. */

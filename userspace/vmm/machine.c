@@ -277,9 +277,9 @@ bool machine_free(struct machine *m)
 	if (!m)
 		return true;
 	qmp_server_free(m->server);
-	channel_free(m->channel);
 	if (m->coordinator.pending)
 		return false;
+	channel_free(m->channel);
 	for (unsigned int i = 0; i < m->config->count; i++)
 		worker_free(m->worker[i]);
 	worker_pool_free(m->pool);

@@ -59,8 +59,9 @@ int machine_new(struct loop *loop, const struct machine_config *config,
 		struct machine **ret_machine, struct error *err);
 
 /*
- * Ends all connections. False when a worker is still in a call of its device, and
- * the machine can only be left by ending the process. NULL is allowed.
+ * False when a worker is still in a call of its device, and the machine can only be
+ * left by ending the process. The connections last as long: the peer must not take
+ * us for gone, and run, while a device of ours may be running. NULL is allowed.
  */
 bool machine_free(struct machine *m);
 

@@ -20,6 +20,7 @@
 #define SLICE_NS	(50 * NSEC_PER_MSEC)	/* how long a signal or a dead child goes unseen */
 #define ANSWER_NS	(10 * NSEC_PER_SEC)	/* for a command: a live machine answers at once */
 #define PARTING_NS	(5 * NSEC_PER_SEC)	/* for children to go by themselves */
+#define JUDGE_PARTING_NS (20 * NSEC_PER_SEC)	/* it may have to wait for an arc that is held */
 #define NAME_MAX_BYTES	108			/* of a path below dir: as much as sun_path has */
 #define ARGS_MAX	(16 + 2 * VMM_DEVICES_MAX)
 
@@ -45,6 +46,17 @@ static void on_signal(int number)
 {
 	(void)number;
 	interrupted = 1;
+}
+
+/* Whatever ends us, children and files are cleared away first. */
+static void catch_signals(void)
+{
+	const struct sigaction action = { .sa_handler = on_signal };
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGHUP, &action, NULL);
+	signal(SIGPIPE, SIG_IGN);
 }
 
 static void path_of(const struct pair *p, const char *name, char *ret_path)
@@ -236,8 +248,7 @@ static int listen_to(struct side *s, struct error *err)
 	while ((ret = qmp_client_event(s->client, until_ns, &event, err)) > 0) {
 		if (!strcmp(event.name, "MIGRATION"))
 			snprintf(s->status, sizeof(s->status), "%s",
-				 json_object_get_string(json_object_object_get(event.data,
-									       "status")));
+				 qmp_event_text(&event, "status"));
 		qmp_event_release(&event);
 		if (over(s))
 			return 0;
@@ -245,19 +256,24 @@ static int listen_to(struct side *s, struct error *err)
 	return ret;
 }
 
+/* Until the migration of @s is over, or @until_ns. */
+static int watch_side(struct pair *p, struct side *s, uint64_t until_ns, struct error *err)
+{
+	int ret = 0;
+
+	while (!ret && !over(s) && clock_ns() < until_ns)
+		ret = check(p, err) ?: listen_to(s, err);
+	return ret;
+}
+
+/* The destination of a source that failed may never have heard of it. */
 static int watch(struct pair *p, struct error *err)
 {
-	struct side *sides[] = { &p->source, &p->destination };
+	int ret = watch_side(p, &p->source, UINT64_MAX, err);
+	bool failed = !strcmp(p->source.status, "failed");
 
-	for (unsigned int i = 0; i < 2; i++) {
-		while (!over(sides[i])) {
-			int ret = check(p, err) ?: listen_to(sides[i], err);
-
-			if (ret)
-				return ret;
-		}
-	}
-	return 0;
+	return ret ?: watch_side(p, &p->destination,
+				 failed ? clock_ns() + PARTING_NS : UINT64_MAX, err);
 }
 
 /* The judge listens once it has written its first line. */
@@ -284,7 +300,7 @@ static char *attribute(struct side *s, unsigned int device, const char *name)
 	json_object_object_add(args, "attribute", json_object_new_string(name));
 	if (call(s, "x-miglab-read", args, &answer, &err))
 		return NULL;
-	if (json_object_object_get_ex(answer, "text", &text))
+	if (json_object_object_get_ex(answer, "text", &text) && text)
 		copy = strdup(json_object_get_string(text));
 	json_object_put(answer);
 	return copy;
@@ -351,11 +367,12 @@ static int report_migration(struct pair *p, FILE *out, struct error *err)
 		if (ret)
 			return ret;
 		if (strcmp(sides[i]->status, "completed")) {
+			struct json_object *why = json_object_object_get(info, "error-desc");
+
 			verdict = 1;
 			fprintf(out, "%s: migration %s: %s\n", sides[i]->child.name,
 				sides[i]->status,
-				json_object_get_string(json_object_object_get(info,
-									      "error-desc")));
+				why ? json_object_get_string(why) : "it heard of no end");
 		} else if (i == 0) {
 			fprintf(out,
 				"migration completed in %llu ms, downtime %llu ms, %llu bytes\n",
@@ -412,6 +429,15 @@ static int rehearse(struct pair *p, FILE *out, struct error *err)
 	       report(p, out, err);
 }
 
+/* Asked, not killed: it puts back the rules of the devices that it had held. */
+static void part_judge(struct pair *p)
+{
+	if (p->judge.pid)
+		kill(p->judge.pid, SIGTERM);
+	child_ended(&p->judge, clock_ns() + JUDGE_PARTING_NS);
+	child_end(&p->judge);
+}
+
 static void part(struct side *s)
 {
 	struct error err;
@@ -460,19 +486,18 @@ int pair_migrate(const struct pair_options *opt, FILE *out, struct error *err)
 		.deadline_ns = clock_ns() + opt->timeout_ns,
 		.source.child.out = -1, .destination.child.out = -1, .judge.out = -1,
 	};
-	struct sigaction action = { .sa_handler = on_signal };
 	int ret;
 
 	ret = make_dir(p.dir, err);
 	if (ret)
 		return ret;
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
+	catch_signals();
 	ret = rehearse(&p, out, err);
-	child_end(&p.judge);
+	part_judge(&p);
 	part(&p.source);
 	part(&p.destination);
-	fflush(out);
+	if (fflush(out) && ret >= 0)
+		ret = error_set(err, -errno, "the result cannot be written: %s", strerror(errno));
 	child_print_log(&p.destination.child);
 	child_print_log(&p.source.child);
 	child_print_log(&p.judge);

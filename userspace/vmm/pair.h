@@ -24,7 +24,7 @@ struct pair_options {
 /**
  * pair_migrate() - migrate once and say on @out how it went
  *
- * Leaves no process and no file behind. SIGINT and SIGTERM end it.
+ * Leaves no process and no file behind. SIGINT, SIGTERM and SIGHUP end it.
  *
  * Return: 0 when the migration completed, fingerprints are equal and the judge is
  * content; 1 when not; -EINVAL when a device cannot be opened as written; other

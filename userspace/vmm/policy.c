@@ -130,7 +130,8 @@ static const struct step qemu_source_undo[] = {
 
 /*
  * Unlike QEMU it says MSG_LOADED when the devices have taken their state, which
- * a driver may refuse as late as on the way out of RESUMING, not before.
+ * a driver may refuse as late as on the way out of RESUMING, not before. For the
+ * same reason a machine that shall stay paused leaves RESUMING, too.
  */
 static const struct step qemu_incoming[] = {
 	AWAIT(READY),
@@ -143,6 +144,8 @@ static const struct step qemu_incoming[] = {
 	CHECK,
 	AWAIT(DONE),
 	CHECK,
+	RUNSTATE(PAUSED, WHEN_WAITING),
+	SET_FORWARD(halt, WHEN_WAITING),
 	RESUME(WHEN_TAKING_OVER),
 	SET_FORWARD(quiesce, WHEN_TAKING_OVER),
 	CHECK,
@@ -150,18 +153,18 @@ static const struct step qemu_incoming[] = {
 	CHECK,
 	TELL(LOADED),
 	STATUS(COMPLETED),
-	RUNSTATE(PAUSED, WHEN_WAITING),
 	CLOSE,
 	END,
 };
 
+/* The source runs on as soon as it is told: no device may be running here any more. */
 static const struct step qemu_incoming_undo[] = {
-	TELL(FAILED),
-	CLOSE,
 	{ STEP_WORK, WORK_END, in_resuming, .when = ALWAYS, .carry_on = true },
 	SET_BACKWARD(quiesce, WHEN_RESUMED),
 	SET_BACKWARD(halt, WHEN_RESUMED),
 	STOP(WHEN_RESUMED),
+	TELL(FAILED),
+	CLOSE,
 	RUNSTATE(INMIGRATE, ALWAYS),
 	STATUS(FAILED),
 	END,

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The listening socket: whom it replaces, whom it leaves alone, and want of descriptors. */
+#include "unit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/listener.h"
+#include "base/log.h"
+
+static struct sockaddr_un address;
+static struct loop *loop;
+static int accepted;
+
+static void on_connection(void *opaque, int fd)
+{
+	(void)opaque;
+	assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
+	assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+	close(fd);
+	accepted++;
+	loop_stop(loop, 0);
+}
+
+static struct listener *listen_here(void)
+{
+	struct listener *listener;
+	struct error err;
+
+	if (listener_new(loop, &address, 4, on_connection, NULL, &listener, &err))
+		fail_msg("%s", err.text);
+	return listener;
+}
+
+static int knock(void)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	return fd;
+}
+
+static void expect_refusal(int code, const char *why)
+{
+	struct listener *listener;
+	struct error err;
+
+	assert_int_equal(listener_new(loop, &address, 4, on_connection, NULL, &listener, &err),
+			 code);
+	assert_non_null(strstr(err.text, why));
+}
+
+static void test_addresses(void **state)
+{
+	struct sockaddr_un parsed;
+	struct error err;
+	char text[128];
+
+	(void)state;
+	assert_int_equal(unix_address("unix:/a,b", &parsed, &err), 0);
+	assert_string_equal(parsed.sun_path, "/a,b");
+	assert_int_equal(unix_address("unix:", &parsed, &err), -EINVAL);
+	assert_int_equal(unix_address("tcp:localhost:1", &parsed, &err), -EINVAL);
+	assert_string_equal(err.text,
+			    "'tcp:localhost:1' is no socket address, write unix:PATH");
+	snprintf(text, sizeof(text), "unix:/%0106d", 0);
+	assert_int_equal(unix_address(text, &parsed, &err), 0);
+	snprintf(text, sizeof(text), "unix:/%0107d", 0);
+	assert_int_equal(unix_address(text, &parsed, &err), -ENAMETOOLONG);
+}
+
+/* The first one goes on listening, and its socket stays. */
+static void test_two_on_one_path(void **state)
+{
+	struct listener *listener = listen_here();
+
+	(void)state;
+	expect_refusal(-EADDRINUSE, "another process listens at");
+	assert_int_equal(loop_run(loop), 0);	/* the look whether somebody listens */
+	close(knock());
+	assert_int_equal(loop_run(loop), 0);
+	assert_int_equal(accepted, 2);
+	listener_free(listener);
+	assert_int_not_equal(access(address.sun_path, F_OK), 0);
+}
+
+static void test_other_files_stay(void **state)
+{
+	(void)state;
+	assert_int_equal(mkdir(address.sun_path, 0700), 0);
+	expect_refusal(-EEXIST, "is no socket");
+	assert_int_equal(rmdir(address.sun_path), 0);
+	/* A link to nowhere is no socket either, and is not followed. */
+	assert_int_equal(symlink("/nonexistent", address.sun_path), 0);
+	expect_refusal(-EEXIST, "is no socket");
+	assert_int_equal(unlink(address.sun_path), 0);
+}
+
+static void test_stale_socket_is_replaced(void **state)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	(void)state;
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	close(fd);
+	listener_free(listen_here());
+}
+
+static void give_descriptors(void *opaque)
+{
+	assert_int_equal(accepted, 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, opaque), 0);
+}
+
+/* The connection waits in the queue until there is a descriptor for it. */
+static void test_out_of_descriptors(void **state)
+{
+	struct listener *listener = listen_here();
+	struct rlimit before, none;
+	int fd = knock(), next = dup(fd);
+
+	(void)state;
+	close(next);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = (struct rlimit){ .rlim_cur = next, .rlim_max = before.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_non_null(loop_at(loop, clock_ns() + NSEC_PER_MSEC, give_descriptors, &before));
+	log_set_level(LOG_LEVEL_ERROR);
+	assert_int_equal(loop_run(loop), 0);
+	log_set_level(LOG_LEVEL_WARN);
+	assert_int_equal(accepted, 1);
+	close(fd);
+	listener_free(listener);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	accepted = 0;
+	address = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	snprintf(address.sun_path, sizeof(address.sun_path), "/tmp/miglab-test-listener-%d",
+		 getpid());
+	return loop_new(&loop);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	loop_free(loop);
+	return 0;
+}
+
+#define LISTENER_TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		LISTENER_TEST(test_addresses),
+		LISTENER_TEST(test_two_on_one_path),
+		LISTENER_TEST(test_other_files_stay),
+		LISTENER_TEST(test_stale_socket_is_replaced),
+		LISTENER_TEST(test_out_of_descriptors),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
