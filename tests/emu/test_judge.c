@@ -38,6 +38,7 @@ enum act {
 	SET,		/* device, state */
 	SAY,		/* device, state: a VFIO_MIGRATION event */
 	STATUS,		/* of MIGRATION */
+	NULLS,		/* events whose members are null */
 	DIE,		/* close the QMP socket */
 };
 
@@ -97,6 +98,9 @@ static const struct row rows[] = {
 	  .steps = { ENTER(0), ENTER(1), PREPARE(1), PREPARE(0), P2P(0), P2P(1), DONE(1), DONE(0),
 		     COMPLETED },
 	  .result = 0, .out = "vf1 emu  PRE_COPY -> PRE_COPY_P2P  arc" },
+	{ .name = "events with nothing in them", .rules = HOLD, .release = true, .expected = 1,
+	  .steps = { ENTER(0), { NULLS, 0, 0, NULL }, PREPARE(0), P2P(0), COMPLETED },
+	  .result = 0, .out = "   BEFORE  PASS" },
 	{ .name = "no arc", .steps = { ENTER(0), COMPLETED }, .result = 0, .out = "   N/A  PASS" },
 	{ .name = "no arc, one expected", .expected = 1, .steps = { ENTER(0), COMPLETED },
 	  .result = 1, .out = "0 arcs, 1 expected   N/A  FAIL" },
@@ -231,6 +235,13 @@ static void on_wake(void *opaque)
 				 qmp_vfio_migration_data(id, step->state));
 	if (step->act == STATUS)
 		qmp_server_event(vmm->server, "MIGRATION", qmp_migration_data(step->status));
+	if (step->act == NULLS) {
+		qmp_server_event(vmm->server, "VFIO_MIGRATION",
+				 json_tokener_parse("{\"device-id\": null, "
+						    "\"device-state\": null}"));
+		qmp_server_event(vmm->server, "MIGRATION",
+				 json_tokener_parse("{\"status\": null}"));
+	}
 	if (step->act == DIE) {
 		qmp_server_free(vmm->server);
 		vmm->server = NULL;
@@ -294,7 +305,6 @@ static void test_row(void **state)
 		.witness.target_count = row->devices ? row->devices : 1,
 		.witness.release = row->release,
 		.timeout_ns = 60 * NSEC_PER_SEC,
-		.interrupt_fd = -1,
 		.expected = row->expected ? row->expected : -1,
 	};
 	struct error err = { "" };

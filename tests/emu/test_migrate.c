@@ -97,6 +97,28 @@ static void test_rows(void **state)
 		run_row(&rows[i]);
 }
 
+/* Nobody reads what it prints: it says so, and still clears away behind itself. */
+static void test_closed_output(void **state)
+{
+	char *program = getenv("MIGLAB"), log[64];
+	char *argv[] = { program ? program : "build/miglab", "migrate", "--from", PROVED, "--to",
+			 "emu", NULL };
+	struct child child;
+	struct error err;
+
+	(void)state;
+	snprintf(log, sizeof(log), "%s.log", dir);
+	assert_int_equal(child_start(&child, "migrate", argv, log, true, &err), 0);
+	close(child.out);
+	child.out = -1;
+	assert_true(child_ended(&child, clock_ns() + PATIENCE_NS));
+	assert_int_equal(child.status, 3);
+	child_end(&child);
+	unlink(log);
+	assert_int_equal(rmdir(dir), 0);
+	assert_int_equal(mkdir(dir, 0700), 0);
+}
+
 static int make_dir(void **state)
 {
 	(void)state;
@@ -113,6 +135,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_closed_output),
 	};
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);

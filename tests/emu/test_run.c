@@ -27,6 +27,8 @@
 #define HELD		"emu:rules=arc=PRE_COPY>PRE_COPY_P2P hold limit_us=60000000"
 /* A destination that does not begin to read: its source stays in pre-copy. */
 #define LARGE		"emu:state_bytes=64M"
+/* A destination that has everything, and is about to see whether it fits. */
+#define DOUBTFUL	"emu:rules=arc=RESUMING>STOP hold limit_us=60000000"
 #define DEAF		"emu:state_bytes=64M,rules=arc=STOP>RESUMING hold limit_us=60000000"
 
 static char dir[] = "/tmp/miglab-test-XXXXXX";
@@ -397,6 +399,71 @@ static void test_destination_dies(void **state)
 	end(&s);
 }
 
+/* Both at the point where the source must not run on by itself any more. */
+static void start_doubtful(struct vm *s, struct vm *d)
+{
+	start_source(s, QUICK, 1, NULL);
+	start_destination(d, DOUBTFUL, 1, "vf");
+	migrate(s);
+	expect_events(s, SETUP_1 ", " QUIESCE_1 ", V vf0 stop-copy, STOP, M device");
+	expect_events(d, "M setup, M active, V vf0 resuming, RESUME");
+	do_call(s, "migrate_cancel", NULL);
+	expect_no_event(s);
+	do_call(d, "migrate_cancel", NULL);
+	expect_no_event(d);
+}
+
+static void test_destination_dies_last(void **state)
+{
+	struct vm s, d;
+
+	(void)state;
+	start_doubtful(&s, &d);
+	qmp_client_free(d.client);
+	child_end(&d.child);
+	expect_events(&s, "M failing, V vf0 running, RESUME, V vf0 running-p2p, V vf0 running, "
+		      "M failed");
+	expect_member(&s, "query-status", "status", "running");
+	end(&s);
+}
+
+static void test_source_dies_last(void **state)
+{
+	struct vm s, d;
+
+	(void)state;
+	start_doubtful(&s, &d);
+	qmp_client_free(s.client);
+	child_end(&s.child);
+	release(&d, "vf0");
+	expect_events(&d, "V vf0 running-p2p, V vf0 stop, STOP, M failed");
+	expect_member(&d, "query-status", "status", "inmigrate");
+	end(&d);
+}
+
+/* Whether it runs or not: a state that is refused is lost at one end only. */
+static void test_paused_machine_loses_the_state(void **state)
+{
+	struct vm s, d;
+
+	(void)state;
+	start_source(&s, QUICK, 1, NULL);
+	do_call(&s, "stop", NULL);
+	expect_events(&s, "V vf0 running-p2p, V vf0 stop, STOP");
+	start_destination(&d, "emu:rules=arc=RESUMING>STOP errno=EIO", 1, "vf");
+	migrate(&s);
+	expect_events(&s, "M setup, M active, M device, V vf0 stop-copy, M failing, V vf0 stop, "
+		      "M failed");
+	expect_events(&d, "M setup, M active, V vf0 resuming, V vf0 running, M failed");
+	expect_member(&s, "query-status", "status", "paused");
+	expect_member(&s, "query-migrate", "error-desc",
+		      "vf0: cannot go to STOP: Input/output error");
+	do_call(&s, "cont", NULL);
+	expect_events(&s, "RESUME, V vf0 running-p2p, V vf0 running");
+	end(&s);
+	end(&d);
+}
+
 static void test_destination_loses_the_state(void **state)
 {
 	struct vm s, d;
@@ -507,6 +574,76 @@ static void test_strangers(void **state)
 	end(&d);
 }
 
+/* It neither takes the path away from the one that listens there, nor is it let in. */
+static void test_two_destinations_on_one_path(void **state)
+{
+	char *argv[] = { program(), "run", "--device=emu,id=vf0", "--qmp", uri_of("second"),
+			 "--incoming", uri_of("migration"), NULL };
+	struct child second;
+	struct error err;
+	struct vm s, d;
+
+	(void)state;
+	start_destination(&d, QUICK, 1, "vf");
+	assert_int_equal(child_start(&second, "second", argv, path_of("s.log"), false, &err), 0);
+	assert_true(child_ended(&second, clock_ns() + PATIENCE_NS));
+	assert_int_equal(second.status, 3);
+	assert_int_not_equal(access(path_of("second"), F_OK), 0);
+	start_source(&s, QUICK, 1, NULL);
+	migrate(&s);
+	expect_events(&s, SETUP_1 ", " QUIESCE_1 ", " FINISH_1);
+	expect_events(&d, DESTINATION_1);
+	end(&s);
+	end(&d);
+}
+
+/* Sends @text over and over, and reads nothing, until the server has had enough. */
+static void annoy(const char *name, const char *first, const char *text)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path_of(name));
+	assert_int_equal(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	assert_int_equal(send(fd, first, strlen(first), MSG_NOSIGNAL), strlen(first));
+	while (send(fd, text, strlen(text), MSG_NOSIGNAL) > 0)
+		;
+	close(fd);
+}
+
+#define NEGOTIATE	"{\"execute\": \"qmp_capabilities\"}"
+
+static void test_bad_clients_change_nothing(void **state)
+{
+	static const char *const rows[][2] = {
+		/* well-formed, from one who never reads */
+		{ NEGOTIATE, "{\"execute\": \"query-commands\"}" },
+		/* endless: a string, a list, brackets */
+		{ NEGOTIATE "{\"execute\": \"stop\", \"arguments\": {\"x\": \"", "stop" },
+		{ NEGOTIATE "{\"execute\": \"stop\", \"id\": [", "0, " },
+		{ NEGOTIATE "[", "[" },
+		/* malformed */
+		{ "", "\xff\xfe{]}\n" },
+		{ "{", "GET / HTTP/1.0 " },
+	};
+	struct vm s, d;
+
+	(void)state;
+	start_source(&s, HELD, 1, NULL);
+	start_destination(&d, QUICK, 1, "vf");
+	migrate(&s);
+	expect_events(&s, SETUP_1 ", V vf0 pre-copy-p2p-prepare");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		annoy("source", rows[i][0], rows[i][1]);
+		expect_member(&s, "query-migrate", "status", "active");
+	}
+	release(&s, "vf0");
+	expect_events(&s, "V vf0 pre-copy-p2p, " FINISH_1);
+	expect_events(&d, DESTINATION_1);
+	end(&s);
+	end(&d);
+}
+
 /* A source that closes a device's connection in the middle, and says that it is done. */
 static void test_truncated_stream(void **state)
 {
@@ -521,6 +658,7 @@ static void test_truncated_stream(void **state)
 	hello.kind = HELLO_DATA;
 	hello.count = 0;
 	data = dial_hello(&hello);
+	assert_int_equal(read(control, frame, FRAME_HEADER_BYTES), FRAME_HEADER_BYTES);
 	frame_put_header(frame, FRAME_DONE, 1);
 	frame[FRAME_HEADER_BYTES] = 1;
 	assert_int_equal(write(control, frame, sizeof(frame)), sizeof(frame));
@@ -598,7 +736,7 @@ static void test_refusals(void **state)
 
 	(void)state;
 	start_source(&s, QUICK, 1, NULL);
-	expect_refused(&s, "migrate", "{\"uri\": \"tcp:localhost:1\"}", "is not unix:PATH");
+	expect_refused(&s, "migrate", "{\"uri\": \"tcp:localhost:1\"}", "write unix:PATH");
 	expect_refused(&s, "migrate-incoming", "{\"uri\": \"unix:/x\"}",
 		       "'-incoming' was not specified on the command line");
 	expect_refused(&s, "x-miglab-read", "{\"device\": \"vf9\", \"attribute\": \"state\"}",
@@ -607,6 +745,13 @@ static void test_refusals(void **state)
 		       "mood");
 	expect_refused(&s, "x-miglab-write", "{\"device\": \"vf0\", \"attribute\": \"rules\", "
 		       "\"text\": \"arc=nowhere\"}", "nowhere");
+	/* The sentence is cut within a character; what is sent is JSON all the same. */
+	expect_refused(&s, "x-miglab-write", "{\"device\": \"vf0\", \"attribute\": \"rules\", "
+		       "\"text\": \"a\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9"
+		       "\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\"}", "unknown key");
+	expect_refused(&s, "x-miglab-write", "{\"device\": \"vf0\", \"attribute\": \"rules\", "
+		       "\"text\": \"\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9"
+		       "\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\"}", "unknown key");
 	expect_refused(&s, "migrate-set-capabilities", "{\"capabilities\": ["
 		       "{\"capability\": \"events\", \"state\": false}, "
 		       "{\"capability\": \"telepathy\", \"state\": true}]}",
@@ -681,11 +826,16 @@ int main(void)
 		cmocka_unit_test(test_no_prepare),
 		cmocka_unit_test(test_cancel_in_pre_copy),
 		cmocka_unit_test(test_destination_dies),
+		cmocka_unit_test(test_destination_dies_last),
+		cmocka_unit_test(test_source_dies_last),
 		cmocka_unit_test(test_destination_loses_the_state),
+		cmocka_unit_test(test_paused_machine_loses_the_state),
 		cmocka_unit_test(test_other_size),
 		cmocka_unit_test(test_other_devices),
 		cmocka_unit_test(test_nobody_there),
 		cmocka_unit_test(test_strangers),
+		cmocka_unit_test(test_two_destinations_on_one_path),
+		cmocka_unit_test(test_bad_clients_change_nothing),
 		cmocka_unit_test(test_truncated_stream),
 		cmocka_unit_test(test_dirty_device_converges),
 		cmocka_unit_test(test_quit_while_an_arc_is_held),

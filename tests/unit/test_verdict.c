@@ -45,6 +45,7 @@ struct row {
 	const char *name;
 	struct lab_arc arcs[DEVICES_MAX][ARCS_MAX];
 	uint64_t first_seq;	/* 0: 1 */
+	uint64_t since_ms;	/* when the judge began; 0: after all arcs before first_seq */
 	struct verdict_receipt receipts[RECEIPTS_MAX];
 	uint64_t broken_ms;
 	uint64_t until_ms;	/* 0: the end of time */
@@ -115,6 +116,10 @@ static const struct row rows[] = {
 	  .receipts = { PREPARE(0, 99) }, .lines = "0:GAP! 0:BEFORE" },
 	{ "history began anew", { { ENTER(1, 10, 11) } }, .first_seq = 8,
 	  .lines = "0:GAP! 0:N/A" },
+	{ "history began anew, and grew past where it was",
+	  { { ENTER(1, 10, 11), TRY(2, 20, 30), COPY(3, 30, 31), ENTER(4, 90, 91) } },
+	  .first_seq = 4, .since_ms = 5, .receipts = { PREPARE(0, 89) },
+	  .lines = "0:GAP! 0:STRAY! 0:N/A" },
 	{ "failed arc", { { ENTER(1, 10, 11), FAIL(2, 100, 400) } },
 	  .receipts = { PREPARE(0, 99) }, .lines = "0:BEFORE" },
 	{ "failed arc without prepare", { { ENTER(1, 10, 11), FAIL(2, 100, 400) } },
@@ -231,7 +236,9 @@ static void test_row(void **state)
 
 	for (i = 0; i < in.device_count; i++) {
 		devices[i] = (struct verdict_device){ row->arcs[i], 0,
-						      row->first_seq ? row->first_seq : 1 };
+						      row->first_seq ? row->first_seq : 1,
+						      row->since_ms ? MS(row->since_ms) :
+								      UINT64_MAX };
 		while (devices[i].count < ARCS_MAX && row->arcs[i][devices[i].count].seq)
 			devices[i].count++;
 	}
@@ -249,7 +256,7 @@ static void test_times(void **state)
 {
 	static const struct lab_arc arcs[] = { ENTER(1, 10, 11), TRY(2, 100, 400) };
 	static const struct verdict_receipt receipts[] = { PREPARE(0, 99), DONE(0, 401) };
-	const struct verdict_device device = { arcs, ROWS(arcs), 1 };
+	const struct verdict_device device = { arcs, ROWS(arcs), 1, 0 };
 	const struct verdict_input in = {
 		.devices = &device, .device_count = 1, .receipts = receipts,
 		.receipt_count = ROWS(receipts), .until_ns = UINT64_MAX,

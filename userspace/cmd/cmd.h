@@ -10,6 +10,8 @@
 
 #include <errno.h>
 
+#include "base/error.h"
+
 int cmd_list(int argc, char **argv);
 int cmd_bind(int argc, char **argv);
 int cmd_unbind(int argc, char **argv);
@@ -18,12 +20,16 @@ int cmd_run(int argc, char **argv);
 int cmd_migrate(int argc, char **argv);
 int cmd_judge(int argc, char **argv);
 
-/* The exit status for a result of 0 or -errno: what the user wrote, or what the system did. */
+/* @text, the value of option @name, as a number from @min to @max; -EINVAL with a sentence. */
+int cmd_number(const char *name, const char *text, long min, long max, long *ret,
+	       struct error *err);
+
+/* The exit status for a status or -errno: what the user wrote, or what the system did. */
 static inline int cmd_status(int ret)
 {
-	if (!ret)
-		return 0;
-	return ret == -EINVAL || ret == -ENODEV || ret == -E2BIG ? 2 : 3;
+	if (ret >= 0)
+		return ret;
+	return ret == -EINVAL || ret == -ENODEV || ret == -E2BIG || ret == -ENAMETOOLONG ? 2 : 3;
 }
 
 #endif

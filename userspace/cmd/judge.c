@@ -3,17 +3,19 @@
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
-#include <stdlib.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "cmd/cmd.h"
+#include "device/pci.h"
 #include "judge/judge.h"
 
 #define TARGETS_MAX	64
 #define SECONDS_MAX	86400
+#define EXPECT_MAX	1000
 
 static const char usage[] =
 	"Usage: miglab judge --qmp unix:PATH --device ID=BDF|ID=emu [--device ..] [OPTION..]\n"
@@ -63,34 +65,32 @@ static const struct option options[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
-static int parse_number(const char *text, long max, const char *what, long *ret, struct error *err)
+/* Are both the same PCI function, however they are written? */
+static bool is_same_place(const char *a, const char *b)
 {
-	char *end;
-	long value;
+	char one[PCI_BDF_SIZE], other[PCI_BDF_SIZE];
 
-	errno = 0;
-	value = strtol(text, &end, 10);
-	if (errno || end == text || *end || value < 0 || value > max)
-		return error_set(err, -EINVAL, "%s %s: give a number from 0 to %ld", what, text,
-				 max);
-	*ret = value;
-	return 0;
+	return !pci_parse_bdf(a, one, NULL) && !pci_parse_bdf(b, other, NULL) &&
+	       !strcmp(one, other);
 }
 
 /* "ID=WHERE": @text is cut in two. */
 static int add_target(char *text, struct witness_target *targets, size_t *count,
 		      struct error *err)
 {
-	char *where = strchr(text, '=');
+	char *where = strchr(text, '='), bdf[PCI_BDF_SIZE];
 	size_t i;
 
 	if (!where || where == text || !where[1])
 		return error_set(err, -EINVAL, "--device %s: give ID=BDF, such as "
 				 "vf0=0000:01:00.0, or ID=emu", text);
 	*where++ = '\0';
+	if (strcmp(where, "emu") && pci_parse_bdf(where, bdf, err))
+		return error_prefix(err, -EINVAL, "--device %s", text);
 	for (i = 0; i < *count; i++)
-		if (!strcmp(targets[i].id, text))
-			return error_set(err, -EINVAL, "--device %s is given twice", text);
+		if (!strcmp(targets[i].id, text) || is_same_place(targets[i].where, where))
+			return error_set(err, -EINVAL, "--device %s=%s is given twice", text,
+					 where);
 	if (*count == TARGETS_MAX)
 		return error_set(err, -EINVAL, "more than %d devices", TARGETS_MAX);
 	targets[(*count)++] = (struct witness_target){ .id = text, .where = where };
@@ -117,11 +117,11 @@ static int parse_option(int id, struct judge_options *opt, struct witness_target
 		opt->witness.release = true;
 		break;
 	case OPT_EXPECT:
-		ret = parse_number(optarg, 1000, "--expect", &number, err);
+		ret = cmd_number("--expect", optarg, 0, EXPECT_MAX, &number, err);
 		opt->expected = number;
 		break;
 	case OPT_TIMEOUT:
-		ret = parse_number(optarg, SECONDS_MAX, "--timeout", &number, err);
+		ret = cmd_number("--timeout", optarg, 0, SECONDS_MAX, &number, err);
 		opt->timeout_ns = number * NSEC_PER_SEC;
 		break;
 	case OPT_KEEP_EVENTS:
@@ -137,7 +137,7 @@ static int parse_option(int id, struct judge_options *opt, struct witness_target
 	return ret;
 }
 
-/* SIGINT and SIGTERM ask for the verdict now; -1 when even that is not to be had. */
+/* SIGINT, SIGTERM and SIGHUP ask for the verdict now; -1 when even that is not to be had. */
 static int watch_signals(void)
 {
 	sigset_t set;
@@ -145,6 +145,7 @@ static int watch_signals(void)
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	return signalfd(-1, &set, SFD_CLOEXEC);
 }
@@ -156,6 +157,7 @@ int cmd_judge(int argc, char **argv)
 		.witness.targets = targets,
 		.timeout_ns = 120 * NSEC_PER_SEC,
 		.expected = -1,
+		.watch_interrupts = watch_signals,
 	};
 	struct error err;
 	int id, ret = 0;
@@ -176,10 +178,10 @@ int cmd_judge(int argc, char **argv)
 		ret = error_set(&err, -EINVAL, "give --qmp and at least one --device; see miglab "
 				"judge --help");
 	if (!ret) {
-		opt.interrupt_fd = watch_signals();
+		signal(SIGPIPE, SIG_IGN);
 		ret = judge_run(&opt, stdout, &err);
 	}
 	if (ret < 0)
 		log_error("judge: %s", err.text);
-	return ret >= 0 ? ret : ret == -EINVAL || ret == -ENODEV ? 2 : 3;
+	return cmd_status(ret);
 }

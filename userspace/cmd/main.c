@@ -25,7 +25,7 @@ static const struct command {
 	  "show or replace its rules of delay, hold and failure" },
 	{ "run", cmd_run, "--device DEV,id=ID.. --qmp URI [OPTION..]",
 	  "own devices and migrate them, as a VMM does" },
-	{ "migrate", cmd_migrate, "--from DEV --to DEV|discard [OPTION..]",
+	{ "migrate", cmd_migrate, "--from DEV --to DEV.. [OPTION..]",
 	  "two runs and a judge" },
 	{ "judge", cmd_judge, "--qmp URI --device ID=BDF.. [OPTION..]",
 	  "the verdict on any VMM" },
@@ -46,6 +46,15 @@ static void print_help(void)
 	     "3 could not run, 77 skipped.");
 }
 
+/* A result that nobody could get is none. */
+static int finish(int status)
+{
+	if (status > 1 || (!fflush(stdout) && !ferror(stdout)))
+		return status;
+	log_error("the output cannot be written");
+	return 3;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc < 2) {
@@ -54,7 +63,7 @@ int main(int argc, char **argv)
 	}
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
 		print_help();
-		return 0;
+		return finish(0);
 	}
 	if (!strcmp(argv[1], "--version")) {
 		puts("miglab " MIGLAB_VERSION);
@@ -62,7 +71,7 @@ int main(int argc, char **argv)
 	}
 	for (size_t i = 0; i < NR_COMMANDS; i++)
 		if (!strcmp(argv[1], commands[i].name))
-			return commands[i].run(argc - 1, argv + 1);
+			return finish(commands[i].run(argc - 1, argv + 1));
 	log_error("there is no command \"%s\"; see miglab --help", argv[1]);
 	return 2;
 }

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -57,20 +56,6 @@ static int add_device(struct devices *d, const char *dev, struct error *err)
 	return 0;
 }
 
-static int parse_number(const char *name, long min, long max, long *ret, struct error *err)
-{
-	char *end;
-	long value;
-
-	errno = 0;
-	value = strtol(optarg, &end, 10);
-	if (errno || end == optarg || *end || value < min || value > max)
-		return error_set(err, -EINVAL, "%s %s: give a number from %ld to %ld", name,
-				 optarg, min, max);
-	*ret = value;
-	return 0;
-}
-
 static int parse_option(int id, struct pair_options *opt, struct devices *from,
 			struct devices *to, struct error *err)
 {
@@ -92,11 +77,11 @@ static int parse_option(int id, struct pair_options *opt, struct devices *from,
 		opt->no_prepare = true;
 		break;
 	case OPT_EXPECT:
-		ret = parse_number("--expect", 0, EXPECT_MAX, &value, err);
+		ret = cmd_number("--expect", optarg, 0, EXPECT_MAX, &value, err);
 		opt->expect = value;
 		break;
 	case OPT_TIMEOUT:
-		ret = parse_number("--timeout", 1, SECONDS_MAX, &value, err);
+		ret = cmd_number("--timeout", optarg, 1, SECONDS_MAX, &value, err);
 		opt->timeout_ns = value * NSEC_PER_SEC;
 		break;
 	default:
@@ -136,5 +121,5 @@ int cmd_migrate(int argc, char **argv)
 		ret = pair_migrate(&opt, stdout, &err);
 	if (ret < 0)
 		log_error("migrate: %s", err.text);
-	return ret >= 0 ? ret : ret == -EINVAL ? 2 : 3;
+	return cmd_status(ret);
 }

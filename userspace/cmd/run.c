@@ -18,7 +18,7 @@ static const char usage[] =
 	"                  [--incoming URI|defer] [--policy qemu] [--no-prepare]\n"
 	"\n"
 	"A machine that consists of devices: runs, migrates and answers QMP until quit,\n"
-	"SIGTERM or SIGINT. It is ready when the QMP socket accepts.\n"
+	"SIGTERM, SIGINT or SIGHUP. It is ready when the QMP socket accepts.\n"
 	"\n"
 	"  --device     vfio:BDF or emu[:key=value,..]; may be repeated\n"
 	"  --qmp        where the QMP server listens\n"
@@ -90,7 +90,7 @@ static void on_signal(void *opaque, int fd, short revents)
 	loop_stop(opaque, 0);
 }
 
-/* SIGTERM and SIGINT are quit. A peer that went away is seen by the write. */
+/* SIGTERM, SIGINT and SIGHUP are quit. A peer that went away is seen by the write. */
 static int watch_signals(struct loop *loop, struct error *err)
 {
 	sigset_t set;
@@ -100,6 +100,7 @@ static int watch_signals(struct loop *loop, struct error *err)
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	fd = signalfd(-1, &set, SFD_CLOEXEC);
 	if (fd < 0 || !loop_add(loop, fd, POLLIN, on_signal, loop))
@@ -159,5 +160,5 @@ int cmd_run(int argc, char **argv)
 		log_error("run: %s", err.text);
 	for (unsigned int i = 0; i < config.count; i++)
 		machine_device_close(&devices[i]);
-	return ret >= 0 ? ret : ret == -EINVAL || ret == -ENODEV ? 2 : 3;
+	return cmd_status(ret);
 }

@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "judge/lines.h"
@@ -25,14 +26,6 @@ static bool is_of_interest(const char *name)
 		if (!strcmp(name, names[i]))
 			return true;
 	return false;
-}
-
-static const char *text_of(struct json_object *data, const char *key)
-{
-	struct json_object *value;
-
-	return data && json_object_object_get_ex(data, key, &value) ?
-	       json_object_get_string(value) : "";
 }
 
 /* Takes over @object. */
@@ -66,8 +59,8 @@ static void tell_event(void *opaque, const struct qmp_event *event)
 	}
 	fprintf(s->out, "%10.3f ms  %s %s %s%s\n",
 		((double)event->received_ns - (double)s->began_ns) / NSEC_PER_MSEC, event->name,
-		text_of(event->data, "device-id"), text_of(event->data, "status"),
-		text_of(event->data, "device-state"));
+		qmp_event_text(event, "device-id"), qmp_event_text(event, "status"),
+		qmp_event_text(event, "device-state"));
 	fflush(s->out);
 }
 
@@ -115,7 +108,8 @@ static void tell_end(int end, const struct error *err)
 			 "happened so far");
 }
 
-static int judge_session(const struct session *s, struct witness *w, struct error *err)
+static int judge_session(const struct session *s, struct witness *w, int interrupt_fd,
+			 struct error *err)
 {
 	uint64_t deadline_ns = s->began_ns + s->opt->timeout_ns;
 	struct verdict_input in;
@@ -123,7 +117,7 @@ static int judge_session(const struct session *s, struct witness *w, struct erro
 	size_t i, count;
 	int ret;
 
-	ret = witness_watch(w, s->opt->interrupt_fd, deadline_ns, err);
+	ret = witness_watch(w, interrupt_fd, deadline_ns, err);
 	if (ret < 0)
 		return ret;
 	tell_end(ret, err);
@@ -147,19 +141,25 @@ int judge_run(const struct judge_options *opt, FILE *out, struct error *err)
 	struct session s = { .opt = opt, .out = out };
 	struct witness_options wo = opt->witness;
 	struct witness *w;
-	int ret;
+	int ret, interrupt_fd;
 
 	wo.on_event = tell_event;
 	wo.opaque = &s;
 	if (sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &low))
 		log_info("no real-time scheduling for the judge: %s", strerror(errno));
 	s.began_ns = clock_ns();
-	ret = witness_open(&wo, s.began_ns + opt->timeout_ns, &w, err);
+	ret = witness_connect(&wo, s.began_ns + opt->timeout_ns, &w, err);
 	if (ret)
 		return ret;
-	s.began_ns = clock_ns();
-	tell_listening(&s);
-	ret = judge_session(&s, w, err);
+	interrupt_fd = opt->watch_interrupts ? opt->watch_interrupts() : -1;
+	ret = witness_begin(w, s.began_ns + opt->timeout_ns, err);
+	if (!ret) {
+		s.began_ns = clock_ns();
+		tell_listening(&s);
+		ret = judge_session(&s, w, interrupt_fd, err);
+	}
 	witness_free(w);
+	if (interrupt_fd >= 0)
+		close(interrupt_fd);
 	return ret;
 }

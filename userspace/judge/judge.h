@@ -15,7 +15,12 @@
 struct judge_options {
 	struct witness_options witness;	/* on_event and opaque are the judge's own */
 	uint64_t timeout_ns;	/* for connecting, and then for the migration */
-	int interrupt_fd;	/* readable when the user wants the verdict now; -1: none */
+	/*
+	 * Called once the VMM is connected, before anything is held; returns what gets
+	 * readable when the user wants the verdict now, or -1. Before it, a signal may
+	 * simply end the process. NULL: none.
+	 */
+	int (*watch_interrupts)(void);
 	int expected;		/* arcs of each device; -1: any number */
 	bool print;		/* tell the events as they come */
 	bool json;		/* one JSON object a line */

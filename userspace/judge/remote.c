@@ -50,7 +50,7 @@ static int remote_read(struct lab *lab, const char *attribute, char **ret_text, 
 			      clock_ns() + CALL_NS, &answer, err);
 	if (ret)
 		return error_prefix(err, ret, "%s of %s", attribute, remote->id);
-	if (json_object_object_get_ex(answer, "text", &text))
+	if (json_object_object_get_ex(answer, "text", &text) && text)
 		copy = strdup(json_object_get_string(text));
 	json_object_put(answer);
 	if (!copy)

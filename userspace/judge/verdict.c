@@ -232,12 +232,15 @@ static bool has_gap(const struct verdict_device *dev)
 	size_t i;
 
 	for (i = 0; i < dev->count; i++) {
-		if (dev->arcs[i].seq < dev->first_seq)
-			continue;
-		if (dev->arcs[i].seq != next++)
+		const struct lab_arc *arc = &dev->arcs[i];
+
+		/* A history that counts again from 1 began anew: the driver was bound again. */
+		if (arc->seq < dev->first_seq && arc->begin_ns > dev->since_ns)
+			return true;
+		if (arc->seq >= dev->first_seq && arc->seq != next++)
 			return true;
 	}
-	/* A history that goes back began anew: the driver was bound again. */
+	/* It did so, too, when it is shorter than it was. */
 	return next == dev->first_seq &&
 	       (dev->count ? dev->arcs[dev->count - 1].seq : 0) + 1 < dev->first_seq;
 }

@@ -79,6 +79,7 @@ struct verdict_device {
 	const struct lab_arc *arcs;	/* the whole history, oldest first */
 	size_t count;
 	uint64_t first_seq;	/* the first arc since the judge began */
+	uint64_t since_ns;	/* when it began: no arc before @first_seq is younger */
 };
 
 struct verdict_input {

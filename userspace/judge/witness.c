@@ -18,6 +18,7 @@
 #define TESTED_ARC	"PRE_COPY>PRE_COPY_P2P "	/* how `held` begins when it is held */
 #define RELEASE_POLL_MS	2
 #define SETTLE_POLL_MS	10
+#define DRAIN_NS	(100 * NSEC_PER_MSEC)	/* until a VMM that never stops is left alone */
 #define SETTLE_NS	(10 * NSEC_PER_SEC)
 #define UNBEGUN_NS	(1 * NSEC_PER_SEC)	/* from a prepare event to its arc */
 #define CALL_NS		(5 * NSEC_PER_SEC)
@@ -69,20 +70,26 @@ static bool time_namespace(const char *pid, char name[64])
 	return true;
 }
 
+/* The process that serves the QMP socket; 0: not known. */
+static pid_t vmm_pid(const struct witness *w)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	return getsockopt(qmp_client_fd(w->client), SOL_SOCKET, SO_PEERCRED, &peer, &len) ? 0 :
+	       peer.pid;
+}
+
 /* The kernel's history has the initial namespace's clock, an emulated one the VMM's. */
 static int check_clocks(const struct witness *w, const struct witness_target *target,
 			struct error *err)
 {
 	char mine[64], theirs[64] = TIME_NS_INIT, pid[16];
-	struct ucred peer;
-	socklen_t len = sizeof(peer);
 
 	if (!time_namespace("self", mine))
 		return 0;
 	if (is_emulated(target)) {
-		if (getsockopt(qmp_client_fd(w->client), SOL_SOCKET, SO_PEERCRED, &peer, &len))
-			return 0;
-		snprintf(pid, sizeof(pid), "%d", peer.pid);
+		snprintf(pid, sizeof(pid), "%d", vmm_pid(w));
 		if (!time_namespace(pid, theirs))
 			return 0;
 	}
@@ -139,9 +146,11 @@ static int hold_device(struct witness_device *dev, struct error *err)
 static void close_device(struct witness_device *dev)
 {
 	struct error err;
+	int ret = dev->rules ? dev->lab->ops->write(dev->lab, "rules", dev->rules, &err) : 0;
 
-	if (dev->rules && dev->lab->ops->write(dev->lab, "rules", dev->rules, &err))
-		log_info("the rules are not put back: %s", err.text);
+	/* An emulated device is gone with its VMM. */
+	if (ret && ret != -EPIPE)
+		log_warn("the rules are not put back, its transitions are held: %s", err.text);
 	if (dev->lab)
 		dev->lab->ops->close(dev->lab);
 	free(dev->rules);
@@ -169,6 +178,7 @@ static int open_device(struct witness *w, size_t i, uint64_t deadline_ns, struct
 	if (ret)
 		return ret;
 	count = w->records[i].count;
+	w->records[i].since_ns = clock_ns();
 	w->records[i].first_seq = count ? dev->arcs[count - 1].seq + 1 : 1;
 	return 0;
 }
@@ -190,11 +200,10 @@ static void enable_events(struct witness *w, uint64_t deadline_ns)
 			 "ends at --timeout or when it is interrupted", err.text);
 }
 
-int witness_open(const struct witness_options *opt, uint64_t deadline_ns, struct witness **ret_w,
-		 struct error *err)
+int witness_connect(const struct witness_options *opt, uint64_t deadline_ns,
+		    struct witness **ret_w, struct error *err)
 {
 	struct witness *w = calloc(1, sizeof(*w));
-	size_t i;
 	int ret;
 
 	if (!w)
@@ -207,16 +216,24 @@ int witness_open(const struct witness_options *opt, uint64_t deadline_ns, struct
 		return error_set(err, -ENOMEM, "no memory for %zu devices", opt->target_count);
 	}
 	ret = qmp_client_connect(opt->qmp, deadline_ns, &w->client, err);
-	for (i = 0; !ret && i < opt->target_count; i++)
-		ret = open_device(w, i, deadline_ns, err);
 	if (ret) {
 		witness_free(w);
 		return ret;
 	}
-	if (!opt->keep_events)
-		enable_events(w, deadline_ns);
 	*ret_w = w;
 	return 0;
+}
+
+int witness_begin(struct witness *w, uint64_t deadline_ns, struct error *err)
+{
+	size_t i;
+	int ret = 0;
+
+	for (i = 0; !ret && i < w->opt->target_count; i++)
+		ret = open_device(w, i, deadline_ns, err);
+	if (!ret && !w->opt->keep_events)
+		enable_events(w, deadline_ns);
+	return ret;
 }
 
 void witness_free(struct witness *w)
@@ -237,15 +254,6 @@ void witness_free(struct witness *w)
 }
 
 /* --- receiving ------------------------------------------------------------- */
-
-static const char *member(const struct qmp_event *event, const char *key)
-{
-	struct json_object *value;
-
-	if (!event->data || !json_object_object_get_ex(event->data, key, &value))
-		return "";
-	return json_object_get_string(value);
-}
 
 static int find_target(const struct witness *w, const char *id)
 {
@@ -288,7 +296,8 @@ static int add_receipt(struct witness *w, const char *id, enum verdict_event wha
 
 static int take_vfio_event(struct witness *w, const struct qmp_event *event)
 {
-	const char *state = member(event, "device-state"), *id = member(event, "device-id");
+	const char *state = qmp_event_text(event, "device-state");
+	const char *id = qmp_event_text(event, "device-id");
 
 	if (!strcmp(state, "pre-copy-p2p-prepare"))
 		return add_receipt(w, id, VERDICT_PREPARE, event->received_ns);
@@ -307,7 +316,7 @@ static int take_event(struct witness *w, const struct qmp_event *event, struct e
 {
 	if (w->opt->on_event)
 		w->opt->on_event(w->opt->opaque, event);
-	if (!strcmp(event->name, "MIGRATION") && is_end(member(event, "status")))
+	if (!strcmp(event->name, "MIGRATION") && is_end(qmp_event_text(event, "status")))
 		w->ended = true;
 	if (!strcmp(event->name, "VFIO_MIGRATION") && take_vfio_event(w, event))
 		return error_set(err, -ENOMEM, "no memory for one more event");
@@ -315,11 +324,12 @@ static int take_event(struct witness *w, const struct qmp_event *event, struct e
 }
 
 /*
- * Takes every event that is here. 0, or -ENOMEM; a connection that broke shows in
- * broken_ns, with the reason in @err.
+ * Takes at least the events that are here now: 0, 1 when more come all the time, or
+ * -ENOMEM; a connection that broke shows in broken_ns, with the reason in @err.
  */
 static int take_events(struct witness *w, struct error *err)
 {
+	uint64_t until_ns = clock_ns() + DRAIN_NS;
 	struct qmp_event event;
 	int ret = 0;
 
@@ -333,6 +343,8 @@ static int take_events(struct witness *w, struct error *err)
 			break;
 		}
 		ret = take_event(w, &event, err);
+		if (!ret && event.received_ns > until_ns)
+			ret = 1;
 		qmp_event_release(&event);
 	}
 	return ret;
@@ -397,10 +409,10 @@ static int poll_until(const struct witness *w, int interrupt_fd, uint64_t deadli
 int witness_watch(struct witness *w, int interrupt_fd, uint64_t deadline_ns, struct error *err)
 {
 	for (;;) {
-		uint64_t wake_ns = deadline_ns;
 		int ret = take_events(w, err);
+		uint64_t wake_ns = ret ? 0 : deadline_ns;
 
-		if (ret)
+		if (ret < 0)
 			return ret;
 		if (w->ended)
 			return WITNESS_MIGRATION;
@@ -480,9 +492,32 @@ static void fetch_the_rest(struct witness *w)
 		log_warn("the VMM does not answer query-status: %s", err.text);
 }
 
+/*
+ * Events of one VMM and arcs of another make no verdict. Only a warning, since a
+ * manager may have opened the socket for the VMM, or pass it on.
+ */
+static void check_owner(const struct witness *w, size_t i)
+{
+	const struct verdict_device *record = &w->records[i];
+	pid_t pid = vmm_pid(w);
+	size_t n;
+
+	for (n = 0; pid && n < record->count; n++) {
+		const struct lab_arc *arc = &record->arcs[n];
+
+		if (arc->seq < record->first_seq || !verdict_is_tested(arc) || arc->pid == pid)
+			continue;
+		log_warn("%s: process %d made the transition, and process %d serves %s: is it the "
+			 "same VMM, and the right device?", w->opt->targets[i].id, arc->pid, pid,
+			 w->opt->qmp);
+		return;
+	}
+}
+
 int witness_collect(struct witness *w, struct verdict_input *ret_in, struct error *err)
 {
 	uint64_t settle_ns = clock_ns() + SETTLE_NS, read_ns;
+	size_t i;
 	int ret;
 
 	for (;;) {
@@ -492,16 +527,18 @@ int witness_collect(struct witness *w, struct verdict_input *ret_in, struct erro
 			break;
 		poll(NULL, 0, SETTLE_POLL_MS);
 		ret = take_events(w, err);
-		if (!ret)
+		if (ret >= 0)
 			ret = release_waiting(w, err);
 		if (ret < 0)
 			break;
 	}
 	if (ret < 0)
 		return ret;
+	for (i = 0; i < w->opt->target_count; i++)
+		check_owner(w, i);
 	fetch_the_rest(w);
 	ret = take_events(w, err);
-	if (ret)
+	if (ret < 0)
 		return ret;
 	*ret_in = (struct verdict_input){
 		.devices = w->records,

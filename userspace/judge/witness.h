@@ -42,16 +42,21 @@ enum witness_end {
 };
 
 /**
- * witness_open() - connect, and note where each history stands
+ * witness_connect() - connect to the VMM
  * @opt: outlives the witness
  * @deadline_ns: CLOCK_MONOTONIC; until then a socket that is not there yet is tried again
- *
- * When it returns, every later event and arc will be seen. Refuses to compare
- * clocks of different time namespaces.
  */
-int witness_open(const struct witness_options *opt, uint64_t deadline_ns, struct witness **ret,
-		 struct error *err);
-/* NULL is allowed. */
+int witness_connect(const struct witness_options *opt, uint64_t deadline_ns, struct witness **ret,
+		    struct error *err);
+
+/*
+ * Notes where each history stands, and has arcs held if that is wanted. When it
+ * returns, every later event and arc will be seen. Refuses to compare clocks of
+ * different time namespaces.
+ */
+int witness_begin(struct witness *w, uint64_t deadline_ns, struct error *err);
+
+/* Puts back the rules of devices that were held. NULL is allowed. */
 void witness_free(struct witness *w);
 
 /**
