@@ -44,15 +44,20 @@ static bool covers_command(loff_t pos, size_t len)
 	       offset <= PCI_COMMAND && offset + len > PCI_COMMAND;
 }
 
+/* Where in the user's buffer, of an access at @pos, that byte is. */
+static u8 __user *command_at(const char __user *buf, loff_t pos)
+{
+	return (u8 __user *)buf + PCI_COMMAND - (pos & VFIO_PCI_OFFSET_MASK);
+}
+
 /* Shows the bit as wanted in what was read from @pos on to @buf. */
 static int show_wanted_bit(char __user *buf, loff_t pos)
 {
-	char __user *at = buf + PCI_COMMAND - (pos & VFIO_PCI_OFFSET_MASK);
 	u8 command;
 
-	if (get_user(command, (u8 __user *)at))
+	if (get_user(command, command_at(buf, pos)))
 		return -EFAULT;
-	return put_user(command | PCI_COMMAND_MASTER, (u8 __user *)at);
+	return put_user(command | PCI_COMMAND_MASTER, command_at(buf, pos));
 }
 
 ssize_t miglab_bus_master_read(struct vfio_device *vdev, char __user *buf, size_t count,
@@ -75,22 +80,36 @@ ssize_t miglab_bus_master_read(struct vfio_device *vdev, char __user *buf, size_
 	return done;
 }
 
+/*
+ * The user wrote the bit as @wanted or, with @written false, failed to and may have
+ * switched it on all the same. What the real bit is by now says nothing: an arc may
+ * have come in between.
+ */
+static void settle(struct miglab_device *m, bool written, bool wanted)
+{
+	down_read(&m->core.memory_lock);
+	mutex_lock(&m->state_lock);
+	if (written && m->bus_master_off)
+		m->bus_master_wanted = wanted;
+	if (written || m->bus_master_off)
+		set_real_bit(m, wanted && !m->bus_master_off);
+	mutex_unlock(&m->state_lock);
+	up_read(&m->core.memory_lock);
+}
+
 ssize_t miglab_bus_master_write(struct vfio_device *vdev, const char __user *buf, size_t count,
 				loff_t *ppos)
 {
-	struct miglab_device *m = miglab_from_vfio(vdev);
 	loff_t pos = *ppos;
 	ssize_t done;
+	u8 command;
 
+	if (!covers_command(pos, count))
+		return vfio_pci_core_write(vdev, buf, count, ppos);
+	if (get_user(command, command_at(buf, pos)))
+		return -EFAULT;
 	done = vfio_pci_core_write(vdev, buf, count, ppos);
-	if (done <= 0 || !covers_command(pos, done))
-		return done;
-
-	down_read(&m->core.memory_lock);
-	mutex_lock(&m->state_lock);
-	if (m->bus_master_off)
-		m->bus_master_wanted = set_real_bit(m, false);
-	mutex_unlock(&m->state_lock);
-	up_read(&m->core.memory_lock);
+	settle(miglab_from_vfio(vdev), done > 0 && covers_command(pos, done),
+	       command & PCI_COMMAND_MASTER);
 	return done;
 }

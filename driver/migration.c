@@ -414,7 +414,8 @@ static struct file *miglab_set_state(struct vfio_device *vdev, enum vfio_device_
 	ret = claim(m, &gen);
 	if (ret)
 		return ERR_PTR(ret);
-	while (!ret) {
+	/* Only the last arc of a path opens a file; a reset since then takes nothing back. */
+	while (!ret && !file) {
 		struct arc_run run = { .from = current_state(m), .gen = gen };
 
 		if (run.from == want)
@@ -422,7 +423,6 @@ static struct file *miglab_set_state(struct vfio_device *vdev, enum vfio_device_
 		ret = next_state(m, run.from, want, &run.to);
 		if (!ret)
 			ret = arc_take(m, &run, want);
-		/* Only the last arc of a path opens a file. */
 		file = run.file;
 	}
 	unclaim(m);

@@ -20,11 +20,11 @@ struct miglab_session {
 
 	/*
 	 * Serialises read() and write(). Held over user copies and hence for as long as
-	 * a page fault takes; so nothing but read() and write() may take it. The first of
-	 * all locks. Guards the record while it is read or assembled.
+	 * a page fault takes; so nothing but read() and write() may wait for it. The first
+	 * of all locks. Guards the record while it is read or assembled.
 	 */
 	struct mutex io_lock;
-	u8 *record;			/* MIGLAB_RECORD_MAX bytes */
+	u8 *record;			/* MIGLAB_RECORD_MAX bytes; NULL, at times, once dead */
 	size_t staged;			/* bytes of the record in @record */
 	size_t taken;			/* ... of which the user has so many */
 
@@ -70,6 +70,25 @@ static void session_leave(struct miglab_image *image)
 {
 	mutex_unlock(&image->lock);
 	miglab_image_put(image);
+}
+
+/* Gives back the record; io_lock is held, or nobody else is left. */
+static void free_record(struct miglab_session *s)
+{
+	if (s->record)
+		miglab_stats_add(s->stats, MIGLAB_CHUNKS_LIVE, -1);
+	kvfree(s->record);
+	s->record = NULL;
+	s->staged = 0;
+	s->taken = 0;
+}
+
+/* Ends I/O. A dead session keeps no record, however long its file stays open. */
+static void session_unlock_io(struct miglab_session *s)
+{
+	if (READ_ONCE(s->phase) == MIGLAB_PHASE_DEAD)
+		free_record(s);
+	mutex_unlock(&s->io_lock);
 }
 
 /*
@@ -147,7 +166,7 @@ static ssize_t save_read(struct file *file, char __user *buf, size_t len, loff_t
 	if (mutex_lock_interruptible(&s->io_lock))
 		return -ERESTARTSYS;
 	done = session_copy_out(s, buf, len, &error);
-	mutex_unlock(&s->io_lock);
+	session_unlock_io(s);
 
 	miglab_stats_add(s->stats, MIGLAB_BYTES_READ, done);
 	trace_miglab_read(s->bdf, len, done ? done : error);
@@ -225,7 +244,7 @@ static ssize_t resume_write(struct file *file, const char __user *buf, size_t le
 	if (mutex_lock_interruptible(&s->io_lock))
 		return -ERESTARTSYS;
 	done = session_copy_in(s, buf, len, &error);
-	mutex_unlock(&s->io_lock);
+	session_unlock_io(s);
 
 	miglab_stats_add(s->stats, MIGLAB_BYTES_WRITTEN, done);
 	trace_miglab_write(s->bdf, len, done ? done : error);
@@ -252,8 +271,11 @@ static bool session_readable(struct miglab_session *s)
 
 	if (phase == MIGLAB_PHASE_STOPCOPY || initial + dirty)
 		return true;
-	if (next_ns != U64_MAX)
-		schedule_delayed_work(&s->look, min_t(u64, nsecs_to_jiffies64(next_ns), HZ) + 1);
+	if (next_ns == U64_MAX)
+		return false;
+	/* The pace may have changed since the work was last scheduled. */
+	cancel_delayed_work(&s->look);
+	schedule_delayed_work(&s->look, min_t(u64, nsecs_to_jiffies64(next_ns), HZ) + 1);
 	return false;
 }
 
@@ -329,11 +351,10 @@ static void session_free(struct kref *kref)
 {
 	struct miglab_session *s = container_of(kref, struct miglab_session, kref);
 
-	miglab_stats_add(s->stats, MIGLAB_CHUNKS_LIVE, -1);
+	free_record(s);
 	miglab_stats_add(s->stats, MIGLAB_SESSIONS_LIVE, -1);
 	miglab_stats_put(s->stats);
 	mutex_destroy(&s->io_lock);
-	kvfree(s->record);
 	kfree(s);
 }
 
@@ -457,6 +478,9 @@ void miglab_session_drop(struct miglab_session *s)
 	spin_unlock(&s->lock);
 	if (image)
 		miglab_image_put(image);
+	/* Whoever holds it is in the middle of I/O, and frees the record when that ends. */
+	if (mutex_trylock(&s->io_lock))
+		session_unlock_io(s);
 	trace_miglab_session(s->bdf, "end");
 	miglab_session_put(s);
 }

@@ -38,6 +38,11 @@ static inline u64 div64_u64(u64 dividend, u64 divisor)
 	return dividend / divisor;
 }
 
+/* Long work on the way gives others the processor: userspace has no need to. */
+static inline void cond_resched(void)
+{
+}
+
 /*
  * The CRC of Castagnoli over @len bytes, continued from @crc; no inversion at
  * either end, as the kernel's crc32c().
