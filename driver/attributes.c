@@ -20,19 +20,24 @@
 
 static ssize_t profile_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
-	return sysfs_emit(buf, "%s\n", READ_ONCE(miglab_from_dev(dev)->config.profile)->name);
+	u32 flags = READ_ONCE(miglab_from_dev(dev)->config.flags);
+
+	return sysfs_emit(buf, "%s\n", miglab_profile_name(flags));
 }
 
 static ssize_t profile_store(struct device *dev, struct device_attribute *attr, const char *buf,
 			     size_t len)
 {
-	const struct miglab_profile *profile = miglab_profile_find(buf);
 	struct miglab_device *m = miglab_from_dev(dev);
+	size_t name_len = len && buf[len - 1] == '\n' ? len - 1 : len;
+	u32 flags;
+	int ret;
 
-	if (!profile)
-		return -EINVAL;
+	ret = miglab_profile_parse(buf, name_len, &flags);
+	if (ret)
+		return ret;
 	mutex_lock(&m->state_lock);
-	m->config.profile = profile;
+	m->config.flags = flags;
 	mutex_unlock(&m->state_lock);
 	return len;
 }
@@ -102,35 +107,9 @@ static ssize_t dirty_bytes_per_sec_store(struct device *dev, struct device_attri
 }
 static DEVICE_ATTR_RW(dirty_bytes_per_sec);
 
-struct miglab_ruleset *miglab_ruleset_parse(const char *text, size_t len,
-					    struct miglab_rules_error *err)
-{
-	struct miglab_ruleset *set;
-	int ret;
-
-	set = kzalloc(sizeof(*set), GFP_KERNEL);
-	if (!set)
-		return ERR_PTR(-ENOMEM);
-	ret = miglab_rules_parse(&set->rules, text, len, err);
-	if (ret) {
-		kfree(set);
-		return ERR_PTR(ret);
-	}
-	while (len && (text[len - 1] == '\n' || text[len - 1] == '\0'))
-		len--;
-	memcpy(set->text, text, len);
-	return set;
-}
-
 static ssize_t rules_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
-	struct miglab_device *m = miglab_from_dev(dev);
-	ssize_t len;
-
-	mutex_lock(&m->state_lock);
-	len = sysfs_emit(buf, "%s\n", m->ruleset->text);
-	mutex_unlock(&m->state_lock);
-	return len;
+	return miglab_rulebook_emit(miglab_from_dev(dev)->book, buf);
 }
 
 /* A write is a whole set: if any part is bad, the set in force stays. */
@@ -139,7 +118,7 @@ static ssize_t rules_store(struct device *dev, struct device_attribute *attr, co
 {
 	struct miglab_device *m = miglab_from_dev(dev);
 	struct miglab_rules_error err = { .what = "too long" };
-	struct miglab_ruleset *set, *old = NULL;
+	struct miglab_ruleset *set;
 	int ret;
 
 	set = miglab_ruleset_parse(buf, len, &err);
@@ -148,16 +127,13 @@ static ssize_t rules_store(struct device *dev, struct device_attribute *attr, co
 		return ret;
 	mutex_lock(&m->state_lock);
 	m->rules_error[0] = '\0';
-	if (ret) {
+	if (ret)
 		scnprintf(m->rules_error, sizeof(m->rules_error),
 			  "line %u column %u: %s: \"%s\"", err.line, err.column, err.what,
 			  err.value);
-	} else {
-		old = m->ruleset;
-		m->ruleset = set;
-	}
+	else
+		miglab_rulebook_replace(m->book, set);
 	mutex_unlock(&m->state_lock);
-	kfree(old);
 	return ret ? -EINVAL : len;
 }
 static DEVICE_ATTR_RW(rules);

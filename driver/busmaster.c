@@ -6,7 +6,8 @@
 
 bool miglab_bus_master_must_be_off(u32 state)
 {
-	return state == MIGLAB_STOP || state == MIGLAB_STOP_COPY || state == MIGLAB_RESUMING;
+	return state == MIGLAB_STOP || state == MIGLAB_STOP_COPY || state == MIGLAB_RESUMING ||
+	       state == MIGLAB_ERROR;
 }
 
 /* The low byte only: interrupt masking owns the high one. Returns what the bit was. */

@@ -13,7 +13,10 @@
 
 #include "device.h"
 
-/* Must a device in @state (enum miglab_state) do no DMA? STOP, STOP_COPY and RESUMING. */
+/*
+ * Must a device in @state (enum miglab_state) do no DMA? STOP, STOP_COPY and RESUMING;
+ * and ERROR, since nobody knows what a broken device would do.
+ */
 bool miglab_bus_master_must_be_off(u32 state);
 
 /* Switches the real bit to what @m->state wants. state_lock is held. */

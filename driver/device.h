@@ -3,7 +3,8 @@
  * One bound function, and what the driver's files ask of each other.
  *
  * Locks, outermost first:
- *	a session's io_lock > an image's lock > core.memory_lock > state_lock > a session's lock
+ *	a session's io_lock > an image's lock > core.memory_lock > state_lock >
+ *	a session's lock > a rulebook's lock
  */
 #ifndef MIGLAB_DEVICE_H
 #define MIGLAB_DEVICE_H
@@ -16,17 +17,9 @@
 #include "fsm.h"
 #include "history.h"
 #include "image.h"
-#include "rules.h"
+#include "rulebook.h"
 #include "session.h"
 #include "stats.h"
-
-#define MIGLAB_BDF	16	/* room for "10000:00:1f.7" and its NUL */
-
-/* A set of migration capabilities. */
-struct miglab_profile {
-	const char *name;
-	u32 flags;		/* VFIO_MIGRATION_*, one of the sets that the uAPI defines */
-};
 
 /* A kind of migratable state. */
 struct miglab_model_kind {
@@ -34,27 +27,21 @@ struct miglab_model_kind {
 	u32 model;		/* enum miglab_model */
 };
 
-/* The profile or model of that name (a trailing newline is ignored), or NULL. */
-const struct miglab_profile *miglab_profile_find(const char *name);
+/* The model of that name (a trailing newline is ignored), or NULL. */
 const struct miglab_model_kind *miglab_model_find(const char *name);
 
 /* What the user set; read when the device is opened. */
 struct miglab_config {
-	const struct miglab_profile *profile;
+	u32 flags;		/* of the profile: VFIO_MIGRATION_* */
 	const struct miglab_model_kind *model;
 	u64 state_bytes;
 	u64 rate;		/* dirty_bytes_per_sec; takes effect at once too */
 };
 
-/* A set of rules and its text. */
-struct miglab_ruleset {
-	struct miglab_rules rules;
-	char text[MIGLAB_RULES_TEXT_MAX + 1];	/* NUL-terminated, no newline at its end */
-};
-
 struct miglab_device {
 	struct vfio_pci_core_device core;
 	struct miglab_stats *stats;
+	struct miglab_rulebook *book;	/* brings its own lock */
 
 	/*
 	 * A reset, a release, the end of an arc and remove() wake all who wait here: for
@@ -82,7 +69,6 @@ struct miglab_device {
 	struct miglab_image *image;	/* NULL while closed; only a SET replaces it while open */
 	const struct miglab_arc *held;	/* the arc that waits for a release, or NULL */
 	struct miglab_config config;
-	struct miglab_ruleset *ruleset;
 	char rules_error[128];		/* why the last set was refused; empty: it was not */
 	struct miglab_history history;
 };
@@ -100,6 +86,17 @@ static inline struct miglab_device *miglab_from_dev(struct device *dev)
 
 /* migration.c */
 extern const struct vfio_migration_ops miglab_migration_ops;
+
+/**
+ * miglab_obey() - @op begins: wait and fail as a rule wants
+ * @op: not an arc
+ * @ret_plan: what else the rule wants; all zero without one
+ *
+ * Killable; a reset and remove() end the wait.
+ *
+ * Return: 0 to go on, the rule's errno, or why the wait was cut short.
+ */
+int miglab_obey(struct miglab_device *m, enum miglab_op op, struct miglab_plan *ret_plan);
 
 /* The device was opened: RUNNING, with a fresh image. Returns -ENOMEM without memory. */
 int miglab_migration_open(struct miglab_device *m);
@@ -124,14 +121,5 @@ extern const struct attribute_group *miglab_groups[];
 
 /* Wakes who polls the attribute "held". May sleep. */
 void miglab_held_changed(struct miglab_device *m);
-
-/**
- * miglab_ruleset_parse() - a set from its text
- * @err: says where and why when the set is refused
- *
- * Return: the set, to be freed by kfree(), or an ERR_PTR.
- */
-struct miglab_ruleset *miglab_ruleset_parse(const char *text, size_t len,
-					    struct miglab_rules_error *err);
 
 #endif

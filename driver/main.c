@@ -18,7 +18,7 @@
 
 static char *profile = "full";
 module_param(profile, charp, 0444);
-MODULE_PARM_DESC(profile, "What new devices can do: full");
+MODULE_PARM_DESC(profile, "What new devices can do: full, no-p2p, no-precopy, stop-copy");
 
 static char *model = "synthetic";
 module_param(model, charp, 0444);
@@ -36,23 +36,9 @@ static unsigned long long dirty_bytes_per_sec;
 module_param(dirty_bytes_per_sec, ullong, 0444);
 MODULE_PARM_DESC(dirty_bytes_per_sec, "How fast new devices change their state");
 
-static const struct miglab_profile profiles[] = {
-	{ "full", VFIO_MIGRATION_STOP_COPY | VFIO_MIGRATION_P2P | VFIO_MIGRATION_PRE_COPY },
-};
-
 static const struct miglab_model_kind models[] = {
 	{ "synthetic", MIGLAB_MODEL_SYNTHETIC },
 };
-
-const struct miglab_profile *miglab_profile_find(const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(profiles); i++)
-		if (sysfs_streq(name, profiles[i].name))
-			return &profiles[i];
-	return NULL;
-}
 
 const struct miglab_model_kind *miglab_model_find(const char *name)
 {
@@ -87,10 +73,35 @@ static void miglab_close_device(struct vfio_device *vdev)
 	vfio_pci_core_close_device(vdev);
 }
 
+/* VFIO_DEVICE_RESET may fail by rule; then nothing is reset. Hot resets may not. */
+static long miglab_ioctl(struct vfio_device *vdev, unsigned int cmd, unsigned long arg)
+{
+	struct miglab_plan plan;
+	int ret;
+
+	if (cmd == VFIO_DEVICE_RESET) {
+		ret = miglab_obey(miglab_from_vfio(vdev), MIGLAB_OP_RESET, &plan);
+		if (ret)
+			return ret;
+	}
+	return vfio_pci_core_ioctl(vdev, cmd, arg);
+}
+
+/* The book of a new device, with the rules of the module's parameter. */
+static struct miglab_rulebook *rulebook_new(struct device *dev)
+{
+	struct miglab_rules_error err;
+	struct miglab_ruleset *set;
+
+	set = miglab_ruleset_parse(rules, strlen(rules), &err);
+	if (IS_ERR(set))
+		return ERR_CAST(set);
+	return miglab_rulebook_new(dev_name(dev), set);
+}
+
 static int miglab_init_dev(struct vfio_device *vdev)
 {
 	struct miglab_device *m = miglab_from_vfio(vdev);
-	struct miglab_rules_error err;
 	int ret;
 
 	init_waitqueue_head(&m->wait);
@@ -99,21 +110,23 @@ static int miglab_init_dev(struct vfio_device *vdev)
 	m->state = MIGLAB_RUNNING;
 	miglab_history_init(&m->history);
 	m->config = (struct miglab_config){
-		.profile = miglab_profile_find(profile),
 		.model = miglab_model_find(model),
 		.state_bytes = state_bytes,
 		.rate = dirty_bytes_per_sec,
 	};
-	vdev->migration_flags = m->config.profile->flags;
+	ret = miglab_profile_parse(profile, strlen(profile), &m->config.flags);
+	if (ret)
+		return ret;
+	vdev->migration_flags = m->config.flags;
 	vdev->mig_ops = &miglab_migration_ops;
 
-	m->ruleset = miglab_ruleset_parse(rules, strlen(rules), &err);
-	if (IS_ERR(m->ruleset))
-		return PTR_ERR(m->ruleset);
+	m->book = rulebook_new(vdev->dev);
+	if (IS_ERR(m->book))
+		return PTR_ERR(m->book);
 	ret = -ENOMEM;
 	m->stats = miglab_stats_new();
 	if (!m->stats)
-		goto free_ruleset;
+		goto put_book;
 	ret = vfio_pci_core_init_dev(vdev);
 	if (ret)
 		goto put_stats;
@@ -121,8 +134,8 @@ static int miglab_init_dev(struct vfio_device *vdev)
 
 put_stats:
 	miglab_stats_put(m->stats);
-free_ruleset:
-	kfree(m->ruleset);
+put_book:
+	miglab_rulebook_put(m->book);
 	return ret;
 }
 
@@ -132,7 +145,7 @@ static void miglab_release_dev(struct vfio_device *vdev)
 
 	vfio_pci_core_release_dev(vdev);
 	miglab_stats_put(m->stats);
-	kfree(m->ruleset);
+	miglab_rulebook_put(m->book);
 	mutex_destroy(&m->state_lock);
 }
 
@@ -142,7 +155,7 @@ static const struct vfio_device_ops miglab_vfio_ops = {
 	.release = miglab_release_dev,
 	.open_device = miglab_open_device,
 	.close_device = miglab_close_device,
-	.ioctl = vfio_pci_core_ioctl,
+	.ioctl = miglab_ioctl,
 	.device_feature = vfio_pci_core_ioctl_feature,
 	.read = miglab_bus_master_read,
 	.write = miglab_bus_master_write,
@@ -243,9 +256,10 @@ static int rules_check(void)
 
 static int __init miglab_module_init(void)
 {
+	u32 flags;
 	int ret;
 
-	if (!miglab_profile_find(profile)) {
+	if (miglab_profile_parse(profile, strlen(profile), &flags)) {
 		pr_err("parameter profile: no such profile: \"%s\"\n", profile);
 		return -EINVAL;
 	}

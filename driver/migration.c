@@ -2,6 +2,9 @@
 /*
  * The migration state machine.
  *
+ * The kernel's own table says which arcs a path has, from the flags of the profile;
+ * arc_kinds says what each arc does.
+ *
  * A SET claims the device by setting busy and walks it arc by arc with no lock held
  * while a rule waits. An arc takes effect in one step under the locks, in commit(),
  * and only if no reset came since the SET began: so a reset wins at once, waits for
@@ -26,6 +29,7 @@ enum session_step {
 	STEP_RESUME,		/* opens one that loads */
 	STEP_COMMIT,		/* ends it and makes what it loaded the device's state */
 	STEP_END,		/* ends one that saved */
+	STEP_BREAK,		/* ends whichever there is, if any */
 };
 
 struct arc_kind {
@@ -34,7 +38,7 @@ struct arc_kind {
 	bool stops;		/* the state has just become final: latch its fingerprint */
 };
 
-/* The arcs of a device with all of VFIO_MIGRATION_STOP_COPY, P2P and PRE_COPY. */
+/* The arcs of all profiles: the last three are of those that lack P2P. */
 static const struct arc_kind arc_kinds[MIGLAB_NR_STATES][MIGLAB_NR_STATES] = {
 	[MIGLAB_RUNNING][MIGLAB_RUNNING_P2P] = { true, STEP_NOTHING, false },
 	[MIGLAB_RUNNING_P2P][MIGLAB_RUNNING] = { true, STEP_NOTHING, false },
@@ -51,7 +55,13 @@ static const struct arc_kind arc_kinds[MIGLAB_NR_STATES][MIGLAB_NR_STATES] = {
 	[MIGLAB_RUNNING_P2P][MIGLAB_PRE_COPY_P2P] = { true, STEP_SAVE, false },
 	[MIGLAB_PRE_COPY_P2P][MIGLAB_RUNNING_P2P] = { true, STEP_END, false },
 	[MIGLAB_PRE_COPY_P2P][MIGLAB_STOP_COPY] = { true, STEP_FINALIZE, true },
+	[MIGLAB_RUNNING][MIGLAB_STOP] = { true, STEP_NOTHING, true },
+	[MIGLAB_STOP][MIGLAB_RUNNING] = { true, STEP_NOTHING, false },
+	[MIGLAB_PRE_COPY][MIGLAB_STOP_COPY] = { true, STEP_FINALIZE, true },
 };
+
+/* What happens instead of an arc that a rule fails with then=ERROR. */
+static const struct arc_kind breakdown = { true, STEP_BREAK, false };
 
 static_assert((int)MIGLAB_NR_STATES == (int)VFIO_DEVICE_STATE_PRE_COPY_P2P + 1);
 
@@ -64,6 +74,7 @@ struct arc_run {
 	struct miglab_session *opened;	/* by this arc; ours until commit() */
 	struct miglab_image *loaded;	/* by the session that this arc ends; ours likewise */
 	struct file *file;		/* for the user */
+	bool breaks;			/* the rule that failed it wants the device in ERROR */
 };
 
 static const char *bdf(struct miglab_device *m)
@@ -83,7 +94,7 @@ static int aborted(struct miglab_device *m, u32 gen)
  * Waits for @us; with @permit, for a release at most so long. Returns 0 when a permit
  * was consumed, -ETIMEDOUT when the time is over, else why the wait was cut short.
  */
-static int arc_wait(struct miglab_device *m, u32 gen, u64 us, bool permit)
+static int rule_wait(struct miglab_device *m, u32 gen, u64 us, bool permit)
 {
 	ktime_t until = ktime_add_us(ktime_get(), us);
 	DEFINE_WAIT(wait);
@@ -107,6 +118,23 @@ static int arc_wait(struct miglab_device *m, u32 gen, u64 us, bool permit)
 	return ret;
 }
 
+/* Waits for @us. Returns 0, or why the wait was cut short. */
+static int rule_delay(struct miglab_device *m, u32 gen, u64 us)
+{
+	int ret = us ? rule_wait(m, gen, us, false) : 0;
+
+	return ret == -ETIMEDOUT ? 0 : ret;
+}
+
+int miglab_obey(struct miglab_device *m, enum miglab_op op, struct miglab_plan *ret_plan)
+{
+	int ret;
+
+	*ret_plan = miglab_rulebook_op(m->book, op);
+	ret = rule_delay(m, READ_ONCE(m->reset_gen), ret_plan->delay_us);
+	return ret ?: ret_plan->error;
+}
+
 static void set_held(struct miglab_device *m, const struct miglab_arc *entry)
 {
 	mutex_lock(&m->state_lock);
@@ -122,7 +150,7 @@ static int arc_hold(struct miglab_device *m, struct arc_run *run)
 	miglab_stats_add(m->stats, MIGLAB_HOLDS, 1);
 	trace_miglab_hold(bdf(m), run->entry);
 	set_held(m, run->entry);
-	ret = arc_wait(m, run->gen, run->plan.limit_us, true);
+	ret = rule_wait(m, run->gen, run->plan.limit_us, true);
 	set_held(m, NULL);
 	return ret;
 }
@@ -135,18 +163,34 @@ static int arc_obey(struct miglab_device *m, struct arc_run *run)
 
 	if (plan->hold)
 		ret = arc_hold(m, run);
-	if (!ret && plan->delay_us) {
-		ret = arc_wait(m, run->gen, plan->delay_us, false);
-		if (ret == -ETIMEDOUT)
-			ret = 0;
-	}
-	return ret ?: plan->error;
+	if (!ret)
+		ret = rule_delay(m, run->gen, plan->delay_us);
+	if (ret)
+		return ret;
+	run->breaks = plan->faults & MIGLAB_FAULT_ERROR;
+	return plan->error;
+}
+
+/* Does what the rules say, of the arc and of the load that it may be. */
+static int arc_obey_all(struct miglab_device *m, struct arc_run *run, enum session_step step)
+{
+	struct miglab_plan load;
+	int ret;
+
+	ret = arc_obey(m, run);
+	if (ret || step != STEP_COMMIT)
+		return ret;
+	load = miglab_rulebook_op(m->book, MIGLAB_OP_LOAD);
+	if (!load.rule)
+		return 0;
+	run->plan = load;
+	return arc_obey(m, run);
 }
 
 static int open_session(struct miglab_device *m, struct arc_run *run, struct miglab_image *image,
 			enum miglab_phase phase)
 {
-	run->opened = miglab_session_new(image, phase, bdf(m), &run->file);
+	run->opened = miglab_session_new(image, phase, &m->core.vdev, m->book, &run->file);
 	return PTR_ERR_OR_ZERO(run->opened);
 }
 
@@ -198,6 +242,18 @@ static int arc_prepare(struct miglab_device *m, struct arc_run *run, enum sessio
 	}
 }
 
+/* The session leaves the device; to be dropped by the caller without the lock. */
+static struct miglab_session *detach_session(struct miglab_device *m)
+{
+	struct miglab_session *s = m->session;
+
+	lockdep_assert_held(&m->state_lock);
+	m->session = NULL;
+	if (s)
+		miglab_session_kill(s);
+	return s;
+}
+
 /* The device's new state and session. Returns the session that ended, if any. */
 static struct miglab_session *apply_locked(struct miglab_device *m, struct arc_run *run,
 					   enum session_step step)
@@ -207,11 +263,8 @@ static struct miglab_session *apply_locked(struct miglab_device *m, struct arc_r
 	lockdep_assert_held(&m->state_lock);
 	m->state = run->to;
 	miglab_bus_master_update(m);
-	if (step == STEP_END || step == STEP_COMMIT) {
-		ended = m->session;
-		m->session = NULL;
-		miglab_session_kill(ended);
-	}
+	if (step == STEP_END || step == STEP_COMMIT || step == STEP_BREAK)
+		ended = detach_session(m);
 	if (run->opened) {
 		m->session = run->opened;
 		run->opened = NULL;
@@ -247,8 +300,8 @@ static int arc_commit(struct miglab_device *m, struct arc_run *run, const struct
 		miglab_synthetic_run(&image->model, miglab_synthetic_active(run->to),
 				     ktime_get_ns());
 		if (kind->step == STEP_SAVE || kind->step == STEP_SAVE_FINAL)
-			miglab_image_track(image);
-		else if (kind->step == STEP_END)
+			miglab_session_begin(m->session, image);
+		else if (kind->step == STEP_END || kind->step == STEP_BREAK)
 			image->tracked = false;
 		if (kind->stops) {
 			m->fingerprint = fingerprint;
@@ -307,8 +360,7 @@ static int arc_begin(struct miglab_device *m, struct arc_run *run, u32 requested
 	if (!ret) {
 		run->entry = miglab_history_begin(&m->history, run->from, run->to, requested,
 						  task_tgid_nr(current), ktime_get_ns());
-		if (!m->closing)
-			run->plan = miglab_rules_match(&m->ruleset->rules, run->from, run->to);
+		run->plan = miglab_rulebook_arc(m->book, run->from, run->to);
 		run->entry->rule = run->plan.rule;
 	}
 	mutex_unlock(&m->state_lock);
@@ -322,12 +374,21 @@ static void arc_end(struct miglab_device *m, struct arc_run *run, int result)
 	mutex_lock(&m->state_lock);
 	run->entry->end_ns = ktime_get_ns();
 	run->entry->result = result;
+	run->entry->rule = run->plan.rule;
 	mutex_unlock(&m->state_lock);
 	trace_miglab_arc_end(bdf(m), run->entry);
 
 	miglab_stats_add(m->stats, MIGLAB_ARCS, 1);
 	if (result)
 		miglab_stats_add(m->stats, MIGLAB_ARCS_FAILED, 1);
+}
+
+/* Instead of the arc that has just failed: nothing is left, and only a reset leads out. */
+static void arc_break(struct miglab_device *m, struct arc_run *run)
+{
+	run->to = MIGLAB_ERROR;
+	/* Only a reset can be in the way, and that is the stronger one. */
+	arc_commit(m, run, &breakdown);
 }
 
 /* One arc. The caller has claimed the device. */
@@ -341,7 +402,9 @@ static int arc_take(struct miglab_device *m, struct arc_run *run, u32 requested)
 	ret = arc_begin(m, run, requested);
 	if (ret)
 		return ret;
-	ret = arc_obey(m, run);
+	ret = arc_obey_all(m, run, kind->step);
+	if (ret && run->breaks)
+		arc_break(m, run);
 	if (!ret) {
 		restore_lost_state(m);
 		ret = arc_prepare(m, run, kind->step);
@@ -418,7 +481,8 @@ static struct file *miglab_set_state(struct vfio_device *vdev, enum vfio_device_
 	while (!ret && !file) {
 		struct arc_run run = { .from = current_state(m), .gen = gen };
 
-		if (run.from == want)
+		/* Nothing leads out of ERROR, not even to where it is. */
+		if (run.from == want && run.from != MIGLAB_ERROR)
 			break;
 		ret = next_state(m, run.from, want, &run.to);
 		if (!ret)
@@ -435,12 +499,22 @@ static int miglab_get_state(struct vfio_device *vdev, enum vfio_device_mig_state
 	return 0;
 }
 
-/* What a saving session has left, else a whole stream; never 0. */
+/* What a saving session has left, else a whole stream; never 0, unless by rule. */
 static int miglab_get_data_size(struct vfio_device *vdev, unsigned long *ret_size)
 {
 	struct miglab_device *m = miglab_from_vfio(vdev);
 	struct miglab_session *s = NULL;
+	struct miglab_plan plan;
 	u64 size;
+	int ret;
+
+	ret = miglab_obey(m, MIGLAB_OP_DATA_SIZE, &plan);
+	if (ret)
+		return ret;
+	if (plan.faults & MIGLAB_FAULT_VALUE) {
+		*ret_size = plan.size;
+		return 0;
+	}
 
 	mutex_lock(&m->state_lock);
 	size = miglab_synthetic_stream_bytes(m->image->model.id.state_bytes);
@@ -486,25 +560,14 @@ int miglab_migration_open(struct miglab_device *m)
 	miglab_synthetic_run(&image->model, true, ktime_get_ns());
 
 	mutex_lock(&m->state_lock);
-	m->core.vdev.migration_flags = config.profile->flags;
+	/* Nobody asks before the first open ends, and this is the first. */
+	m->core.vdev.migration_flags = config.flags;
 	m->image = image;
 	m->state = MIGLAB_RUNNING;
 	m->state_lost = false;
 	m->fingerprinted = false;
 	mutex_unlock(&m->state_lock);
 	return 0;
-}
-
-/* The session leaves the device; to be dropped by the caller without the lock. */
-static struct miglab_session *detach_session(struct miglab_device *m)
-{
-	struct miglab_session *s = m->session;
-
-	lockdep_assert_held(&m->state_lock);
-	m->session = NULL;
-	if (s)
-		miglab_session_kill(s);
-	return s;
 }
 
 void miglab_migration_close(struct miglab_device *m)
@@ -554,6 +617,8 @@ void miglab_migration_reset_done(struct miglab_device *m)
 
 void miglab_migration_abort(struct miglab_device *m)
 {
+	/* First: whoever is woken and tries again must find no rule. */
+	miglab_rulebook_close(m->book);
 	mutex_lock(&m->state_lock);
 	m->closing = true;
 	mutex_unlock(&m->state_lock);

@@ -8,13 +8,14 @@
 #include <linux/vfio.h>
 #include <linux/workqueue.h>
 
+#include "compat.h"
 #include "session.h"
 #include "trace.h"
 
 struct miglab_session {
 	struct kref kref;		/* one for the file, one for the device */
-	char bdf[MIGLAB_BDF];
 	struct miglab_stats *stats;
+	struct miglab_rulebook *book;
 	wait_queue_head_t wait;		/* poll() sleeps here */
 	struct delayed_work look;	/* wakes it when the device's state changes */
 
@@ -27,12 +28,14 @@ struct miglab_session {
 	u8 *record;			/* MIGLAB_RECORD_MAX bytes; NULL, at times, once dead */
 	size_t staged;			/* bytes of the record in @record */
 	size_t taken;			/* ... of which the user has so many */
+	u64 final_delay_us;		/* before the first read() in STOP_COPY */
 
 	struct miglab_decoder decoder;	/* guarded by the image's lock */
 
-	/* Guards phase and image. The last of all locks, held for a few instructions. */
+	/* Guards phase, image and vdev. Held for a few instructions. */
 	spinlock_t lock;
 	enum miglab_phase phase;
+	struct vfio_device *vdev;	/* exists until the session is dead */
 	struct miglab_image *image;	/* NULL once dead */
 };
 
@@ -72,6 +75,11 @@ static void session_leave(struct miglab_image *image)
 	miglab_image_put(image);
 }
 
+static bool session_dead(struct miglab_session *s)
+{
+	return READ_ONCE(s->phase) == MIGLAB_PHASE_DEAD;
+}
+
 /* Gives back the record; io_lock is held, or nobody else is left. */
 static void free_record(struct miglab_session *s)
 {
@@ -86,9 +94,64 @@ static void free_record(struct miglab_session *s)
 /* Ends I/O. A dead session keeps no record, however long its file stays open. */
 static void session_unlock_io(struct miglab_session *s)
 {
-	if (READ_ONCE(s->phase) == MIGLAB_PHASE_DEAD)
+	if (session_dead(s))
 		free_record(s);
 	mutex_unlock(&s->io_lock);
+}
+
+/* Waits for @us because a rule says so, at most until the session or the device ends. */
+static int session_pause(struct miglab_session *s, u64 us)
+{
+	int ret = 0;
+
+	if (us)
+		ret = wait_event_interruptible_hrtimeout(s->book->pauses,
+							 session_dead(s) ||
+							 READ_ONCE(s->book->closed),
+							 ns_to_ktime(us * NSEC_PER_USEC));
+	return ret == -ETIME ? 0 : ret;
+}
+
+/*
+ * An operation begins: waits and fails as a rule wants. What else it wants goes to
+ * @ret_plan, which is untouched when there is no rule.
+ */
+static int session_obey(struct miglab_session *s, enum miglab_op op, struct miglab_plan *ret_plan)
+{
+	int ret;
+
+	if (!miglab_rulebook_knows(s->book, op) || session_dead(s))
+		return 0;
+	*ret_plan = miglab_rulebook_op(s->book, op);
+	ret = session_pause(s, ret_plan->delay_us);
+	return ret ?: ret_plan->error;
+}
+
+/* A read() or write() begins: as session_obey(), which may cut @len, then takes io_lock. */
+static int session_begin_io(struct miglab_session *s, enum miglab_op op, size_t *len)
+{
+	struct miglab_plan plan = { .rule = 0 };
+	int ret;
+
+	ret = session_obey(s, op, &plan);
+	if (ret)
+		return ret;
+	if (plan.faults & MIGLAB_FAULT_SHORT)
+		*len = min_t(u64, *len, plan.size);
+	return mutex_lock_interruptible(&s->io_lock) ? -ERESTARTSYS : 0;
+}
+
+/* The rule for op=save may make the final state slow to come: once, io_lock is held. */
+static int session_await_final(struct miglab_session *s)
+{
+	int ret;
+
+	if (!s->final_delay_us || READ_ONCE(s->phase) != MIGLAB_PHASE_STOPCOPY)
+		return 0;
+	ret = session_pause(s, s->final_delay_us);
+	if (!ret)
+		s->final_delay_us = 0;
+	return ret;
 }
 
 /*
@@ -158,18 +221,21 @@ static size_t session_copy_out(struct miglab_session *s, char __user *buf, size_
 static ssize_t save_read(struct file *file, char __user *buf, size_t len, loff_t *pos)
 {
 	struct miglab_session *s = file->private_data;
-	int error = 0;
-	size_t done;
+	size_t done = 0;
+	int error;
 
 	if (!len)
 		return 0;
-	if (mutex_lock_interruptible(&s->io_lock))
-		return -ERESTARTSYS;
-	done = session_copy_out(s, buf, len, &error);
+	error = session_begin_io(s, MIGLAB_OP_READ, &len);
+	if (error)
+		return error;
+	error = session_await_final(s);
+	if (!error)
+		done = session_copy_out(s, buf, len, &error);
 	session_unlock_io(s);
 
 	miglab_stats_add(s->stats, MIGLAB_BYTES_READ, done);
-	trace_miglab_read(s->bdf, len, done ? done : error);
+	trace_miglab_read(s->book->bdf, len, done ? done : error);
 	return done ? done : error;
 }
 
@@ -236,18 +302,19 @@ static size_t session_copy_in(struct miglab_session *s, const char __user *buf, 
 static ssize_t resume_write(struct file *file, const char __user *buf, size_t len, loff_t *pos)
 {
 	struct miglab_session *s = file->private_data;
-	int error = 0;
 	size_t done;
+	int error;
 
 	if (!len)
 		return 0;
-	if (mutex_lock_interruptible(&s->io_lock))
-		return -ERESTARTSYS;
+	error = session_begin_io(s, MIGLAB_OP_WRITE, &len);
+	if (error)
+		return error;
 	done = session_copy_in(s, buf, len, &error);
 	session_unlock_io(s);
 
 	miglab_stats_add(s->stats, MIGLAB_BYTES_WRITTEN, done);
-	trace_miglab_write(s->bdf, len, done ? done : error);
+	trace_miglab_write(s->book->bdf, len, done ? done : error);
 	return done ? done : error;
 }
 
@@ -266,7 +333,9 @@ static bool session_readable(struct miglab_session *s)
 		return true;
 	miglab_image_advance(image);
 	miglab_precopy_info(&image->track, &initial, &dirty);
-	next_ns = miglab_synthetic_next_ns(&image->model, ktime_get_ns());
+	next_ns = U64_MAX;
+	if (image->track.left)
+		next_ns = miglab_synthetic_next_ns(&image->model, ktime_get_ns());
 	session_leave(image);
 
 	if (phase == MIGLAB_PHASE_STOPCOPY || initial + dirty)
@@ -279,12 +348,21 @@ static bool session_readable(struct miglab_session *s)
 	return false;
 }
 
+/* Wakes who polls, unless a rule loses the wake-up. */
+static void session_wake(struct miglab_session *s)
+{
+	if (wq_has_sleeper(&s->wait) &&
+	    miglab_rulebook_op(s->book, MIGLAB_OP_POLL).faults & MIGLAB_FAULT_DROP)
+		return;
+	wake_up_all(&s->wait);
+}
+
 static void session_look(struct work_struct *work)
 {
 	struct miglab_session *s = container_of(work, struct miglab_session, look.work);
 
 	if (session_readable(s))
-		wake_up_all(&s->wait);
+		session_wake(s);
 }
 
 static __poll_t save_poll(struct file *file, poll_table *table)
@@ -295,7 +373,7 @@ static __poll_t save_poll(struct file *file, poll_table *table)
 	poll_wait(file, &s->wait, table);
 	if (session_readable(s))
 		mask |= EPOLLIN | EPOLLRDNORM;
-	if (READ_ONCE(s->phase) == MIGLAB_PHASE_DEAD)
+	if (session_dead(s))
 		mask |= EPOLLHUP | EPOLLERR;
 	return mask;
 }
@@ -306,25 +384,61 @@ static __poll_t resume_poll(struct file *file, poll_table *table)
 	__poll_t mask = EPOLLOUT | EPOLLWRNORM;
 
 	poll_wait(file, &s->wait, table);
-	if (READ_ONCE(s->phase) == MIGLAB_PHASE_DEAD)
+	if (session_dead(s))
 		mask |= EPOLLHUP | EPOLLERR;
 	return mask;
 }
 
+/* Has the user asked for VFIO_PRECOPY_INFO_REINIT? */
+static bool session_opted_in(struct miglab_session *s)
+{
+	bool ret;
+
+	spin_lock(&s->lock);
+	ret = s->phase != MIGLAB_PHASE_DEAD && compat_precopy_info_v2(s->vdev);
+	spin_unlock(&s->lock);
+	return ret;
+}
+
+/* The figures, in pre-copy, as the rule for op=precopy_info wants them. */
+static int session_precopy_info(struct miglab_session *s, u32 faults,
+				struct vfio_precopy_info *info)
+{
+	struct miglab_image *image;
+	enum miglab_phase phase;
+	u64 initial, dirty;
+
+	image = session_enter(s, &phase);
+	if (!image)
+		return -EINVAL;
+	miglab_image_advance(image);
+	if (faults & MIGLAB_FAULT_REINIT && phase == MIGLAB_PHASE_PRECOPY && session_opted_in(s)) {
+		miglab_precopy_reinit(&image->track);
+		info->flags = VFIO_PRECOPY_INFO_REINIT;
+	}
+	miglab_precopy_info(&image->track, &initial, &dirty);
+	session_leave(image);
+	if (phase != MIGLAB_PHASE_PRECOPY)
+		return -EINVAL;
+
+	info->initial_bytes = faults & MIGLAB_FAULT_GARBAGE ? U64_MAX : initial;
+	info->dirty_bytes = faults & MIGLAB_FAULT_GARBAGE ? U64_MAX : dirty;
+	return 0;
+}
+
 /*
  * VFIO_MIG_GET_PRECOPY_INFO. Not vfio_check_precopy_ioctl(), which looks at the
- * device: that may be gone. The flags returned are 0, which both versions of the
- * interface allow for a device that never begins anew.
+ * device: that may be gone. The flags returned are 0 but for a session that began
+ * anew, which both versions of the interface allow.
  */
 static long save_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	const size_t minsz = offsetofend(struct vfio_precopy_info, dirty_bytes);
 	struct miglab_session *s = file->private_data;
 	struct vfio_precopy_info info = { .argsz = 0 };
+	struct miglab_plan plan = { .rule = 0 };
 	void __user *user = (void __user *)arg;
-	struct miglab_image *image;
-	enum miglab_phase phase;
-	u64 initial, dirty;
+	int ret;
 
 	if (cmd != VFIO_MIG_GET_PRECOPY_INFO)
 		return -ENOTTY;
@@ -333,17 +447,11 @@ static long save_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	if (info.argsz < minsz)
 		return -EINVAL;
 
-	image = session_enter(s, &phase);
-	if (!image)
-		return -EINVAL;
-	miglab_image_advance(image);
-	miglab_precopy_info(&image->track, &initial, &dirty);
-	session_leave(image);
-	if (phase != MIGLAB_PHASE_PRECOPY)
-		return -EINVAL;
-
-	info.initial_bytes = initial;
-	info.dirty_bytes = dirty;
+	ret = session_obey(s, MIGLAB_OP_PRECOPY_INFO, &plan);
+	if (!ret)
+		ret = session_precopy_info(s, plan.faults, &info);
+	if (ret)
+		return ret;
 	return copy_to_user(user, &info, minsz) ? -EFAULT : 0;
 }
 
@@ -354,6 +462,7 @@ static void session_free(struct kref *kref)
 	free_record(s);
 	miglab_stats_add(s->stats, MIGLAB_SESSIONS_LIVE, -1);
 	miglab_stats_put(s->stats);
+	miglab_rulebook_put(s->book);
 	mutex_destroy(&s->io_lock);
 	kfree(s);
 }
@@ -394,8 +503,7 @@ static const struct file_operations resume_fops = {
 	.release = session_release,
 };
 
-static struct miglab_session *session_alloc(struct miglab_image *image, enum miglab_phase phase,
-					    const char *bdf)
+static struct miglab_session *session_alloc(struct miglab_image *image, enum miglab_phase phase)
 {
 	struct miglab_session *s;
 
@@ -408,7 +516,6 @@ static struct miglab_session *session_alloc(struct miglab_image *image, enum mig
 		return NULL;
 	}
 	kref_init(&s->kref);
-	strscpy(s->bdf, bdf, sizeof(s->bdf));
 	init_waitqueue_head(&s->wait);
 	INIT_DELAYED_WORK(&s->look, session_look);
 	mutex_init(&s->io_lock);
@@ -424,15 +531,18 @@ static struct miglab_session *session_alloc(struct miglab_image *image, enum mig
 }
 
 struct miglab_session *miglab_session_new(struct miglab_image *image, enum miglab_phase phase,
-					  const char *bdf, struct file **ret_file)
+					  struct vfio_device *vdev, struct miglab_rulebook *book,
+					  struct file **ret_file)
 {
 	bool save = phase != MIGLAB_PHASE_RESUMING;
 	struct miglab_session *s;
 	struct file *file;
 
-	s = session_alloc(image, phase, bdf);
+	s = session_alloc(image, phase);
 	if (!s)
 		return ERR_PTR(-ENOMEM);
+	s->vdev = vdev;
+	s->book = miglab_rulebook_get(book);
 	file = anon_inode_getfile("miglab", save ? &save_fops : &resume_fops, s,
 				  save ? O_RDONLY : O_WRONLY);
 	if (IS_ERR(file)) {
@@ -441,9 +551,22 @@ struct miglab_session *miglab_session_new(struct miglab_image *image, enum migla
 		return ERR_CAST(file);
 	}
 	stream_open(file_inode(file), file);
-	trace_miglab_session(s->bdf, save ? "save" : "resume");
+	trace_miglab_session(book->bdf, save ? "save" : "resume");
 	*ret_file = file;
 	return miglab_session_get(s);
+}
+
+void miglab_session_begin(struct miglab_session *s, struct miglab_image *image)
+{
+	struct miglab_plan plan = miglab_rulebook_op(s->book, MIGLAB_OP_SAVE);
+
+	lockdep_assert_held(&image->lock);
+	miglab_image_track(image);
+	miglab_precopy_spoil(&image->track,
+			     plan.faults & MIGLAB_FAULT_CORRUPT ? plan.corrupt : U64_MAX,
+			     plan.faults & MIGLAB_FAULT_TRUNCATE ? plan.truncate : U64_MAX);
+	/* Nobody reads yet: the file is not the user's before the arc has ended. */
+	s->final_delay_us = plan.delay_us;
 }
 
 void miglab_session_finalize(struct miglab_session *s)
@@ -452,12 +575,12 @@ void miglab_session_finalize(struct miglab_session *s)
 	if (s->phase == MIGLAB_PHASE_PRECOPY)
 		s->phase = MIGLAB_PHASE_STOPCOPY;
 	spin_unlock(&s->lock);
-	wake_up_all(&s->wait);
+	session_wake(s);
 }
 
 void miglab_session_nudge(struct miglab_session *s)
 {
-	wake_up_all(&s->wait);
+	session_wake(s);
 }
 
 void miglab_session_kill(struct miglab_session *s)
@@ -466,6 +589,7 @@ void miglab_session_kill(struct miglab_session *s)
 	s->phase = MIGLAB_PHASE_DEAD;
 	spin_unlock(&s->lock);
 	wake_up_all(&s->wait);
+	wake_up_all(&s->book->pauses);
 }
 
 void miglab_session_drop(struct miglab_session *s)
@@ -481,7 +605,7 @@ void miglab_session_drop(struct miglab_session *s)
 	/* Whoever holds it is in the middle of I/O, and frees the record when that ends. */
 	if (mutex_trylock(&s->io_lock))
 		session_unlock_io(s);
-	trace_miglab_session(s->bdf, "end");
+	trace_miglab_session(s->book->bdf, "end");
 	miglab_session_put(s);
 }
 

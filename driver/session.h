@@ -12,6 +12,7 @@
 #include <linux/fs.h>
 
 #include "image.h"
+#include "rulebook.h"
 
 enum miglab_phase {
 	MIGLAB_PHASE_PRECOPY,	/* saving; the end of the data is temporary: ENOMSG */
@@ -26,13 +27,21 @@ struct miglab_session;
  * miglab_session_new() - a session and its file
  * @image: what is saved, or filled; the session takes a reference of its own
  * @phase: not MIGLAB_PHASE_DEAD
- * @bdf: names the device in tracepoints
+ * @vdev: the device, which the session looks at only as long as it is not dead
+ * @book: the rules for its I/O; the session takes a reference of its own
  * @ret_file: one reference, for the user
  *
  * Return: one reference, for the device, or an ERR_PTR. May sleep.
  */
 struct miglab_session *miglab_session_new(struct miglab_image *image, enum miglab_phase phase,
-					  const char *bdf, struct file **ret_file);
+					  struct vfio_device *vdev, struct miglab_rulebook *book,
+					  struct file **ret_file);
+
+/*
+ * A saving session becomes the device's: @image, which is its own, has still to be sent
+ * whole, as a rule for op=save wants it. The image's lock is held. Never blocks.
+ */
+void miglab_session_begin(struct miglab_session *s, struct miglab_image *image);
 
 /*
  * The data ends with what is left: STOP_COPY was reached. The image's lock is

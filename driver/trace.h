@@ -86,6 +86,21 @@ TRACE_EVENT(miglab_session,
 	    TP_printk("%s %s", __entry->bdf, __entry->what)
 );
 
+/* A rule acts on an operation, which is not an arc. */
+TRACE_EVENT(miglab_fault,
+	    TP_PROTO(const char *bdf, enum miglab_op op, u32 rule),
+	    TP_ARGS(bdf, op, rule),
+	    TP_STRUCT__entry(__array(char, bdf, MIGLAB_BDF)
+			     __array(char, op, 16)
+			     __field(u32, rule)
+	    ),
+	    TP_fast_assign(strscpy(__entry->bdf, bdf, MIGLAB_BDF);
+			   strscpy(__entry->op, miglab_op_name(op), sizeof(__entry->op));
+			   __entry->rule = rule;
+	    ),
+	    TP_printk("%s op=%s rule=%u", __entry->bdf, __entry->op, __entry->rule)
+);
+
 DECLARE_EVENT_CLASS(miglab_io,
 		    TP_PROTO(const char *bdf, size_t asked, ssize_t result),
 		    TP_ARGS(bdf, asked, result),

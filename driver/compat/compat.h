@@ -22,6 +22,21 @@
 #define COMPAT_MATCH_OPS
 #endif
 
+/* Since 7.1 a user may opt in to being told that a saving session began anew. */
+#ifdef HAVE_PRECOPY_INFO_V2
+static inline bool compat_precopy_info_v2(const struct vfio_device *vdev)
+{
+	return vdev->precopy_info_v2;
+}
+#else
+static inline bool compat_precopy_info_v2(const struct vfio_device *vdev)
+{
+	return false;
+}
+
+#define VFIO_PRECOPY_INFO_REINIT	(1 << 0)
+#endif
+
 /* Binary attributes became constant in two steps, between 6.13 and 6.17. */
 #ifdef HAVE_BIN_READ_CONST
 #define compat_bin_read_const	const

@@ -87,6 +87,17 @@ static const struct {
 	[MIGLAB_PRE_COPY_P2P] = { NAME("PRE_COPY_P2P"), MIGLAB_FLAGS_FULL },
 };
 
+static const struct {
+	const char *name;
+	size_t len;
+	u32 flags;
+} profiles[] = {
+	{ NAME("full"), MIGLAB_FLAGS_FULL },
+	{ NAME("no-p2p"), MIGLAB_FLAG_STOP_COPY | MIGLAB_FLAG_PRE_COPY },
+	{ NAME("no-precopy"), MIGLAB_FLAG_STOP_COPY | MIGLAB_FLAG_P2P },
+	{ NAME("stop-copy"), MIGLAB_FLAG_STOP_COPY },
+};
+
 int miglab_fsm_next(u32 flags, u32 cur, u32 want, u32 *ret_next)
 {
 	u32 next;
@@ -128,6 +139,29 @@ int miglab_state_parse(const char *name, size_t len, u32 *ret_state)
 	for (i = 0; i < MIGLAB_NR_STATES; i++) {
 		if (len == states[i].len && !memcmp(name, states[i].name, len)) {
 			*ret_state = i;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+const char *miglab_profile_name(u32 flags)
+{
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(profiles); i++)
+		if (flags == profiles[i].flags)
+			return profiles[i].name;
+	return "?";
+}
+
+int miglab_profile_parse(const char *name, size_t len, u32 *ret_flags)
+{
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(profiles); i++) {
+		if (len == profiles[i].len && !memcmp(name, profiles[i].name, len)) {
+			*ret_flags = profiles[i].flags;
 			return 0;
 		}
 	}

@@ -50,6 +50,15 @@ bool miglab_state_supported(u32 flags, u32 state);
 /* PRE_COPY, PRE_COPY_P2P and STOP_COPY share one data_fd: the saving group. */
 bool miglab_state_is_saving(u32 state);
 
+/*
+ * A profile is the name of a set of flags: "full", "no-p2p", "no-precopy", "stop-copy".
+ * @flags: one of the four sets that the uAPI defines; "?" for any other.
+ */
+const char *miglab_profile_name(u32 flags);
+
+/* The flags of the profile whose name is the @len bytes at @name, or -EINVAL. */
+int miglab_profile_parse(const char *name, size_t len, u32 *ret_flags);
+
 /* "PRE_COPY_P2P" and so on, spelt as in the uAPI; "?" for a value that is none. */
 const char *miglab_state_name(u32 state);
 

@@ -15,6 +15,11 @@ static u64 bit(u64 page)
 	return 1ull << (page % WORD_BITS);
 }
 
+static u64 at_most(u64 n, u64 limit)
+{
+	return n < limit ? n : limit;
+}
+
 static bool is_dirty(const struct miglab_precopy *p, u64 page)
 {
 	return p->dirty[page / WORD_BITS] & bit(page);
@@ -37,7 +42,25 @@ void miglab_precopy_start(struct miglab_precopy *p, u64 state_bytes, void *bitma
 	*p = (struct miglab_precopy){
 		.pages = state_bytes / MIGLAB_PAGE,
 		.dirty = bitmap,
+		.corrupt = U64_MAX,
+		.left = U64_MAX,
 	};
+}
+
+void miglab_precopy_spoil(struct miglab_precopy *p, u64 corrupt, u64 truncate)
+{
+	p->corrupt = corrupt;
+	p->left = truncate;
+}
+
+void miglab_precopy_reinit(struct miglab_precopy *p)
+{
+	memset(p->dirty, 0, words(p->pages) * sizeof(u64));
+	p->cursor = 0;
+	p->dirty_pages = 0;
+	p->scan = 0;
+	/* The record under way goes on, but dirty_bytes has to be 0. */
+	p->unread_initial = true;
 }
 
 void miglab_precopy_mark(struct miglab_precopy *p, u64 page)
@@ -111,29 +134,34 @@ bool miglab_precopy_next(struct miglab_precopy *p, u64 *ret_offset, u32 *ret_len
 
 void miglab_precopy_staged(struct miglab_precopy *p, u64 bytes, bool initial)
 {
-	p->unread = bytes;
+	p->unread = at_most(bytes, p->left);
 	p->unread_initial = initial;
 }
 
 void miglab_precopy_read(struct miglab_precopy *p, u64 bytes)
 {
 	p->unread -= bytes;
+	p->left -= bytes;
 }
 
 void miglab_precopy_info(const struct miglab_precopy *p, u64 *ret_initial, u64 *ret_dirty)
 {
 	u64 unread_initial = p->unread_initial ? p->unread : 0;
-
-	*ret_initial = unread_initial + run_bytes(p->pages - p->cursor) +
-		       (p->header ? 0 : MIGLAB_HEADER_BYTES);
+	u64 initial = unread_initial + run_bytes(p->pages - p->cursor) +
+		      (p->header ? 0 : MIGLAB_HEADER_BYTES);
 	/* Records add their heads to this; how many there will be is not known yet. */
-	*ret_dirty = p->unread - unread_initial + p->dirty_pages * MIGLAB_PAGE;
+	u64 dirty = p->unread - unread_initial + p->dirty_pages * MIGLAB_PAGE;
+
+	*ret_initial = at_most(initial, p->left);
+	*ret_dirty = at_most(dirty, p->left - *ret_initial);
 }
 
 u64 miglab_precopy_remaining(const struct miglab_precopy *p)
 {
 	/* At worst no two dirty pages share a record. */
-	return p->unread + run_bytes(p->pages - p->cursor) +
-	       p->dirty_pages * (MIGLAB_PAGE + MIGLAB_PAGES_BYTES) +
-	       (p->header ? 0 : MIGLAB_HEADER_BYTES) + (p->end ? 0 : MIGLAB_END_BYTES);
+	u64 bytes = p->unread + run_bytes(p->pages - p->cursor) +
+		    p->dirty_pages * (MIGLAB_PAGE + MIGLAB_PAGES_BYTES) +
+		    (p->header ? 0 : MIGLAB_HEADER_BYTES) + (p->end ? 0 : MIGLAB_END_BYTES);
+
+	return at_most(bytes, p->left);
 }

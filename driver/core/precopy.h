@@ -6,7 +6,7 @@
  * becomes dirty and is sent again. The figures obey uapi/linux/vfio.h, struct
  * vfio_precopy_info: initial_bytes only falls and reaches 0 by reading,
  * dirty_bytes is 0 at the start, and their sum never promises bytes that read()
- * cannot deliver while still in pre-copy.
+ * cannot deliver while still in pre-copy. Only a reinit lets initial_bytes rise.
  *
  * Pure; the caller brings the bitmap's memory and serialises.
  */
@@ -24,6 +24,8 @@ struct miglab_precopy {
 	u64 records;		/* PAGES records produced */
 	u64 unread;		/* bytes that are staged and not yet read */
 	bool unread_initial;	/* ... and belong to the initial pass */
+	u64 corrupt;		/* the byte of the state that is sent wrong; U64_MAX: none */
+	u64 left;		/* bytes that may still be read; U64_MAX less what was: no limit */
 	bool header, end;	/* those records were produced */
 };
 
@@ -32,6 +34,16 @@ size_t miglab_precopy_bytes_needed(u64 state_bytes);
 
 /* A new session begins: everything is initial, nothing is dirty. Zeroes @bitmap. */
 void miglab_precopy_start(struct miglab_precopy *p, u64 state_bytes, void *bitmap);
+
+/*
+ * Faults of this session: the byte of the state at @corrupt is sent wrong, though with
+ * a right checksum, each time; the stream ends after @truncate bytes, for now in pre-copy
+ * and for good in stop-copy. U64_MAX: not. Before anything was read.
+ */
+void miglab_precopy_spoil(struct miglab_precopy *p, u64 corrupt, u64 truncate);
+
+/* Everything is initial again, what was sent included (VFIO_PRECOPY_INFO_REINIT). */
+void miglab_precopy_reinit(struct miglab_precopy *p);
 
 /* Page number @page changed. */
 void miglab_precopy_mark(struct miglab_precopy *p, u64 page);
@@ -49,7 +61,8 @@ bool miglab_precopy_next(struct miglab_precopy *p, u64 *ret_offset, u32 *ret_len
 
 /*
  * A record of @bytes was staged for reading, all of the one before having been
- * read; @initial: it is of the header or the initial pass.
+ * read; @initial: it is of the header or the initial pass. What goes beyond the
+ * stream's end is not unread, and never will be read.
  */
 void miglab_precopy_staged(struct miglab_precopy *p, u64 bytes, bool initial);
 

@@ -4,6 +4,7 @@
 #include "prng.h"
 
 #define ERRNO_MAX	4095
+#define COUNT_MAX	((u32)~0u)
 
 /* Some bytes of the text, not NUL-terminated, and where they begin. */
 struct word {
@@ -19,12 +20,21 @@ struct cursor {
 
 enum rule_key {
 	KEY_ARC,
+	KEY_OP,
 	KEY_DELAY,
 	KEY_JITTER,
 	KEY_SEED,
 	KEY_HOLD,
 	KEY_LIMIT,
 	KEY_ERRNO,
+	KEY_THEN,
+	KEY_SHORT,
+	KEY_VALUE,
+	KEY_GARBAGE,
+	KEY_REINIT,
+	KEY_CORRUPT,
+	KEY_TRUNCATE,
+	KEY_DROP,
 	KEY_NTH,
 	KEY_EVERY,
 	KEY_TIMES,
@@ -36,23 +46,78 @@ enum rule_key {
 static const struct {
 	const char *name;
 	size_t len;
-	u64 min, max;		/* of a number */
+} ops[MIGLAB_NR_OPS] = {
+	[MIGLAB_OP_ARC] = { NAME("arc") },
+	[MIGLAB_OP_READ] = { NAME("read") },
+	[MIGLAB_OP_WRITE] = { NAME("write") },
+	[MIGLAB_OP_PRECOPY_INFO] = { NAME("precopy_info") },
+	[MIGLAB_OP_DATA_SIZE] = { NAME("data_size") },
+	[MIGLAB_OP_SAVE] = { NAME("save") },
+	[MIGLAB_OP_LOAD] = { NAME("load") },
+	[MIGLAB_OP_RESET] = { NAME("reset") },
+	[MIGLAB_OP_POLL] = { NAME("poll") },
+};
+
+#define ON(op)	(1u << MIGLAB_OP_##op)
+#define ANY	((1u << MIGLAB_NR_OPS) - 1)
+#define WAITS	(ANY & ~ON(POLL))
+#define FAILS	(WAITS & ~ON(SAVE))
+
+/* The value is a number that goes to a field of the rule. */
+#define NUMBER(member, least, most) \
+	.kind = KIND_NUMBER, .field = offsetof(struct miglab_rule, member), \
+	.min = least, .max = most
+
+/* This key makes no sense without another one. */
+#define NEEDS(key, text) .needs = key, .alone = text
+
+static const struct {
+	const char *name;
+	size_t len;
+	enum { KIND_TEXT, KIND_NUMBER, KIND_FLAG } kind;
+	u32 on;			/* the ops that may have it */
+	u32 fault;		/* what its presence adds to miglab_rule.faults */
+	size_t field;
+	u64 min, max;
+	enum rule_key needs;
+	const char *alone;	/* what to say without it; NULL: needs none */
 } keys[NR_KEYS] = {
-	[KEY_ARC] = { NAME("arc") },
-	[KEY_DELAY] = { NAME("delay_us"), 0, MIGLAB_DELAY_MAX_US },
-	[KEY_JITTER] = { NAME("jitter_us"), 0, MIGLAB_DELAY_MAX_US },
-	[KEY_SEED] = { NAME("seed"), 0, U64_MAX },
-	[KEY_HOLD] = { NAME("hold") },
-	[KEY_LIMIT] = { NAME("limit_us"), 1, MIGLAB_DELAY_MAX_US },
-	[KEY_ERRNO] = { NAME("errno"), 1, ERRNO_MAX },
-	[KEY_NTH] = { NAME("nth"), 1, (u32)~0u },
-	[KEY_EVERY] = { NAME("every"), 1, (u32)~0u },
-	[KEY_TIMES] = { NAME("times"), 1, (u32)~0u },
+	[KEY_ARC] = { NAME("arc"), .on = ON(ARC) },
+	[KEY_OP] = { NAME("op"), .on = ANY & ~ON(ARC) },
+	[KEY_DELAY] = { NAME("delay_us"), .on = WAITS, NUMBER(delay_us, 0, MIGLAB_DELAY_MAX_US) },
+	[KEY_JITTER] = { NAME("jitter_us"), .on = WAITS,
+			 NUMBER(jitter_us, 0, MIGLAB_DELAY_MAX_US) },
+	[KEY_SEED] = { NAME("seed"), .on = WAITS, NUMBER(prng, 0, U64_MAX),
+		       NEEDS(KEY_JITTER, "seed without jitter_us") },
+	[KEY_HOLD] = { NAME("hold"), .kind = KIND_FLAG, .on = ON(ARC) },
+	[KEY_LIMIT] = { NAME("limit_us"), .on = ON(ARC),
+			NUMBER(limit_us, 1, MIGLAB_DELAY_MAX_US),
+			NEEDS(KEY_HOLD, "limit_us without hold") },
+	[KEY_ERRNO] = { NAME("errno"), .on = FAILS, .min = 1, .max = ERRNO_MAX },
+	[KEY_THEN] = { NAME("then"), .on = ON(ARC) | ON(LOAD), .fault = MIGLAB_FAULT_ERROR,
+		       NEEDS(KEY_ERRNO, "then without errno") },
+	[KEY_SHORT] = { NAME("short"), .on = ON(READ) | ON(WRITE), .fault = MIGLAB_FAULT_SHORT,
+			NUMBER(size, 1, U64_MAX) },
+	[KEY_VALUE] = { NAME("value"), .on = ON(DATA_SIZE), .fault = MIGLAB_FAULT_VALUE,
+			NUMBER(size, 0, U64_MAX) },
+	[KEY_GARBAGE] = { NAME("garbage"), .kind = KIND_FLAG, .on = ON(PRECOPY_INFO),
+			  .fault = MIGLAB_FAULT_GARBAGE },
+	[KEY_REINIT] = { NAME("reinit"), .kind = KIND_FLAG, .on = ON(PRECOPY_INFO),
+			 .fault = MIGLAB_FAULT_REINIT },
+	[KEY_CORRUPT] = { NAME("corrupt"), .on = ON(SAVE), .fault = MIGLAB_FAULT_CORRUPT,
+			  NUMBER(corrupt, 0, U64_MAX) },
+	[KEY_TRUNCATE] = { NAME("truncate"), .on = ON(SAVE), .fault = MIGLAB_FAULT_TRUNCATE,
+			   NUMBER(truncate, 0, U64_MAX) },
+	[KEY_DROP] = { NAME("drop"), .kind = KIND_FLAG, .on = ON(POLL),
+		       .fault = MIGLAB_FAULT_DROP },
+	[KEY_NTH] = { NAME("nth"), .on = ANY, NUMBER(nth, 1, COUNT_MAX) },
+	[KEY_EVERY] = { NAME("every"), .on = ANY, NUMBER(every, 1, COUNT_MAX) },
+	[KEY_TIMES] = { NAME("times"), .on = ANY, NUMBER(times, 1, COUNT_MAX) },
 };
 
 #define ERRNO(symbol) { NAME(#symbol), symbol }
 
-/* What a driver could plausibly fail an arc with; any other goes by its number. */
+/* What a driver could plausibly fail with; any other goes by its number. */
 static const struct {
 	const char *name;
 	size_t len;
@@ -172,49 +237,58 @@ static const char *parse_errno(const char *at, size_t len, int *ret)
 	return what;
 }
 
-static const char *parse_arc(const char *at, size_t len, u32 *ret_from, u32 *ret_to)
+/* Is it one arc of a device with one of the sets of flags that the uAPI defines? */
+static bool is_single_arc(u32 from, u32 to)
+{
+	u32 flags, next;
+
+	for (flags = MIGLAB_FLAG_STOP_COPY; flags <= MIGLAB_FLAGS_FULL; flags += 2)
+		if (from != to && !miglab_fsm_next(flags, from, to, &next) && next == to)
+			return true;
+	return false;
+}
+
+static const char *parse_arc(const char *at, size_t len, struct miglab_rule *rule)
 {
 	const char *to = memchr(at, '>', len);
-	u32 next;
 
 	if (!to)
 		return "arc is not FROM>TO";
-	if (miglab_state_parse(at, (size_t)(to - at), ret_from) ||
-	    miglab_state_parse(to + 1, len - (size_t)(to + 1 - at), ret_to))
+	if (miglab_state_parse(at, (size_t)(to - at), &rule->from) ||
+	    miglab_state_parse(to + 1, len - (size_t)(to + 1 - at), &rule->to))
 		return "unknown state";
 	/* A device walks from arc to arc: a rule for a whole path would never match. */
-	if (*ret_from == *ret_to ||
-	    miglab_fsm_next(MIGLAB_FLAGS_FULL, *ret_from, *ret_to, &next) || next != *ret_to)
-		return "not a single arc";
-	return NULL;
+	return is_single_arc(rule->from, rule->to) ? NULL : "not a single arc";
 }
 
-static void set_number(struct miglab_rule *rule, enum rule_key key, u64 n)
+static const char *parse_op(const char *at, size_t len, struct miglab_rule *rule)
 {
+	u32 op;
+
+	for (op = MIGLAB_OP_ARC + 1; op < MIGLAB_NR_OPS; op++) {
+		if (len == ops[op].len && !memcmp(at, ops[op].name, len)) {
+			rule->op = op;
+			return NULL;
+		}
+	}
+	return "unknown op";
+}
+
+static const char *parse_text(struct miglab_rule *rule, enum rule_key key, const char *at,
+			      size_t len)
+{
+	static const char error[] = "ERROR";
+
 	switch (key) {
-	case KEY_DELAY:
-		rule->delay_us = n;
-		break;
-	case KEY_JITTER:
-		rule->jitter_us = n;
-		break;
-	case KEY_SEED:
-		rule->prng = n;
-		break;
-	case KEY_LIMIT:
-		rule->limit_us = n;
-		break;
-	case KEY_NTH:
-		rule->nth = (u32)n;
-		break;
-	case KEY_EVERY:
-		rule->every = (u32)n;
-		break;
-	case KEY_TIMES:
-		rule->times = (u32)n;
-		break;
+	case KEY_ARC:
+		return parse_arc(at, len, rule);
+	case KEY_OP:
+		return parse_op(at, len, rule);
+	case KEY_ERRNO:
+		return parse_errno(at, len, &rule->error);
 	default:
-		break;
+		return len == sizeof(error) - 1 && !memcmp(at, error, len) ?
+		       NULL : "then is not ERROR";
 	}
 }
 
@@ -224,13 +298,11 @@ static const char *parse_value(struct miglab_rule *rule, enum rule_key key, cons
 	const char *what;
 	u64 n;
 
-	if (key == KEY_ARC)
-		return parse_arc(at, len, &rule->from, &rule->to);
-	if (key == KEY_ERRNO)
-		return parse_errno(at, len, &rule->error);
+	if (keys[key].kind == KIND_TEXT)
+		return parse_text(rule, key, at, len);
 	what = parse_number(at, len, key, &n);
 	if (!what)
-		set_number(rule, key, n);
+		memcpy((u8 *)rule + keys[key].field, &n, sizeof(n));
 	return what;
 }
 
@@ -249,19 +321,39 @@ static const char *parse_word(struct miglab_rule *rule, const struct word *w, st
 	if (seen[key].at)
 		return "key given twice";
 	seen[key] = *w;
-	if (key == KEY_HOLD) {
-		rule->hold = true;
-		return value ? "hold takes no value" : NULL;
-	}
+	rule->faults |= keys[key].fault;
+	if (keys[key].kind == KIND_FLAG)
+		return value ? "key takes no value" : NULL;
 	if (!value)
 		return "missing value";
 	return parse_value(rule, key, value + 1, w->len - len - 1);
+}
+
+/* Do the words of a rule, each good in itself, go together? Returns the one that does not. */
+static const struct word *check_words(const struct miglab_rule *rule, const struct word *seen,
+				      const char **ret_what)
+{
+	u32 key;
+
+	for (key = 0; key < NR_KEYS; key++) {
+		if (!seen[key].at)
+			continue;
+		*ret_what = rule->op == MIGLAB_OP_ARC ? "key is not for an arc" :
+							"key is not for this op";
+		if (!(keys[key].on & (1u << rule->op)))
+			return &seen[key];
+		*ret_what = keys[key].alone;
+		if (keys[key].alone && !seen[keys[key].needs].at)
+			return &seen[key];
+	}
+	return NULL;
 }
 
 /* 1: a rule was read, 0: there are no more, or a negative errno. */
 static int parse_rule(struct cursor *c, struct miglab_rule *rule, struct miglab_rules_error *err)
 {
 	struct word seen[NR_KEYS] = { 0 };
+	const struct word *odd;
 	struct word first, w;
 	const char *what;
 
@@ -275,12 +367,14 @@ static int parse_rule(struct cursor *c, struct miglab_rule *rule, struct miglab_
 			return refuse(err, &w, what);
 	} while (next_word(c, false, &w));
 
-	if (!seen[KEY_ARC].at)
-		return refuse(err, &first, "rule without arc");
-	if (seen[KEY_LIMIT].at && !rule->hold)
-		return refuse(err, &seen[KEY_LIMIT], "limit_us without hold");
-	if (seen[KEY_SEED].at && !seen[KEY_JITTER].at)
-		return refuse(err, &seen[KEY_SEED], "seed without jitter_us");
+	if (!seen[KEY_ARC].at && !seen[KEY_OP].at)
+		return refuse(err, &first, "rule without arc or op");
+	if (seen[KEY_ARC].at && seen[KEY_OP].at)
+		return refuse(err, &first, "rule with both arc and op");
+	odd = check_words(rule, seen, &what);
+	if (odd)
+		return refuse(err, odd, what);
+	rule->hold = seen[KEY_HOLD].at;
 	if (rule->hold && !rule->limit_us)
 		rule->limit_us = MIGLAB_HOLD_LIMIT_US;
 	return 1;
@@ -291,8 +385,8 @@ static int parse_set(struct cursor c, struct miglab_rules *ret, struct miglab_ru
 {
 	struct cursor before = c;
 	struct miglab_rule rule;
+	u32 count = 0, acted_on = 0;
 	struct word w;
-	u32 count = 0;
 	int more;
 
 	while ((more = parse_rule(&c, &rule, err)) > 0) {
@@ -303,11 +397,14 @@ static int parse_set(struct cursor c, struct miglab_rules *ret, struct miglab_ru
 		}
 		if (ret)
 			ret->rule[count] = rule;
+		acted_on |= 1u << rule.op;
 		count++;
 		before = c;
 	}
-	if (ret)
+	if (ret) {
 		ret->count = count;
+		ret->ops = acted_on;
+	}
 	return more;
 }
 
@@ -338,7 +435,7 @@ int miglab_rules_parse(struct miglab_rules *ret, const char *text, size_t len,
 	return status ? status : parse_set(c, ret, err);
 }
 
-/* Counts a match of @rule's arc. Does it act on this one? */
+/* Counts a match of @rule. Does it act on this one? */
 static bool rule_acts(struct miglab_rule *rule)
 {
 	rule->matched++;
@@ -358,7 +455,8 @@ static u64 jitter(struct miglab_rule *rule)
 	return (miglab_prng(&rule->prng) >> 32) * (rule->jitter_us + 1) >> 32;
 }
 
-struct miglab_plan miglab_rules_match(struct miglab_rules *rules, u32 from, u32 to)
+/* The answer of the first rule for @op, and of an arc for @from > @to, that acts. */
+static struct miglab_plan match(struct miglab_rules *rules, u32 op, u32 from, u32 to)
 {
 	struct miglab_plan plan = { 0 };
 	u32 i;
@@ -366,14 +464,35 @@ struct miglab_plan miglab_rules_match(struct miglab_rules *rules, u32 from, u32 
 	for (i = 0; i < rules->count; i++) {
 		struct miglab_rule *rule = &rules->rule[i];
 
-		if (rule->from != from || rule->to != to || !rule_acts(rule))
+		if (rule->op != op || rule->from != from || rule->to != to || !rule_acts(rule))
 			continue;
-		plan.rule = i + 1;
-		plan.delay_us = rule->delay_us + jitter(rule);
-		plan.limit_us = rule->limit_us;
-		plan.error = rule->error;
-		plan.hold = rule->hold;
+		plan = (struct miglab_plan){
+			.rule = i + 1,
+			.faults = rule->faults,
+			.size = rule->size,
+			.corrupt = rule->corrupt,
+			.truncate = rule->truncate,
+			.delay_us = rule->delay_us + jitter(rule),
+			.limit_us = rule->limit_us,
+			.error = rule->error,
+			.hold = rule->hold,
+		};
 		break;
 	}
 	return plan;
+}
+
+struct miglab_plan miglab_rules_match(struct miglab_rules *rules, u32 from, u32 to)
+{
+	return match(rules, MIGLAB_OP_ARC, from, to);
+}
+
+struct miglab_plan miglab_rules_match_op(struct miglab_rules *rules, enum miglab_op op)
+{
+	return match(rules, op, 0, 0);
+}
+
+const char *miglab_op_name(enum miglab_op op)
+{
+	return ops[op].name;
 }

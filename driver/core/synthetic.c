@@ -8,6 +8,9 @@
 /* Work is counted in bytes per second times nanoseconds; this much rewrites one page. */
 #define PAGE_WORK	(MIGLAB_PAGE * NS_PER_SEC)
 
+/* Walks over the whole state let others run after so many bytes, a power of 2. */
+#define BREATH		(64u * MIGLAB_PAGE)
+
 /* A prime above the pages of any state: steps of it visit each page once before any twice. */
 #define PAGE_STRIDE	1000003u
 
@@ -35,6 +38,8 @@ void miglab_synthetic_init(struct miglab_synthetic *m, const struct miglab_ident
 		__le64 noise = cpu_to_le64(miglab_prng(&m->prng));
 
 		memcpy(bytes + i, &noise, sizeof(noise));
+		if (i % BREATH == 0)
+			cond_resched();
 	}
 }
 
@@ -119,11 +124,15 @@ size_t miglab_synthetic_stage(struct miglab_synthetic *m, struct miglab_precopy 
 	u64 offset;
 	u32 len;
 
+	if (!track->left)
+		return 0;
 	if (!track->header) {
 		size = miglab_stream_put_header(buf, &m->id);
 		track->header = true;
 	} else if (miglab_precopy_next(track, &offset, &len)) {
 		memcpy(buf + MIGLAB_PAGES_BYTES, m->bytes + offset, len);
+		if (track->corrupt - offset < len)
+			buf[MIGLAB_PAGES_BYTES + track->corrupt - offset] ^= 0xff;
 		size = miglab_stream_put_pages(buf, offset, len);
 	} else if (final && !track->end) {
 		size = miglab_stream_put_end(buf, track->records);
@@ -132,7 +141,7 @@ size_t miglab_synthetic_stage(struct miglab_synthetic *m, struct miglab_precopy 
 		return 0;
 	}
 	miglab_precopy_staged(track, size, initial);
-	return size;
+	return (size_t)track->unread;
 }
 
 void miglab_synthetic_put_pages(void *opaque, u64 offset, const u8 *data, u32 len)
@@ -144,12 +153,24 @@ void miglab_synthetic_put_pages(void *opaque, u64 offset, const u8 *data, u32 le
 
 u32 miglab_synthetic_fingerprint(const struct miglab_synthetic *m)
 {
-	return ~crc32c(~0u, m->bytes, m->id.state_bytes);
+	u32 crc = ~0u;
+	u64 at, n;
+
+	for (at = 0; at < m->id.state_bytes; at += n) {
+		n = m->id.state_bytes - at;
+		n = n < BREATH ? n : BREATH;
+		crc = crc32c(crc, m->bytes + at, (size_t)n);
+		cond_resched();
+	}
+	return ~crc;
 }
 
 u64 miglab_synthetic_stream_bytes(u64 state_bytes)
 {
-	const struct miglab_precopy fresh = { .pages = state_bytes / MIGLAB_PAGE };
+	const struct miglab_precopy fresh = {
+		.pages = state_bytes / MIGLAB_PAGE,
+		.left = U64_MAX,
+	};
 
 	return miglab_precopy_remaining(&fresh);
 }

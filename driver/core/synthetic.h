@@ -32,7 +32,10 @@ struct miglab_synthetic {
 /* Is @state_bytes a size that a state may have? */
 bool miglab_synthetic_size_ok(u64 state_bytes);
 
-/* @bytes: id->state_bytes of memory that outlives the model; filled with noise from @seed. */
+/*
+ * @bytes: id->state_bytes of memory that outlives the model; filled with noise from
+ * @seed. The caller may sleep.
+ */
 void miglab_synthetic_init(struct miglab_synthetic *m, const struct miglab_identity *id, u8 *bytes,
 			   u64 seed);
 
@@ -63,8 +66,8 @@ u64 miglab_synthetic_next_ns(const struct miglab_synthetic *m, u64 now_ns);
  *
  * All of the record before has been read.
  *
- * Return: the record's size, or 0 when there is nothing to send: for good with
- * @final, for now without it.
+ * Return: how much of the record is to be read: all, but for a stream that is to end
+ * early; or 0 when there is nothing to send: for good with @final, for now without it.
  */
 size_t miglab_synthetic_stage(struct miglab_synthetic *m, struct miglab_precopy *track, bool final,
 			      u8 *buf);
@@ -72,7 +75,10 @@ size_t miglab_synthetic_stage(struct miglab_synthetic *m, struct miglab_precopy 
 /* Puts decoded pages in place; a miglab_pages_fn whose @opaque is a struct miglab_synthetic. */
 void miglab_synthetic_put_pages(void *opaque, u64 offset, const u8 *data, u32 len);
 
-/* The checksum over all bytes of the state: crc32c, initial value and final xor ~0. */
+/*
+ * The checksum over all bytes of the state: crc32c, initial value and final xor ~0.
+ * The caller may sleep.
+ */
 u32 miglab_synthetic_fingerprint(const struct miglab_synthetic *m);
 
 /* Upper bound of a whole stream for a state of @state_bytes, when nothing changes meanwhile. */

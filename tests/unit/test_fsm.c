@@ -210,6 +210,34 @@ static void test_names(void **unused)
 	}
 }
 
+static void test_profiles(void **unused)
+{
+	static const struct {
+		const char *name;
+		u32 flags;
+	} rows[] = {
+		{ "full", 7 }, { "no-p2p", 5 }, { "no-precopy", 3 }, { "stop-copy", 1 },
+	};
+	static const char *const wrong[] = { "", "ful", "full\n", "FULL", "no-p2", "?" };
+	u32 flags;
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		assert_string_equal(miglab_profile_name(rows[i].flags), rows[i].name);
+		flags = 99;
+		assert_int_equal(miglab_profile_parse(rows[i].name, strlen(rows[i].name), &flags),
+				 0);
+		assert_int_equal(flags, rows[i].flags);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		flags = 99;
+		assert_int_equal(miglab_profile_parse(wrong[i], strlen(wrong[i]), &flags), -EINVAL);
+		assert_int_equal(flags, 99);
+	}
+	for (flags = 0; flags <= 8; flags += 2)
+		assert_string_equal(miglab_profile_name(flags), "?");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -220,6 +248,7 @@ int main(void)
 		cmocka_unit_test(test_supported),
 		cmocka_unit_test(test_saving_group),
 		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_profiles),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -62,6 +62,8 @@ static bool stage(struct session *s, bool final)
 	u64 offset;
 	u32 len;
 
+	if (!s->p.left)
+		return false;
 	s->in_initial = initial;
 	if (!s->p.header) {
 		s->p.header = true;
@@ -272,6 +274,64 @@ static void test_fair(void **unused)
 	assert_false(miglab_precopy_next(&s.p, &offset, &len));
 }
 
+/* uapi: with REINIT initial_bytes may jump up, and dirty_bytes is 0 again. */
+static void reinit(struct session *s)
+{
+	u64 unread = s->p.unread, header = s->p.header ? 0 : MIGLAB_HEADER_BYTES;
+	u64 records = (s->p.pages + 15) / 16;
+
+	miglab_precopy_reinit(&s->p);
+	memset(s->sent, 0, sizeof(s->sent));
+	memset(s->dirty, 0, sizeof(s->dirty));
+	assert_int_equal(dirty_of(s), 0);
+	assert_int_equal(initial_of(s), unread + header + s->p.pages * MIGLAB_PAGE +
+			 records * MIGLAB_PAGES_BYTES);
+}
+
+static void test_reinit(void **unused)
+{
+	struct session s;
+
+	(void)unused;
+	start(&s, 40);
+	drain(&s, false);
+	mark(&s, 7);
+	mark(&s, 9);
+	assert_int_equal(read_once(&s, 1, false), 1);	/* stages page 7 */
+	reinit(&s);
+	assert_int_equal(drain(&s, false), MIGLAB_PAGES_BYTES + MIGLAB_PAGE - 1 +
+			 40 * MIGLAB_PAGE + 3 * MIGLAB_PAGES_BYTES);
+	assert_int_equal(initial_of(&s) + dirty_of(&s), 0);
+	/* The header was sent, and is not sent again. */
+	assert_int_equal(drain(&s, true), MIGLAB_END_BYTES);
+}
+
+/* The stream ends where it is told to, and no figure promises more. */
+static void test_truncate(void **unused)
+{
+	const u64 whole = MIGLAB_HEADER_BYTES + 17 * MIGLAB_PAGE + 2 * MIGLAB_PAGES_BYTES;
+	static const u64 ends[] = { 0, 1, 47, 48, 49, 72, 65000, 69728, 100000 };
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
+		const bool early = ends[i] <= whole;
+		u64 end = early ? ends[i] : whole;
+		struct session s;
+
+		start(&s, 17);
+		miglab_precopy_spoil(&s.p, U64_MAX, ends[i]);
+		assert_int_equal(initial_of(&s), end);
+		assert_int_equal(drain(&s, false), end);
+		assert_int_equal(initial_of(&s), 0);
+		mark(&s, 0);
+		assert_int_equal(dirty_of(&s), early ? 0 : MIGLAB_PAGE);
+		if (early) {
+			assert_int_equal(miglab_precopy_remaining(&s.p), 0);
+			assert_int_equal(drain(&s, true), 0);
+		}
+	}
+}
+
 /* The figures against what a reader would then really get. */
 static void check_promises(const struct session *s)
 {
@@ -312,6 +372,8 @@ static void play(u64 pages, u64 seed)
 			for (u64 i = miglab_prng(&seed) % 8; i; i--)
 				mark(&s, miglab_prng(&seed) % pages);
 			assert_int_equal(initial_of(&s), initial);
+		} else if (!(miglab_prng(&seed) % 16)) {
+			reinit(&s);
 		} else {
 			n = read_once(&s, 1 + miglab_prng(&seed) % MIGLAB_RECORD_MAX, false);
 			/* It comes first, so all that is read is taken from it. */
@@ -341,6 +403,8 @@ int main(void)
 		cmocka_unit_test(test_dirty_behind_an_unread_record),
 		cmocka_unit_test(test_runs),
 		cmocka_unit_test(test_fair),
+		cmocka_unit_test(test_reinit),
+		cmocka_unit_test(test_truncate),
 		cmocka_unit_test(test_any_interleaving_keeps_the_promises),
 	};
 

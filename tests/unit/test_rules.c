@@ -76,12 +76,47 @@ static const struct {
 	{ SET(ARC " errno=EMSGSIZE"), 1, { P2P, .error = -EMSGSIZE } },
 	{ SET(ARC " errno=ENOSYS"), 1, { P2P, .error = -ENOSYS } },
 	{ SET(ARC " errno=EOPNOTSUPP"), 1, { P2P, .error = -EOPNOTSUPP } },
+	/* Arcs of smaller devices. */
+	{ SET("arc=RUNNING>STOP"), 1, { .from = MIGLAB_RUNNING, .to = MIGLAB_STOP } },
+	{ SET("arc=STOP>RUNNING"), 1, { .from = MIGLAB_STOP, .to = MIGLAB_RUNNING } },
+	{ SET("arc=PRE_COPY>STOP_COPY"), 1, { .from = MIGLAB_PRE_COPY, .to = MIGLAB_STOP_COPY } },
+	{ SET(ARC " errno=EIO then=ERROR"), 1,
+	  { P2P, .error = -EIO, .faults = MIGLAB_FAULT_ERROR } },
+	{ SET(ARC " then=ERROR errno=5"), 1,
+	  { P2P, .error = -5, .faults = MIGLAB_FAULT_ERROR } },
+	{ SET("op=read"), 1, { .op = MIGLAB_OP_READ } },
+	{ SET("op=read delay_us=5 jitter_us=6 seed=7 errno=EIO short=1 nth=2"), 1,
+	  { .op = MIGLAB_OP_READ, .delay_us = 5, .jitter_us = 6, .prng = 7, .error = -EIO,
+	    .size = 1, .faults = MIGLAB_FAULT_SHORT, .nth = 2 } },
+	{ SET("short=18446744073709551615 op=write"), 1,
+	  { .op = MIGLAB_OP_WRITE, .size = U64_MAX, .faults = MIGLAB_FAULT_SHORT } },
+	{ SET("op=precopy_info garbage reinit delay_us=400000 errno=EBUSY"), 1,
+	  { .op = MIGLAB_OP_PRECOPY_INFO, .delay_us = 400000, .error = -EBUSY,
+	    .faults = MIGLAB_FAULT_GARBAGE | MIGLAB_FAULT_REINIT } },
+	{ SET("op=data_size value=0"), 1,
+	  { .op = MIGLAB_OP_DATA_SIZE, .faults = MIGLAB_FAULT_VALUE } },
+	{ SET("op=data_size value=18446744073709551615 delay_us=1 errno=1"), 1,
+	  { .op = MIGLAB_OP_DATA_SIZE, .size = U64_MAX, .delay_us = 1, .error = -1,
+	    .faults = MIGLAB_FAULT_VALUE } },
+	{ SET("op=save corrupt=4096"), 1,
+	  { .op = MIGLAB_OP_SAVE, .corrupt = 4096, .faults = MIGLAB_FAULT_CORRUPT } },
+	{ SET("op=save corrupt=0 truncate=0 delay_us=9"), 1,
+	  { .op = MIGLAB_OP_SAVE, .delay_us = 9,
+	    .faults = MIGLAB_FAULT_CORRUPT | MIGLAB_FAULT_TRUNCATE } },
+	{ SET("op=load errno=EINVAL then=ERROR"), 1,
+	  { .op = MIGLAB_OP_LOAD, .error = -EINVAL, .faults = MIGLAB_FAULT_ERROR } },
+	{ SET("op=reset errno=EIO times=1"), 1,
+	  { .op = MIGLAB_OP_RESET, .error = -EIO, .times = 1 } },
+	{ SET("op=poll drop every=2"), 1,
+	  { .op = MIGLAB_OP_POLL, .every = 2, .faults = MIGLAB_FAULT_DROP } },
 };
 
 static void assert_rule(const char *set, const struct miglab_rule *got,
 			const struct miglab_rule *want)
 {
-	if (got->from == want->from && got->to == want->to && got->delay_us == want->delay_us &&
+	if (got->op == want->op && got->faults == want->faults && got->size == want->size &&
+	    got->corrupt == want->corrupt && got->truncate == want->truncate &&
+	    got->from == want->from && got->to == want->to && got->delay_us == want->delay_us &&
 	    got->jitter_us == want->jitter_us && got->limit_us == want->limit_us &&
 	    got->prng == want->prng && got->error == want->error && got->nth == want->nth &&
 	    got->every == want->every && got->times == want->times && got->hold == want->hold &&
@@ -140,9 +175,9 @@ static const struct {
 	{ SET("\xc3\xa4rc=x"), 1, 1, "unknown key", "\xc3\xa4rc=x" },
 	{ SET("a\x01\x7f=x"), 1, 1, "unknown key", "a?\?=x" },
 
-	{ SET("delay_us=1"), 1, 1, "rule without arc", "delay_us=1" },
-	{ SET(ARC "\n  hold"), 2, 3, "rule without arc", "hold" },
-	{ SET(ARC ";delay_us=5 times=1"), 1, 27, "rule without arc", "delay_us=5" },
+	{ SET("delay_us=1"), 1, 1, "rule without arc or op", "delay_us=1" },
+	{ SET(ARC "\n  hold"), 2, 3, "rule without arc or op", "hold" },
+	{ SET(ARC ";delay_us=5 times=1"), 1, 27, "rule without arc or op", "delay_us=5" },
 	{ SET("arc"), 1, 1, "missing value", "arc" },
 	{ SET("arc="), 1, 1, "arc is not FROM>TO", "arc=" },
 	{ SET("arc=PRE_COPY"), 1, 1, "arc is not FROM>TO", "arc=PRE_COPY" },
@@ -152,18 +187,44 @@ static const struct {
 	{ SET("arc=stop>STOP_COPY"), 1, 1, "unknown state", "arc=stop>STOP_COPY" },
 	{ SET("arc=STOP>STOP_COPY>STOP"), 1, 1, "unknown state", "arc=STOP>STOP_COPY>STOP" },
 	{ SET("arc=STOP > STOP_COPY"), 1, 1, "arc is not FROM>TO", "arc=STOP" },
-	{ SET("arc=PRE_COPY>STOP_COPY"), 1, 1, "not a single arc", "arc=PRE_COPY>STOP_COPY" },
-	{ SET("arc=RUNNING>STOP"), 1, 1, "not a single arc", "arc=RUNNING>STOP" },
+	{ SET("arc=PRE_COPY>STOP"), 1, 1, "not a single arc", "arc=PRE_COPY>STOP" },
+	{ SET("arc=RUNNING>STOP_COPY"), 1, 1, "not a single arc", "arc=RUNNING>STOP_COPY" },
 	{ SET("arc=STOP_COPY>PRE_COPY"), 1, 1, "not a single arc", "arc=STOP_COPY>PRE_COPY" },
 	{ SET("arc=STOP>STOP"), 1, 1, "not a single arc", "arc=STOP>STOP" },
 	{ SET("arc=STOP>ERROR"), 1, 1, "not a single arc", "arc=STOP>ERROR" },
 	{ SET("arc=ERROR>RUNNING"), 1, 1, "not a single arc", "arc=ERROR>RUNNING" },
 
+	{ SET("op"), 1, 1, "missing value", "op" },
+	{ SET("op="), 1, 1, "unknown op", "op=" },
+	{ SET("op=rea"), 1, 1, "unknown op", "op=rea" },
+	{ SET("op=reads"), 1, 1, "unknown op", "op=reads" },
+	{ SET("op=READ"), 1, 1, "unknown op", "op=READ" },
+	{ SET("op=arc"), 1, 1, "unknown op", "op=arc" },
+	{ SET("op=read op=read"), 1, 9, "key given twice", "op=read" },
+	{ SET("op=read " ARC), 1, 1, "rule with both arc and op", "op=read" },
+	{ SET(ARC " op=read"), 1, 1, "rule with both arc and op", ARC },
+	{ SET("errno=EIO then=ERROR"), 1, 1, "rule without arc or op", "errno=EIO" },
+
+	{ SET(ARC " then=ERROR"), 1, 27, "then without errno", "then=ERROR" },
+	{ SET(ARC " errno=EIO then=STOP"), 1, 37, "then is not ERROR", "then=STOP" },
+	{ SET(ARC " errno=EIO then=error"), 1, 37, "then is not ERROR", "then=error" },
+	{ SET(ARC " errno=EIO then="), 1, 37, "then is not ERROR", "then=" },
+	{ SET(ARC " errno=EIO then"), 1, 37, "missing value", "then" },
+	{ SET("op=precopy_info garbage=1"), 1, 17, "key takes no value", "garbage=1" },
+	{ SET("op=precopy_info reinit=1"), 1, 17, "key takes no value", "reinit=1" },
+	{ SET("op=poll drop="), 1, 9, "key takes no value", "drop=" },
+	{ SET("op=read short=0"), 1, 9, "number too small", "short=0" },
+	{ SET("op=read short"), 1, 9, "missing value", "short" },
+	{ SET("op=save corrupt=-1"), 1, 9, "not a decimal number", "corrupt=-1" },
+	{ SET("op=save truncate="), 1, 9, "missing number", "truncate=" },
+	{ SET("op=data_size value=18446744073709551616"), 1, 14, "number too large",
+	  "value=18446744073709551616" },
+
 	{ SET(ARC " " ARC), 1, 27, "key given twice", ARC },
 	{ SET(ARC " hold hold"), 1, 32, "key given twice", "hold" },
 	{ SET(ARC " delay_us=1 delay_us=1"), 1, 38, "key given twice", "delay_us=1" },
-	{ SET(ARC " hold=1"), 1, 27, "hold takes no value", "hold=1" },
-	{ SET(ARC " hold="), 1, 27, "hold takes no value", "hold=" },
+	{ SET(ARC " hold=1"), 1, 27, "key takes no value", "hold=1" },
+	{ SET(ARC " hold="), 1, 27, "key takes no value", "hold=" },
 	{ SET(ARC " delay_us"), 1, 27, "missing value", "delay_us" },
 	{ SET(ARC " limit_us=5 delay_us=1"), 1, 27, "limit_us without hold", "limit_us=5" },
 	{ SET(ARC " delay_us=1 seed=1"), 1, 38, "seed without jitter_us", "seed=1" },
@@ -252,7 +313,60 @@ static void test_every_single_arc_is_taken(void **unused)
 			taken++;
 		}
 	}
-	assert_int_equal(taken, 15);
+	/* Fifteen of the full machine, three that only smaller ones have. */
+	assert_int_equal(taken, 18);
+}
+
+/* Which keys an op takes: a word of each key, and the ops in the order of enum miglab_op. */
+static void test_every_key_of_every_op(void **unused)
+{
+	static const struct {
+		const char *word, *takes;
+	} rows[] = {
+		/* arc, read, write, precopy_info, data_size, save, load, reset, poll */
+		{ "delay_us=1", "yyyyyyyy-" },
+		{ "jitter_us=1", "yyyyyyyy-" },
+		{ "jitter_us=1 seed=1", "yyyyyyyy-" },
+		{ "hold", "y--------" },
+		{ "hold limit_us=1", "y--------" },
+		{ "errno=EIO", "yyyyy-yy-" },
+		{ "errno=EIO then=ERROR", "y-----y--" },
+		{ "short=1", "-yy------" },
+		{ "value=1", "----y----" },
+		{ "garbage", "---y-----" },
+		{ "reinit", "---y-----" },
+		{ "corrupt=1", "-----y---" },
+		{ "truncate=1", "-----y---" },
+		{ "drop", "--------y" },
+		{ "nth=1", "yyyyyyyyy" },
+		{ "every=1", "yyyyyyyyy" },
+		{ "times=1", "yyyyyyyyy" },
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		for (u32 op = 0; op < MIGLAB_NR_OPS; op++) {
+			struct miglab_rules_error err;
+			char set[80];
+			int len;
+
+			if (op == MIGLAB_OP_ARC)
+				len = snprintf(set, sizeof(set), ARC " %s", rows[i].word);
+			else
+				len = snprintf(set, sizeof(set), "op=%s %s", miglab_op_name(op),
+					       rows[i].word);
+			if (rows[i].takes[op] == 'y') {
+				if (parse(set, (size_t)len, &err))
+					fail_msg("\"%s\": %s", set, err.what);
+				assert_int_equal(rules.rule[0].op, op);
+				assert_int_equal(rules.ops, 1u << op);
+				continue;
+			}
+			assert_int_equal(parse(set, (size_t)len, &err), -EINVAL);
+			assert_string_equal(err.what, op ? "key is not for this op" :
+							   "key is not for an arc");
+		}
+	}
 }
 
 static void test_number_of_rules(void **unused)
@@ -377,6 +491,43 @@ static void test_plan(void **unused)
 	assert_int_equal(rules.rule[0].acted, 0);
 }
 
+static void test_plan_of_an_op(void **unused)
+{
+	static const char set[] = "op=read short=3 delay_us=4 times=1;op=write errno=EIO;"
+				  "op=save corrupt=5 truncate=6;" ARC " errno=EIO then=ERROR";
+	struct miglab_rules_error err;
+	struct miglab_plan plan;
+
+	(void)unused;
+	assert_int_equal(parse(set, sizeof(set) - 1, &err), 0);
+	assert_int_equal(rules.ops, 1u << MIGLAB_OP_READ | 1u << MIGLAB_OP_WRITE |
+				    1u << MIGLAB_OP_SAVE | 1u << MIGLAB_OP_ARC);
+	plan = miglab_rules_match_op(&rules, MIGLAB_OP_READ);
+	assert_int_equal(plan.rule, 1);
+	assert_int_equal(plan.faults, MIGLAB_FAULT_SHORT);
+	assert_int_equal(plan.size, 3);
+	assert_int_equal(plan.delay_us, 4);
+	assert_int_equal(miglab_rules_match_op(&rules, MIGLAB_OP_READ).rule, 0);
+
+	plan = miglab_rules_match_op(&rules, MIGLAB_OP_WRITE);
+	assert_int_equal(plan.rule, 2);
+	assert_int_equal(plan.faults, 0);
+	assert_int_equal(plan.error, -EIO);
+
+	plan = miglab_rules_match_op(&rules, MIGLAB_OP_SAVE);
+	assert_int_equal(plan.rule, 3);
+	assert_int_equal(plan.faults, MIGLAB_FAULT_CORRUPT | MIGLAB_FAULT_TRUNCATE);
+	assert_int_equal(plan.corrupt, 5);
+	assert_int_equal(plan.truncate, 6);
+
+	plan = miglab_rules_match(&rules, MIGLAB_PRE_COPY, MIGLAB_PRE_COPY_P2P);
+	assert_int_equal(plan.rule, 4);
+	assert_int_equal(plan.faults, MIGLAB_FAULT_ERROR);
+	/* An op that no rule is for, and an arc that none is for. */
+	assert_int_equal(miglab_rules_match_op(&rules, MIGLAB_OP_LOAD).rule, 0);
+	assert_int_equal(miglab_rules_match(&rules, MIGLAB_STOP, MIGLAB_STOP_COPY).rule, 0);
+}
+
 static void test_jitter_spread(void **unused)
 {
 	u32 seen[4] = { 0 };
@@ -423,10 +574,12 @@ int main(void)
 		cmocka_unit_test(test_good_sets),
 		cmocka_unit_test(test_bad_sets),
 		cmocka_unit_test(test_every_single_arc_is_taken),
+		cmocka_unit_test(test_every_key_of_every_op),
 		cmocka_unit_test(test_number_of_rules),
 		cmocka_unit_test(test_size_of_text),
 		cmocka_unit_test(test_matches),
 		cmocka_unit_test(test_plan),
+		cmocka_unit_test(test_plan_of_an_op),
 		cmocka_unit_test(test_jitter_spread),
 		cmocka_unit_test(test_jitter_is_reproducible),
 	};

@@ -355,11 +355,9 @@ static u64 read_some(struct flight *f, u64 n, bool final)
 	return done;
 }
 
-/* Whatever happens in which order, the destination ends with the source's bytes. */
-static void fly(struct flight *f, u64 pages, u64 seed)
+static void take_off(struct flight *f, u64 pages, u64 seed)
 {
 	struct miglab_identity id = identity(pages * MIGLAB_PAGE);
-	u64 now = 0, remaining;
 	u8 *bytes = calloc(1, id.state_bytes);
 
 	assert_non_null(bytes);
@@ -368,13 +366,27 @@ static void fly(struct flight *f, u64 pages, u64 seed)
 	miglab_decoder_init(&f->decoder, &id, f->record, miglab_synthetic_put_pages, &f->to);
 	f->size = 0;
 	f->at = 0;
-	f->from.model.rate = miglab_prng(&seed) % (id.state_bytes * 4);
+}
+
+static void land(struct flight *f)
+{
+	close_device(&f->from);
+	free(f->to.bytes);
+}
+
+/* Whatever happens in which order, the destination ends with the source's bytes. */
+static void fly(struct flight *f, u64 pages, u64 seed)
+{
+	u64 now = 0, remaining, bytes = pages * MIGLAB_PAGE;
+
+	take_off(f, pages, seed);
+	f->from.model.rate = miglab_prng(&seed) % (bytes * 4);
 	miglab_synthetic_run(&f->from.model, true, now);
 	for (u32 step = (u32)(miglab_prng(&seed) % 60); step; step--) {
 		now += miglab_prng(&seed) % 400000000;
 		if (miglab_prng(&seed) % 2)
 			miglab_synthetic_advance(&f->from.model, &f->from.track, now);
-		read_some(f, miglab_prng(&seed) % (id.state_bytes / 8 + 100), false);
+		read_some(f, miglab_prng(&seed) % (bytes / 8 + 100), false);
 	}
 	miglab_synthetic_advance(&f->from.model, &f->from.track, now);
 	miglab_synthetic_run(&f->from.model, false, now);
@@ -384,9 +396,8 @@ static void fly(struct flight *f, u64 pages, u64 seed)
 	assert_int_equal(miglab_decoder_finish(&f->decoder), 0);
 	assert_int_equal(miglab_synthetic_fingerprint(&f->to),
 			 miglab_synthetic_fingerprint(&f->from.model));
-	assert_memory_equal(bytes, f->from.bytes, id.state_bytes);
-	close_device(&f->from);
-	free(bytes);
+	assert_memory_equal(f->to.bytes, f->from.bytes, bytes);
+	land(f);
 }
 
 static void test_any_interleaving_arrives(void **unused)
@@ -399,6 +410,52 @@ static void test_any_interleaving_arrives(void **unused)
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++)
 		for (u64 seed = 1; seed <= (sizes[i] < 100 ? 200 : 20); seed++)
 			fly(f, sizes[i], seed);
+	free(f);
+}
+
+/* All checksums are right, but one byte is not, however often its page is sent. */
+static void test_corrupt(void **unused)
+{
+	static const u64 bytes[] = { 0, 1, 4095, 4096, 65535, 65536, 17 * 4096 - 1 };
+	struct flight *f = malloc(sizeof(*f));
+
+	(void)unused;
+	assert_non_null(f);
+	for (size_t i = 0; i < ARRAY_SIZE(bytes); i++) {
+		take_off(f, 17, i);
+		miglab_precopy_spoil(&f->from.track, bytes[i], U64_MAX);
+		read_some(f, U64_MAX, false);
+		miglab_precopy_mark(&f->from.track, bytes[i] / MIGLAB_PAGE);
+		read_some(f, U64_MAX, true);
+		assert_int_equal(miglab_decoder_finish(&f->decoder), 0);
+		for (u64 at = 0; at < 17 * MIGLAB_PAGE; at++)
+			assert_int_equal(f->to.bytes[at] ^ f->from.bytes[at],
+					 at == bytes[i] ? 0xff : 0);
+		land(f);
+	}
+	/* Beyond the state there is nothing to spoil. */
+	take_off(f, 17, 1);
+	miglab_precopy_spoil(&f->from.track, 17 * MIGLAB_PAGE, U64_MAX);
+	read_some(f, U64_MAX, true);
+	assert_memory_equal(f->to.bytes, f->from.bytes, 17 * MIGLAB_PAGE);
+	land(f);
+	free(f);
+}
+
+static void test_truncate(void **unused)
+{
+	const u64 whole = miglab_synthetic_stream_bytes(MIGLAB_PAGE);
+	struct flight *f = malloc(sizeof(*f));
+
+	(void)unused;
+	assert_non_null(f);
+	for (u64 end = 0; end <= whole + 1; end++) {
+		take_off(f, 1, end);
+		miglab_precopy_spoil(&f->from.track, U64_MAX, end);
+		assert_int_equal(read_some(f, U64_MAX, true), end < whole ? end : whole);
+		assert_int_equal(miglab_decoder_finish(&f->decoder), end < whole ? -EINVAL : 0);
+		land(f);
+	}
 	free(f);
 }
 
@@ -417,6 +474,8 @@ int main(void)
 		cmocka_unit_test(test_every_page_gets_its_turn),
 		cmocka_unit_test(test_stage_order),
 		cmocka_unit_test(test_any_interleaving_arrives),
+		cmocka_unit_test(test_corrupt),
+		cmocka_unit_test(test_truncate),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
