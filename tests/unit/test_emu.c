@@ -6,12 +6,15 @@
 #include "unit.h"
 
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "core/stream.h"
 #include "device/lab.h"
 #include "device/ops.h"
+#include "device/state.h"
 
 #define HOLD "arc=PRE_COPY>PRE_COPY_P2P hold"
 
@@ -153,35 +156,79 @@ static bool same_attribute(struct device *a, struct device *b, const char *name)
 	return same;
 }
 
-/* The whole FSM, as uapi/linux/vfio.h has it: the next state on each path. */
+/* The FSM of each profile, as uapi/linux/vfio.h has it: the next state on each path. */
 static const uint32_t order[7] = { 1, 2, 5, 6, 7, 3, 4 };
-static const uint32_t next_state[7][7] = {
+static const struct profile {
+	const char *name;
+	uint32_t flags;
 	/* to STP RUN RP2 PRC PP2 SCP RES; 0: refused */
-	/* STP */ { 1, 5, 5, 5, 5, 3, 4 },
-	/* RUN */ { 5, 2, 5, 6, 5, 5, 5 },
-	/* RP2 */ { 1, 2, 5, 2, 7, 1, 1 },
-	/* PRC */ { 2, 2, 2, 6, 7, 7, 2 },
-	/* PP2 */ { 5, 5, 5, 6, 7, 3, 5 },
-	/* SCP */ { 1, 1, 1, 0, 0, 3, 1 },
-	/* RES */ { 1, 1, 1, 1, 1, 1, 4 },
+	uint32_t next[7][7];
+} profiles[] = {
+	{ "full", 7, {
+		/* STP */ { 1, 5, 5, 5, 5, 3, 4 },
+		/* RUN */ { 5, 2, 5, 6, 5, 5, 5 },
+		/* RP2 */ { 1, 2, 5, 2, 7, 1, 1 },
+		/* PRC */ { 2, 2, 2, 6, 7, 7, 2 },
+		/* PP2 */ { 5, 5, 5, 6, 7, 3, 5 },
+		/* SCP */ { 1, 1, 1, 0, 0, 3, 1 },
+		/* RES */ { 1, 1, 1, 1, 1, 1, 4 },
+	} },
+	{ "no-p2p", 5, {
+		/* STP */ { 1, 2, 0, 2, 0, 3, 4 },
+		/* RUN */ { 1, 2, 0, 6, 0, 1, 1 },
+		/* RP2 */ { 0 },
+		/* PRC */ { 2, 2, 0, 6, 0, 3, 2 },
+		/* PP2 */ { 0 },
+		/* SCP */ { 1, 1, 0, 0, 0, 3, 1 },
+		/* RES */ { 1, 1, 0, 1, 0, 1, 4 },
+	} },
+	{ "no-precopy", 3, {
+		/* STP */ { 1, 5, 5, 0, 0, 3, 4 },
+		/* RUN */ { 5, 2, 5, 0, 0, 5, 5 },
+		/* RP2 */ { 1, 2, 5, 0, 0, 1, 1 },
+		/* PRC */ { 0 },
+		/* PP2 */ { 0 },
+		/* SCP */ { 1, 1, 1, 0, 0, 3, 1 },
+		/* RES */ { 1, 1, 1, 0, 0, 1, 4 },
+	} },
+	{ "stop-copy", 1, {
+		/* STP */ { 1, 2, 0, 0, 0, 3, 4 },
+		/* RUN */ { 1, 2, 0, 0, 0, 1, 1 },
+		/* RP2 */ { 0 },
+		/* PRC */ { 0 },
+		/* PP2 */ { 0 },
+		/* SCP */ { 1, 1, 0, 0, 0, 3, 1 },
+		/* RES */ { 1, 1, 0, 0, 0, 1, 4 },
+	} },
 };
 
-static size_t index_of(uint32_t state)
+static uint32_t next_of(const struct profile *profile, uint32_t from, uint32_t to)
 {
-	for (size_t i = 0; i < 7; i++)
-		if (order[i] == state)
-			return i;
-	fail_msg("no state %u", state);
-	return 0;
+	size_t row = 7, column = 7;
+
+	for (size_t i = 0; i < 7; i++) {
+		row = order[i] == from ? i : row;
+		column = order[i] == to ? i : column;
+	}
+	return row < 7 && column < 7 ? profile->next[row][column] : 0;
 }
 
-static void check_path(struct device *dev, size_t skip, uint32_t from, uint32_t to)
+static struct device *open_profile(const struct profile *profile)
+{
+	char spec[80];
+
+	snprintf(spec, sizeof(spec), "emu:rules=,state_bytes=8K,profile=%s", profile->name);
+	return open_dev(spec);
+}
+
+static void check_path(const struct profile *profile, struct device *dev, size_t skip,
+		       uint32_t from, uint32_t to)
 {
 	size_t count, i;
 	struct lab_arc *arcs = history(dev, &count);
 
 	for (i = skip; from != to; i++) {
-		uint32_t next = next_state[index_of(from)][index_of(to)];
+		uint32_t next = next_of(profile, from, to);
 
 		assert_true(i < count);
 		assert_int_equal(arcs[i].from, from);
@@ -196,10 +243,11 @@ static void check_path(struct device *dev, size_t skip, uint32_t from, uint32_t 
 	free(arcs);
 }
 
-static void check_pair(const struct blob *stream, uint32_t from, uint32_t to)
+static void check_pair(const struct profile *profile, const struct blob *stream, uint32_t from,
+		       uint32_t to)
 {
-	struct device *dev = open_dev("emu:rules=,dirty_bytes_per_sec=0");
-	const bool legal = to && to < 8 && next_state[index_of(from)][index_of(to)];
+	struct device *dev = open_profile(profile);
+	const bool legal = next_of(profile, from, to);
 	struct error err = { "" };
 	size_t before;
 	int ret;
@@ -212,25 +260,48 @@ static void check_pair(const struct blob *stream, uint32_t from, uint32_t to)
 	assert_int_equal(ret, legal ? 0 : -EINVAL);
 	assert_int_equal(state_of(dev), legal ? to : from);
 	assert_true(legal == !err.text[0]);
-	check_path(dev, before, from, legal ? to : from);
+	check_path(profile, dev, before, from, legal ? to : from);
+	dev->ops->close(dev);
+}
+
+/* A whole stream of a device that need not know pre-copy. */
+static struct blob save_stopped(struct device *dev)
+{
+	struct blob blob = { 0 };
+
+	go(dev, VFIO_DEVICE_STATE_STOP_COPY);
+	assert_int_equal(drain(dev, &blob, 70000), 0);
+	return blob;
+}
+
+static void check_profile(const struct profile *profile)
+{
+	struct device *dev = open_profile(profile);
+	struct blob stream = save_stopped(dev);
+	char expected[32];
+
+	assert_int_equal(dev->flags, profile->flags);
+	snprintf(expected, sizeof(expected), "%s\n", profile->name);
+	assert_attribute(dev, "profile", expected);
+	for (size_t i = 0; i < 7; i++) {
+		/* where no way leads to, none leads from */
+		if (!next_of(profile, VFIO_DEVICE_STATE_RUNNING, order[i]))
+			continue;
+		for (size_t to = 0; to < 7; to++)
+			check_pair(profile, &stream, order[i], order[to]);
+		check_pair(profile, &stream, order[i], VFIO_DEVICE_STATE_ERROR);
+		check_pair(profile, &stream, order[i], 8);
+		check_pair(profile, &stream, order[i], UINT32_MAX);
+	}
+	free(stream.data);
 	dev->ops->close(dev);
 }
 
 static void test_every_pair_follows_the_table(void **arg)
 {
-	struct device *dev = open_dev("emu:rules=,dirty_bytes_per_sec=0");
-	struct blob stream = save(dev);
-
 	(void)arg;
-	for (size_t from = 0; from < 7; from++) {
-		for (size_t to = 0; to < 7; to++)
-			check_pair(&stream, order[from], order[to]);
-		check_pair(&stream, order[from], VFIO_DEVICE_STATE_ERROR);
-		check_pair(&stream, order[from], 8);
-		check_pair(&stream, order[from], UINT32_MAX);
-	}
-	free(stream.data);
-	dev->ops->close(dev);
+	for (size_t i = 0; i < sizeof(profiles) / sizeof(profiles[0]); i++)
+		check_profile(&profiles[i]);
 }
 
 static void test_migration_restores_the_state(void **arg)
@@ -253,7 +324,7 @@ static void test_migration_of_a_changing_state(void **arg)
 {
 	struct device *src = open_dev("emu:rules=,dirty_bytes_per_sec=1G,state_bytes=1M");
 	struct device *dst = open_dev("emu:rules=,state_bytes=1M");
-	struct precopy_info info = { 1, 0 };
+	struct precopy_info info = { .initial_bytes = 1 };
 	struct blob stream = { 0 };
 	struct error err;
 	uint8_t byte;
@@ -748,18 +819,403 @@ static void test_seed_decides_the_state(void **arg)
 		dev[i]->ops->close(dev[i]);
 }
 
+static void set_rules(struct device *dev, const char *text)
+{
+	set_attribute(dev, "rules", text);
+}
+
+static int try_state(struct device *dev, uint32_t state)
+{
+	struct error err;
+
+	return dev->ops->set_state(dev, state, &err);
+}
+
+static struct precopy_info info_of(struct device *dev)
+{
+	struct precopy_info info;
+	struct error err;
+
+	if (dev->ops->precopy_info(dev, &info, &err))
+		fail_msg("%s", err.text);
+	return info;
+}
+
+/* From wherever it is: saves the device's state and loads it again. */
+static void assert_usable(struct device *dev)
+{
+	struct blob stream;
+	char *before;
+
+	set_rules(dev, "");
+	go(dev, VFIO_DEVICE_STATE_RUNNING);
+	stream = save_stopped(dev);
+	before = attribute(dev, "fingerprint");
+	load(dev, &stream);
+	assert_attribute(dev, "fingerprint", before);
+	go(dev, VFIO_DEVICE_STATE_RUNNING);
+	assert_int_equal(stat_of(dev, "sessions_live"), 0);
+	free(before);
+	free(stream.data);
+}
+
+static void assert_broken(struct device *dev)
+{
+	struct error err;
+	uint8_t byte;
+
+	assert_attribute(dev, "state", "ERROR\n");
+	assert_int_equal(state_of(dev), VFIO_DEVICE_STATE_ERROR);
+	for (uint32_t state = 0; state < 9; state++)
+		assert_int_equal(try_state(dev, state), -EIO);
+	assert_int_equal(stat_of(dev, "sessions_live"), 0);
+	assert_true(dev->ops->read(dev, &byte, 1) < 0);
+	assert_true(dev->ops->write(dev, &byte, 1) < 0);
+	assert_int_equal(dev->ops->reset(dev, &err), 0);
+	assert_int_equal(state_of(dev), VFIO_DEVICE_STATE_RUNNING);
+}
+
+/* One arc that fails with @ending, "" or " then=ERROR", once; @from may need a stream first. */
+static void check_failing_arc(const struct profile *profile, uint32_t from, uint32_t to,
+			      const char *ending)
+{
+	struct device *dev = open_profile(profile);
+	struct blob stream = save_stopped(dev);
+	char rule[100];
+
+	go(dev, VFIO_DEVICE_STATE_RUNNING);
+	go(dev, from);
+	if (from == VFIO_DEVICE_STATE_RESUMING)
+		feed(dev, stream.data, stream.size);
+	snprintf(rule, sizeof(rule), "arc=%s>%s errno=EBUSY times=1%s", device_state_name(from),
+		 device_state_name(to), ending);
+	set_rules(dev, rule);
+	assert_int_equal(try_state(dev, to), -EBUSY);
+	if (ending[0]) {
+		assert_broken(dev);
+	} else {
+		assert_int_equal(state_of(dev), from);
+		go(dev, to);
+		if (to == VFIO_DEVICE_STATE_RESUMING)
+			feed(dev, stream.data, stream.size);
+	}
+	assert_usable(dev);
+	free(stream.data);
+	dev->ops->close(dev);
+}
+
+static void test_every_arc_fails_and_recovers(void **arg)
+{
+	size_t arcs = 0;
+
+	(void)arg;
+	for (size_t p = 0; p < sizeof(profiles) / sizeof(profiles[0]); p++) {
+		for (uint32_t from = 1; from < 8; from++) {
+			for (uint32_t to = 1; to < 8; to++) {
+				if (from == to || next_of(&profiles[p], from, to) != to)
+					continue;
+				check_failing_arc(&profiles[p], from, to, "");
+				check_failing_arc(&profiles[p], from, to, " then=ERROR");
+				arcs++;
+			}
+		}
+	}
+	assert_int_equal(arcs, 15 + 9 + 8 + 6);
+}
+
+static void test_op_read(void **arg)
+{
+	struct device *dev = open_dev("emu:rules=op=read short=3 nth=2;op=read errno=EIO nth=2,"
+				      "state_bytes=8K");
+	struct blob stream = { .data = malloc(100) };
+
+	(void)arg;
+	assert_non_null(stream.data);
+	go(dev, VFIO_DEVICE_STATE_STOP_COPY);
+	/* The second rule counts what the first one leaves: reads 1 and 3. */
+	stream.size = dev->ops->read(dev, stream.data, 10);
+	assert_int_equal(stream.size, 10);
+	assert_int_equal(dev->ops->read(dev, stream.data + 10, 10), 3);
+	assert_int_equal(dev->ops->read(dev, stream.data + 13, 10), -EIO);
+	stream.size += 3;
+	assert_int_equal(drain(dev, &stream, 5000), 0);
+	/* Nothing is lost but time. */
+	go(dev, VFIO_DEVICE_STATE_STOP);
+	load(dev, &stream);
+	free(stream.data);
+	dev->ops->close(dev);
+}
+
+static void test_op_write(void **arg)
+{
+	struct device *dev = open_dev("emu:rules=,state_bytes=8K");
+	struct blob stream = save_stopped(dev);
+
+	(void)arg;
+	set_rules(dev, "op=write errno=ENOSPC times=1;op=write short=5");
+	go(dev, VFIO_DEVICE_STATE_RESUMING);
+	assert_int_equal(dev->ops->write(dev, stream.data, stream.size), -ENOSPC);
+	assert_int_equal(dev->ops->write(dev, stream.data, stream.size), 5);
+	assert_int_equal(dev->ops->write(dev, stream.data + 5, 2), 2);
+	feed(dev, stream.data + 7, stream.size - 7);
+	go(dev, VFIO_DEVICE_STATE_STOP);
+	free(stream.data);
+	dev->ops->close(dev);
+}
+
+static void test_op_precopy_info(void **arg)
+{
+	struct device *dev = open_dev("emu:rules=,state_bytes=8K");
+	struct blob stream = { 0 };
+	struct precopy_info info;
+	uint64_t whole;
+	struct error err;
+
+	(void)arg;
+	go(dev, VFIO_DEVICE_STATE_PRE_COPY);
+	whole = info_of(dev).initial_bytes;
+	set_rules(dev, "op=precopy_info errno=EBUSY times=1;op=precopy_info garbage times=1");
+	assert_int_equal(dev->ops->precopy_info(dev, &info, &err), -EBUSY);
+	info = info_of(dev);
+	assert_true(info.initial_bytes == UINT64_MAX && info.dirty_bytes == UINT64_MAX);
+	assert_int_equal(info_of(dev).initial_bytes, whole);
+
+	assert_int_equal(drain(dev, &stream, 5000), -ENOMSG);
+	assert_false(info_of(dev).reinit);
+	set_rules(dev, "op=precopy_info reinit times=1");
+	info = info_of(dev);
+	assert_true(info.reinit);
+	assert_int_equal(info.initial_bytes, whole - MIGLAB_HEADER_BYTES);
+	assert_int_equal(info.dirty_bytes, 0);
+	assert_false(info_of(dev).reinit);
+	assert_int_equal(drain(dev, &stream, 5000), -ENOMSG);
+	go(dev, VFIO_DEVICE_STATE_STOP_COPY);
+	assert_int_equal(drain(dev, &stream, 5000), 0);
+	go(dev, VFIO_DEVICE_STATE_STOP);
+	load(dev, &stream);
+	free(stream.data);
+	dev->ops->close(dev);
+}
+
+static void test_op_data_size(void **arg)
+{
+	struct device *dev = open_dev("emu:rules=op=data_size errno=EIO nth=1;"
+				      "op=data_size value=0 nth=1,state_bytes=8K");
+	uint64_t size;
+	struct error err;
+
+	(void)arg;
+	assert_int_equal(dev->ops->data_size(dev, &size, &err), -EIO);
+	assert_int_equal(dev->ops->data_size(dev, &size, &err), 0);
+	assert_int_equal(size, 0);
+	assert_int_equal(dev->ops->data_size(dev, &size, &err), 0);
+	assert_true(size > 8192);
+	dev->ops->close(dev);
+}
+
+/* The twin of each fault is the same device's next session. */
+static void test_op_save(void **arg)
+{
+	struct device *src = open_dev("emu:rules=op=save corrupt=4100 times=1,state_bytes=8K");
+	struct device *dst = open_dev("emu:rules=,state_bytes=8K");
+	struct blob stream = save_stopped(src);
+
+	(void)arg;
+	load(dst, &stream);
+	assert_false(same_attribute(src, dst, "fingerprint"));
+	free(stream.data);
+	go(src, VFIO_DEVICE_STATE_STOP);
+	stream = save_stopped(src);
+	load(dst, &stream);
+	assert_true(same_attribute(src, dst, "fingerprint"));
+	free(stream.data);
+
+	go(src, VFIO_DEVICE_STATE_STOP);
+	set_rules(src, "op=save truncate=100 times=1");
+	stream = save_stopped(src);
+	assert_int_equal(stream.size, 100);
+	go(dst, VFIO_DEVICE_STATE_RESUMING);
+	feed(dst, stream.data, stream.size);
+	assert_stuck_until_reset(dst);
+	free(stream.data);
+	go(src, VFIO_DEVICE_STATE_RUNNING);
+	stream = save(src);
+	load(dst, &stream);
+	assert_true(same_attribute(src, dst, "fingerprint"));
+	free(stream.data);
+	src->ops->close(src);
+	dst->ops->close(dst);
+}
+
+/* The delay is the final state's: before the first read in STOP_COPY, once. */
+static void test_op_save_delay(void **arg)
+{
+	struct device *dev = open_dev("emu:rules=op=save delay_us=20000,state_bytes=8K");
+	uint64_t begin;
+	uint8_t byte;
+
+	(void)arg;
+	go(dev, VFIO_DEVICE_STATE_STOP_COPY);
+	begin = clock_ns();
+	assert_int_equal(dev->ops->read(dev, &byte, 1), 1);
+	assert_true(clock_ns() - begin >= 20 * NSEC_PER_MSEC);
+	/* a second delay of an hour would be seen */
+	set_rules(dev, "op=save delay_us=3600000000");
+	assert_int_equal(dev->ops->read(dev, &byte, 1), 1);
+	dev->ops->close(dev);
+}
+
+static void test_op_load(void **arg)
+{
+	struct device *dev = open_dev("emu:rules=,state_bytes=8K");
+	struct blob stream = save_stopped(dev);
+
+	(void)arg;
+	go(dev, VFIO_DEVICE_STATE_RESUMING);
+	feed(dev, stream.data, stream.size);
+	set_rules(dev, "op=load errno=ENOMEM times=1");
+	assert_int_equal(try_state(dev, VFIO_DEVICE_STATE_STOP), -ENOMEM);
+	assert_int_equal(state_of(dev), VFIO_DEVICE_STATE_RESUMING);
+	go(dev, VFIO_DEVICE_STATE_STOP);
+
+	go(dev, VFIO_DEVICE_STATE_RESUMING);
+	feed(dev, stream.data, stream.size);
+	set_rules(dev, "op=load errno=EBADMSG then=ERROR");
+	assert_int_equal(try_state(dev, VFIO_DEVICE_STATE_STOP), -EBADMSG);
+	assert_broken(dev);
+	assert_usable(dev);
+	free(stream.data);
+	dev->ops->close(dev);
+}
+
+static void test_op_reset(void **arg)
+{
+	struct device *dev = open_dev("emu:rules=op=reset errno=EIO times=1,state_bytes=8K");
+	struct error err;
+	uint8_t byte;
+
+	(void)arg;
+	go(dev, VFIO_DEVICE_STATE_PRE_COPY);
+	assert_int_equal(dev->ops->reset(dev, &err), -EIO);
+	assert_non_null(strstr(err.text, "cannot be reset"));
+	/* nothing was */
+	assert_int_equal(state_of(dev), VFIO_DEVICE_STATE_PRE_COPY);
+	assert_int_equal(dev->ops->read(dev, &byte, 1), 1);
+	assert_int_equal(stat_of(dev, "resets"), 0);
+	assert_int_equal(dev->ops->reset(dev, &err), 0);
+	assert_int_equal(state_of(dev), VFIO_DEVICE_STATE_RUNNING);
+	dev->ops->close(dev);
+}
+
+/* A thread that waits for data, or that reads. */
+struct sleeper {
+	struct device *dev;
+	bool reads;
+	int timeout_ms, ret;
+	uint64_t slept_ns;
+	atomic_int tid;
+	pthread_t thread;
+};
+
+static void *sleeper_main(void *opaque)
+{
+	struct sleeper *s = opaque;
+	uint64_t begin = clock_ns();
+	uint8_t byte;
+
+	atomic_store(&s->tid, gettid());
+	if (s->reads)
+		s->ret = s->dev->ops->read(s->dev, &byte, 1);
+	else
+		s->ret = s->dev->ops->wait(s->dev, s->timeout_ms);
+	s->slept_ns = clock_ns() - begin;
+	return NULL;
+}
+
+static bool is_asleep(pid_t tid)
+{
+	char path[64], state = '?';
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+	f = fopen(path, "r");
+	if (f && fscanf(f, "%*d %*s %c", &state) != 1)
+		state = '?';
+	if (f)
+		fclose(f);
+	return state == 'S';
+}
+
+/* Returns once the thread sleeps. */
+static void sleeper_start(struct sleeper *s)
+{
+	const uint64_t deadline = clock_ns() + 60 * NSEC_PER_SEC;
+
+	assert_int_equal(pthread_create(&s->thread, NULL, sleeper_main, s), 0);
+	while (!atomic_load(&s->tid) || !is_asleep(atomic_load(&s->tid))) {
+		assert_true(clock_ns() < deadline);
+		sched_yield();
+	}
+}
+
+static void test_a_reset_ends_a_delayed_read(void **arg)
+{
+	struct device *dev = open_dev("emu:rules=op=read delay_us=3600000000,state_bytes=8K");
+	struct sleeper s = { .dev = dev, .reads = true };
+	struct error err;
+
+	(void)arg;
+	go(dev, VFIO_DEVICE_STATE_PRE_COPY);
+	sleeper_start(&s);
+	assert_int_equal(dev->ops->reset(dev, &err), 0);
+	assert_int_equal(pthread_join(s.thread, NULL), 0);
+	assert_int_equal(s.ret, -EIO);
+	dev->ops->close(dev);
+}
+
+/* Sleeps for data, which come once it sleeps; returns how long that was. */
+static uint64_t sleep_for_data(struct device *dev, int timeout_ms)
+{
+	struct sleeper s = { .dev = dev, .timeout_ms = timeout_ms };
+
+	set_attribute(dev, "dirty_bytes_per_sec", "0");
+	sleeper_start(&s);
+	set_attribute(dev, "dirty_bytes_per_sec", "1000000000");
+	assert_int_equal(pthread_join(s.thread, NULL), 0);
+	assert_int_equal(s.ret, 1);
+	return s.slept_ns;
+}
+
+static void test_op_poll(void **arg)
+{
+	struct device *dev = open_dev("emu:rules=,state_bytes=8K");
+	struct blob stream = { 0 };
+
+	(void)arg;
+	go(dev, VFIO_DEVICE_STATE_PRE_COPY);
+	assert_int_equal(drain(dev, &stream, 5000), -ENOMSG);
+	/* without the rule it ends, though it has no limit */
+	sleep_for_data(dev, -1);
+	set_attribute(dev, "dirty_bytes_per_sec", "0");
+	while (dev->ops->wait(dev, 0))
+		drain(dev, &stream, 5000);
+	set_rules(dev, "op=poll drop");
+	assert_true(sleep_for_data(dev, 300) >= 300 * NSEC_PER_MSEC);
+	free(stream.data);
+	dev->ops->close(dev);
+}
+
 static void test_bad_specs_have_their_sentence(void **arg)
 {
 	static const struct { const char *spec, *sentence; } rows[] = {
-		{ "", "\"\" is no device; write vfio:BDF or emu[:key=value,..]" },
+		{ "", "\"\" is no device; write vfio:BDF, emu[:key=value,..] or discard" },
 		{ "emux", "\"emux\" is no device; write emu or emu:key=value,.." },
 		{ "emu:", "emu: unknown key \"\"; known are state_bytes, dirty_bytes_per_sec, "
-		  "rules, seed" },
+		  "profile, rules, seed" },
 		{ "emu:colour=1", "emu: unknown key \"colour\"; known are state_bytes, "
-		  "dirty_bytes_per_sec, rules, seed" },
+		  "dirty_bytes_per_sec, profile, rules, seed" },
 		{ "emu:seed=1,", "emu: unknown key \"\"; known are state_bytes, "
-		  "dirty_bytes_per_sec, "
-		  "rules, seed" },
+		  "dirty_bytes_per_sec, profile, rules, seed" },
 		{ "emu:seed", "emu: seed needs a value: seed=.." },
 		{ "emu:seed=", "emu: seed= is not a number; write digits and at most one of K, "
 		  "M, G" },
@@ -782,6 +1238,10 @@ static void test_bad_specs_have_their_sentence(void **arg)
 		{ "emu:state_bytes=0", "emu: state_bytes=0 must be a multiple of 4096, from "
 		  "4096 to "
 		  "1073741824" },
+		{ "emu:profile=", "emu: profile= is none; write full, no-p2p, no-precopy or "
+		  "stop-copy" },
+		{ "emu:profile=half", "emu: profile=half is none; write full, no-p2p, no-precopy "
+		  "or stop-copy" },
 		{ "emu:rules=arc=STOP>NOWHERE hold", "emu: rules=: line 1 column 1: unknown state: "
 		  "\"arc=STOP>NOWHERE\"" },
 	};
@@ -821,6 +1281,17 @@ int main(void)
 		cmocka_unit_test(test_refused_rules_change_nothing),
 		cmocka_unit_test(test_attributes_that_cannot_be),
 		cmocka_unit_test(test_seed_decides_the_state),
+		cmocka_unit_test(test_every_arc_fails_and_recovers),
+		cmocka_unit_test(test_op_read),
+		cmocka_unit_test(test_op_write),
+		cmocka_unit_test(test_op_precopy_info),
+		cmocka_unit_test(test_op_data_size),
+		cmocka_unit_test(test_op_save),
+		cmocka_unit_test(test_op_save_delay),
+		cmocka_unit_test(test_op_load),
+		cmocka_unit_test(test_op_reset),
+		cmocka_unit_test(test_a_reset_ends_a_delayed_read),
+		cmocka_unit_test(test_op_poll),
 		cmocka_unit_test(test_bad_specs_have_their_sentence),
 	};
 

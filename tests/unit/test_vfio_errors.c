@@ -27,8 +27,8 @@ static void test_malformed(void **arg)
 			  "like 0000:01:00.0 or 01:00.0");
 	assert_open_fails("vfio:01:00", -EINVAL, "\"01:00\" is not the address of a PCI function; "
 			  "write it like 0000:01:00.0 or 01:00.0");
-	assert_open_fails("01:00.0", -EINVAL, "\"01:00.0\" is no device; write vfio:BDF or "
-			  "emu[:key=value,..]");
+	assert_open_fails("01:00.0", -EINVAL, "\"01:00.0\" is no device; write vfio:BDF, "
+			  "emu[:key=value,..] or discard");
 }
 
 static void test_absent(void **arg)

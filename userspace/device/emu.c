@@ -53,6 +53,38 @@ static int wait_for_plan(struct emu *e, const struct miglab_plan *plan,
 	return e->reset_gen == gen ? 0 : -EIO;
 }
 
+struct miglab_plan emu_plan(struct emu *e, enum miglab_op op)
+{
+	struct miglab_plan plan = { 0 };
+
+	if (!(atomic_load_explicit(&e->rule_ops, memory_order_relaxed) & (1u << op)))
+		return plan;
+	pthread_mutex_lock(&e->lock);
+	plan = miglab_rules_match_op(&e->rules, op);
+	pthread_mutex_unlock(&e->lock);
+	return plan;
+}
+
+int emu_delay(struct emu *e, u64 us)
+{
+	const struct miglab_plan plan = { .delay_us = us };
+	int ret;
+
+	pthread_mutex_lock(&e->lock);
+	ret = wait_for_plan(e, &plan, NULL, e->reset_gen);
+	pthread_mutex_unlock(&e->lock);
+	return ret;
+}
+
+int emu_obey(struct emu *e, enum miglab_op op, struct miglab_plan *ret_plan)
+{
+	int ret;
+
+	*ret_plan = emu_plan(e, op);
+	ret = ret_plan->delay_us ? emu_delay(e, ret_plan->delay_us) : 0;
+	return ret ? ret : ret_plan->error;
+}
+
 static bool is_stopped(u32 state)
 {
 	return state == MIGLAB_STOP || state == MIGLAB_STOP_COPY;
@@ -92,23 +124,44 @@ static int act(struct emu *e, u32 from, u32 to)
 	return 0;
 }
 
-/* Acts unless a reset came, then makes the result known. */
-static int finish_arc(struct emu *e, struct miglab_arc *arc, int ret, u64 gen)
+/* The device fails for good: no session is left, and only a reset leads out. */
+static void break_down(struct emu *e)
 {
+	const u64 now = clock_ns();
+
+	emu_advance(e, now);
+	miglab_synthetic_run(&e->model, false, now);
+	emu_session_end(e);
+}
+
+/*
+ * Acts unless a reset came, then makes the result known. When the arc failed with
+ * @breaks, the device goes to ERROR.
+ */
+static int finish_arc(struct emu *e, struct miglab_arc *arc, int ret, bool breaks, u64 gen)
+{
+	u32 state;
+
 	pthread_mutex_lock(&e->model_lock);
 	pthread_mutex_lock(&e->lock);
-	if (!ret && e->reset_gen != gen)
-		ret = -EIO;
+	state = e->state;
+	if (e->reset_gen != gen) {
+		ret = ret ? ret : -EIO;
+		breaks = false;
+	}
 	pthread_mutex_unlock(&e->lock);
-	if (!ret)
+	if (!ret) {
 		ret = act(e, arc->from, arc->to);
+		state = ret ? state : arc->to;
+	} else if (breaks) {
+		break_down(e);
+		state = MIGLAB_ERROR;
+	}
 
 	pthread_mutex_lock(&e->lock);
 	e->stats.arcs++;
-	if (ret)
-		e->stats.arcs_failed++;
-	else
-		e->state = arc->to;
+	e->stats.arcs_failed += ret != 0;
+	e->state = state;
 	arc->end_ns = clock_ns();
 	arc->result = ret;
 	pthread_cond_broadcast(&e->changed);
@@ -121,6 +174,7 @@ static int take_arc(struct emu *e, u32 from, u32 to, u32 requested, u64 gen)
 {
 	struct miglab_plan plan;
 	struct miglab_arc *arc;
+	bool breaks;
 	int ret;
 
 	pthread_mutex_lock(&e->lock);
@@ -128,8 +182,14 @@ static int take_arc(struct emu *e, u32 from, u32 to, u32 requested, u64 gen)
 	plan = miglab_rules_match(&e->rules, from, to);
 	arc->rule = plan.rule;
 	ret = wait_for_plan(e, &plan, arc, gen);
+	if (!ret && !plan.error && from == MIGLAB_RESUMING) {
+		plan = miglab_rules_match_op(&e->rules, MIGLAB_OP_LOAD);
+		arc->rule = plan.rule ? plan.rule : arc->rule;
+		ret = wait_for_plan(e, &plan, arc, gen);
+	}
 	pthread_mutex_unlock(&e->lock);
-	return finish_arc(e, arc, ret ? ret : plan.error, gen);
+	breaks = !ret && plan.faults & MIGLAB_FAULT_ERROR;
+	return finish_arc(e, arc, ret ? ret : plan.error, breaks, gen);
 }
 
 static int emu_set_state(struct device *dev, uint32_t want, struct error *err)
@@ -144,6 +204,9 @@ static int emu_set_state(struct device *dev, uint32_t want, struct error *err)
 	gen = e->reset_gen;
 	pthread_mutex_unlock(&e->lock);
 
+	if (cur == MIGLAB_ERROR)
+		return error_set(err, -EIO, "%s: it is in ERROR, which only a reset leaves",
+				 dev->name);
 	while (cur != want) {
 		ret = miglab_fsm_next(dev->flags, cur, want, &next);
 		if (ret)
@@ -186,8 +249,11 @@ static void fill_model(struct emu *e)
 static int emu_reset(struct device *dev, struct error *err)
 {
 	struct emu *e = to_emu(dev);
+	struct miglab_plan plan;
+	int ret = emu_obey(e, MIGLAB_OP_RESET, &plan);
 
-	(void)err;
+	if (ret)
+		return error_set(err, ret, "%s: cannot be reset: %s", dev->name, strerror(-ret));
 	/* first what makes a waiting arc give up: it must not delay the reset */
 	pthread_mutex_lock(&e->lock);
 	e->reset_gen++;
@@ -277,7 +343,7 @@ int emu_open(const char *spec, struct device **ret_dev, struct error *err)
 				 (unsigned long long)wanted.state_bytes);
 	init_locks(e);
 	e->dev.ops = &emu_ops;
-	e->dev.flags = MIGLAB_FLAGS_FULL;
+	e->dev.flags = wanted.flags;
 	e->dev.lab = &e->lab;
 	e->lab.ops = &emu_lab_ops;
 	e->lab.witness = "emulated (same process)";

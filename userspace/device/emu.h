@@ -14,6 +14,7 @@
 #define MIGLAB_DEVICE_EMU_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "core/fsm.h"
 #include "core/history.h"
@@ -32,6 +33,7 @@ struct emu_spec {
 	u64 state_bytes;
 	u64 dirty_bytes_per_sec;
 	u64 seed;
+	u32 flags;			/* of the profile: VFIO_MIGRATION_* */
 	char rules[MIGLAB_RULES_TEXT_MAX + 1];
 };
 
@@ -49,6 +51,7 @@ struct emu_session {
 	size_t staged, taken;		/* saving: bytes in record, and how many were read */
 	struct miglab_precopy track;	/* saving: what is still to be sent */
 	u8 *bitmap;			/* saving: track's memory */
+	u64 final_delay_us;		/* saving: before the first read in STOP_COPY */
 	struct miglab_decoder decoder;	/* resuming */
 	struct miglab_synthetic incoming;	/* resuming: the image that replaces the state */
 };
@@ -74,6 +77,7 @@ struct emu {
 	const struct miglab_arc *held;	/* the arc that waits for a release, or NULL */
 	bool latched;			/* fingerprint is valid */
 	u32 fingerprint;
+	atomic_uint rule_ops;		/* rules.ops, to be read without the lock */
 	struct miglab_rules rules;
 	char rules_text[MIGLAB_RULES_TEXT_MAX + 1];
 	char rules_error[128];
@@ -88,6 +92,15 @@ extern const struct lab_ops emu_lab_ops;
 
 /* A whole set, refused whole. Takes e->lock. */
 int emu_rules_set(struct emu *e, const char *text, struct error *err);
+
+/* @op begins: what does a rule want? All zero without one. Takes e->lock only if there is one. */
+struct miglab_plan emu_plan(struct emu *e, enum miglab_op op);
+
+/* Waits for @us; -EIO when a reset comes. Takes e->lock. */
+int emu_delay(struct emu *e, u64 us);
+
+/* emu_plan(), and waits and fails as it says; what else it says is the caller's. */
+int emu_obey(struct emu *e, enum miglab_op op, struct miglab_plan *ret_plan);
 
 /*
  * emu_session.c. begin, commit and end are called with model_lock held.

@@ -101,8 +101,7 @@ static void show_state_bytes(struct emu *e, FILE *out)
 
 static void show_profile(struct emu *e, FILE *out)
 {
-	(void)e;
-	fputs("full\n", out);
+	fprintf(out, "%s\n", miglab_profile_name(e->dev.flags));
 }
 
 static void show_model(struct emu *e, FILE *out)
@@ -125,6 +124,7 @@ int emu_rules_set(struct emu *e, const char *text, struct error *err)
 		error_set(err, ret, "%s", e->rules_error);
 	} else {
 		e->rules = rules;
+		atomic_store_explicit(&e->rule_ops, rules.ops, memory_order_relaxed);
 		while (len && text[len - 1] == '\n')
 			len--;
 		memcpy(e->rules_text, text, len);

@@ -23,6 +23,17 @@ static void session_free(struct emu_session *s)
 	free(s);
 }
 
+/* What a rule for op=save makes of a session that has just begun. */
+static void session_spoil(struct emu *e, struct emu_session *s)
+{
+	struct miglab_plan plan = emu_plan(e, MIGLAB_OP_SAVE);
+
+	miglab_precopy_spoil(&s->track,
+			     plan.faults & MIGLAB_FAULT_CORRUPT ? plan.corrupt : U64_MAX,
+			     plan.faults & MIGLAB_FAULT_TRUNCATE ? plan.truncate : U64_MAX);
+	s->final_delay_us = plan.delay_us;
+}
+
 static void session_install(struct emu *e, struct emu_session *s)
 {
 	struct emu_session *old;
@@ -59,6 +70,7 @@ int emu_session_begin(struct emu *e, bool resuming)
 				    miglab_synthetic_put_pages, &s->incoming);
 	} else {
 		miglab_precopy_start(&s->track, bytes, s->bitmap);
+		session_spoil(e, s);
 	}
 	session_install(e, s);
 	return 0;
@@ -107,6 +119,36 @@ static void count(struct emu *e, u64 *counter, u64 bytes)
 	pthread_mutex_unlock(&e->lock);
 }
 
+/* A read or write of *@size bytes begins: waits, fails and is cut as a rule wants. */
+static int begin_io(struct emu *e, enum miglab_op op, size_t *size)
+{
+	struct miglab_plan plan;
+	int ret;
+
+	if (!*size)
+		return 0;
+	ret = emu_obey(e, op, &plan);
+	if (plan.faults & MIGLAB_FAULT_SHORT && *size > plan.size)
+		*size = plan.size;
+	return ret;
+}
+
+/* The final state may be slow to come: once. model_lock is held, but not while it waits. */
+static void await_final(struct emu *e)
+{
+	struct emu_session *s = session_of(e, false);
+	u64 delay_us;
+
+	if (!s || !s->final_delay_us || e->state != MIGLAB_STOP_COPY)
+		return;
+	delay_us = s->final_delay_us;
+	s->final_delay_us = 0;
+	pthread_mutex_unlock(&e->model_lock);
+	/* A reset ends the wait, and the session. */
+	emu_delay(e, delay_us);
+	pthread_mutex_lock(&e->model_lock);
+}
+
 static ssize_t session_read(struct emu *e, struct emu_session *s, void *buf, size_t size)
 {
 	const bool final = e->state == MIGLAB_STOP_COPY;
@@ -130,9 +172,13 @@ ssize_t emu_read(struct device *dev, void *buf, size_t size)
 {
 	struct emu *e = to_emu(dev);
 	struct emu_session *s;
-	ssize_t ret = -EBADF;
+	ssize_t ret = begin_io(e, MIGLAB_OP_READ, &size);
 
+	if (ret)
+		return ret;
+	ret = -EBADF;
 	pthread_mutex_lock(&e->model_lock);
+	await_final(e);
 	s = session_of(e, false);
 	if (s)
 		ret = size ? session_read(e, s, buf, size) : 0;
@@ -168,8 +214,11 @@ ssize_t emu_write(struct device *dev, const void *buf, size_t size)
 {
 	struct emu *e = to_emu(dev);
 	struct emu_session *s;
-	ssize_t ret = -EBADF;
+	ssize_t ret = begin_io(e, MIGLAB_OP_WRITE, &size);
 
+	if (ret)
+		return ret;
+	ret = -EBADF;
 	pthread_mutex_lock(&e->model_lock);
 	s = session_of(e, true);
 	if (s)
@@ -202,11 +251,18 @@ static int session_readable(struct emu *e, u64 now_ns, u64 *ret_next_ns)
 	return 0;
 }
 
+/* Is a sleeper to sleep on, though there is something to read? */
+static bool loses_wakeup(struct emu *e)
+{
+	return emu_plan(e, MIGLAB_OP_POLL).faults & MIGLAB_FAULT_DROP;
+}
+
 int emu_wait(struct device *dev, int timeout_ms)
 {
 	const u64 begin = clock_ns();
 	const u64 deadline = timeout_ms < 0 ? U64_MAX : begin + timeout_ms * NSEC_PER_MSEC;
 	struct emu *e = to_emu(dev);
+	bool slept = false;
 
 	for (;;) {
 		u64 now = clock_ns(), next = U64_MAX;
@@ -214,24 +270,47 @@ int emu_wait(struct device *dev, int timeout_ms)
 
 		pthread_mutex_lock(&e->model_lock);
 		ret = session_readable(e, now, &next);
+		if (ret > 0 && slept && now < deadline && loses_wakeup(e)) {
+			ret = 0;
+			next = U64_MAX;
+		}
 		/* taken before the other is dropped, so that no wakeup is lost in between */
 		pthread_mutex_lock(&e->lock);
 		pthread_mutex_unlock(&e->model_lock);
-		if (!ret && now < deadline && e->rate == e->model.rate)
+		if (!ret && now < deadline && e->rate == e->model.rate) {
 			emu_wait_changed(e, next < deadline ? next : deadline);
+			slept = true;
+		}
 		pthread_mutex_unlock(&e->lock);
 		if (ret || now >= deadline)
 			return ret;
 	}
 }
 
+/* The figures of a session in pre-copy, as @faults want them; model_lock is held. */
+static struct precopy_info session_info(struct emu *e, struct emu_session *s, u32 faults)
+{
+	struct precopy_info info = { .reinit = faults & MIGLAB_FAULT_REINIT };
+
+	emu_advance(e, clock_ns());
+	if (info.reinit)
+		miglab_precopy_reinit(&s->track);
+	miglab_precopy_info(&s->track, &info.initial_bytes, &info.dirty_bytes);
+	if (faults & MIGLAB_FAULT_GARBAGE)
+		info.initial_bytes = info.dirty_bytes = UINT64_MAX;
+	return info;
+}
+
 int emu_precopy_info(struct device *dev, struct precopy_info *ret_info, struct error *err)
 {
 	struct emu *e = to_emu(dev);
+	struct miglab_plan plan;
 	struct emu_session *s;
-	u64 initial, dirty;
-	int ret = 0;
+	int ret = emu_obey(e, MIGLAB_OP_PRECOPY_INFO, &plan);
 
+	if (ret)
+		return error_set(err, ret, "%s: cannot get its pre-copy figures: %s", dev->name,
+				 strerror(-ret));
 	pthread_mutex_lock(&e->model_lock);
 	s = session_of(e, false);
 	if (!s) {
@@ -240,9 +319,7 @@ int emu_precopy_info(struct device *dev, struct precopy_info *ret_info, struct e
 		ret = error_set(err, -EINVAL, "%s: precopy_info is for PRE_COPY, not for STOP_COPY",
 				dev->name);
 	} else {
-		emu_advance(e, clock_ns());
-		miglab_precopy_info(&s->track, &initial, &dirty);
-		*ret_info = (struct precopy_info){ .initial_bytes = initial, .dirty_bytes = dirty };
+		*ret_info = session_info(e, s, plan.faults);
 	}
 	pthread_mutex_unlock(&e->model_lock);
 	return ret;
@@ -251,9 +328,17 @@ int emu_precopy_info(struct device *dev, struct precopy_info *ret_info, struct e
 int emu_data_size(struct device *dev, uint64_t *ret_bytes, struct error *err)
 {
 	struct emu *e = to_emu(dev);
+	struct miglab_plan plan;
 	u64 bytes;
+	int ret = emu_obey(e, MIGLAB_OP_DATA_SIZE, &plan);
 
-	(void)err;
+	if (ret)
+		return error_set(err, ret, "%s: cannot get the size of its data: %s", dev->name,
+				 strerror(-ret));
+	if (plan.faults & MIGLAB_FAULT_VALUE) {
+		*ret_bytes = plan.size;
+		return 0;
+	}
 	pthread_mutex_lock(&e->model_lock);
 	if (e->session && !e->session->resuming)
 		bytes = miglab_precopy_remaining(&e->session->track);

@@ -71,6 +71,15 @@ static int set_seed(struct emu_spec *spec, const char *value, size_t len, struct
 	return parse_number_key("seed", value, len, &spec->seed, err);
 }
 
+static int set_profile(struct emu_spec *spec, const char *value, size_t len, struct error *err)
+{
+	if (miglab_profile_parse(value, len, &spec->flags))
+		return error_set(err, -EINVAL,
+				 "emu: profile=%.*s is none; write full, no-p2p, no-precopy or stop-copy",
+				 (int)len, value);
+	return 0;
+}
+
 static int set_rules(struct emu_spec *spec, const char *value, size_t len, struct error *err)
 {
 	if (len > MIGLAB_RULES_TEXT_MAX)
@@ -87,6 +96,7 @@ static const struct {
 } keys[] = {
 	{ "state_bytes", set_state_bytes },
 	{ "dirty_bytes_per_sec", set_rate },
+	{ "profile", set_profile },
 	{ "rules", set_rules },
 	{ "seed", set_seed },
 };
@@ -105,7 +115,7 @@ static int set_key(struct emu_spec *spec, const char *item, size_t len, struct e
 		return keys[i].set(spec, equals + 1, len - name_len - 1, err);
 	}
 	return error_set(err, -EINVAL,
-			 "emu: unknown key \"%.*s\"; known are state_bytes, dirty_bytes_per_sec, rules, seed",
+			 "emu: unknown key \"%.*s\"; known are state_bytes, dirty_bytes_per_sec, profile, rules, seed",
 			 (int)name_len, item);
 }
 
@@ -114,6 +124,7 @@ int emu_spec_parse(const char *spec, struct emu_spec *ret, struct error *err)
 	struct emu_spec new = {
 		.state_bytes = MIGLAB_STATE_BYTES_DEFAULT,
 		.dirty_bytes_per_sec = EMU_DIRTY_BYTES_PER_SEC_DEFAULT,
+		.flags = MIGLAB_FLAGS_FULL,
 		.rules = MIGLAB_RULES_DEFAULT,
 	};
 	const char *item = spec + strlen("emu");

@@ -11,6 +11,7 @@
 #ifndef MIGLAB_DEVICE_OPS_H
 #define MIGLAB_DEVICE_OPS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -23,6 +24,7 @@ struct lab;
 struct precopy_info {
 	uint64_t initial_bytes;
 	uint64_t dirty_bytes;
+	bool reinit;		/* new initial data: initial_bytes may have gone up */
 };
 
 struct device_ops {
@@ -80,11 +82,11 @@ struct device {
 
 /**
  * device_open() - open DEV for migration
- * @spec: "vfio:BDF" or "emu[:key=value,..]", without the reserved key id
+ * @spec: "vfio:BDF", "emu[:key=value,..]" or "discard", without the reserved key id
  * @ret_dev: to be closed with dev->ops->close()
  *
  * The device is in RUNNING afterwards. emu keys: state_bytes, dirty_bytes_per_sec,
- * rules, seed; the rules' own commas are no separators since a rule has none.
+ * profile, rules, seed; the rules' own commas are no separators since a rule has none.
  *
  * Return: 0, -EINVAL for a spec that is malformed, -ENODEV for a function that
  * does not exist or is not usable, -EOPNOTSUPP for one that cannot migrate,

@@ -40,6 +40,11 @@ struct vfio_device_feature_mig_data_size {
 };
 #endif
 
+#ifndef VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2	/* Linux 7.1 */
+#define VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2	12
+#define VFIO_PRECOPY_INFO_REINIT		(1 << 0)
+#endif
+
 #ifndef VFIO_DEVICE_BIND_IOMMUFD	/* Linux 6.6 */
 struct vfio_device_bind_iommufd {
 	__u32 argsz;

@@ -19,6 +19,7 @@
 struct vfio {
 	struct device dev;	/* first: the ops' argument */
 	struct vfio_files files;
+	bool opted_in;		/* the flags of struct vfio_precopy_info mean something */
 	atomic_int data_fd;	/* the session's, or -1; a reset may come from another thread */
 	char bdf[PCI_BDF_SIZE];
 };
@@ -152,7 +153,11 @@ static int vfio_precopy_info(struct device *dev, struct precopy_info *ret_info, 
 	if (ioctl(fd, VFIO_MIG_GET_PRECOPY_INFO, &info))
 		return error_set(err, -errno, "%s: cannot get its pre-copy figures: %s", dev->name,
 				 strerror(errno));
-	*ret_info = (struct precopy_info){ info.initial_bytes, info.dirty_bytes };
+	*ret_info = (struct precopy_info){
+		.initial_bytes = info.initial_bytes,
+		.dirty_bytes = info.dirty_bytes,
+		.reinit = to_vfio(dev)->opted_in && info.flags & VFIO_PRECOPY_INFO_REINIT,
+	};
 	return 0;
 }
 
@@ -281,12 +286,24 @@ static int get_flags(struct vfio *v, struct error *err)
 			 driver, v->bdf);
 }
 
+/* Asks to be told when a saving session begins anew; not every kernel can do that. */
+static void opt_in(struct vfio *v)
+{
+	char none = 0;
+
+	v->opted_in = v->dev.flags & VFIO_MIGRATION_PRE_COPY &&
+		      !feature(v, VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2,
+			       &none, 0);
+}
+
 static int open_device(struct vfio *v, struct error *err)
 {
 	int ret = open_files(v, err);
 
 	if (!ret)
 		ret = get_flags(v, err);
+	if (!ret)
+		opt_in(v);
 	if (!ret && sysfs_exists(PCI_DEVICES "/%s/miglab", v->bdf))
 		ret = lab_open_sysfs(v->bdf, &v->dev.lab, err);
 	return ret;
