@@ -14,7 +14,7 @@ static const char usage[] =
 	"and remembers the driver that it had, for miglab unbind. Loads the module when it\n"
 	"is not loaded. Refuses a function that is in use.\n"
 	"\n"
-	"  --profile P   what the device can do: full\n"
+	"  --profile P   what the device can do: full, no-p2p, no-precopy, stop-copy\n"
 	"  --model M     what it migrates: synthetic\n";
 
 static const struct option options[] = {

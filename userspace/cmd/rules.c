@@ -7,23 +7,31 @@
 
 #include "base/log.h"
 #include "cmd/cmd.h"
+#include "cmd/presets.h"
 #include "core/rules.h"
 #include "device/lab.h"
 
 static const char usage[] =
 	"Usage: miglab rules BDF [RULE..]\n"
+	"       miglab rules BDF --preset NAME\n"
+	"       miglab rules --preset list\n"
 	"\n"
 	"Without RULE shows the rules of the PCI function BDF, which is bound to\n"
 	"miglab_vfio_pci. With RULE replaces all of them at once, or none if one is bad;\n"
-	"an empty RULE ('') leaves the device without rules.\n"
+	"an empty RULE ('') leaves the device without rules. A preset is a set of rules.\n"
 	"\n"
 	"  arc=PRE_COPY>PRE_COPY_P2P delay_us=300000 jitter_us=20000 seed=7\n"
-	"  arc=PRE_COPY_P2P>STOP_COPY errno=EIO every=2 times=1\n"
+	"  arc=PRE_COPY_P2P>STOP_COPY errno=EIO every=2 times=1 then=ERROR\n"
 	"  arc=PRE_COPY>PRE_COPY_P2P hold limit_us=10000000\n"
+	"  op=read short=1              op=write errno=ENOSPC\n"
+	"  op=precopy_info garbage      op=data_size value=0\n"
+	"  op=save corrupt=4096         op=load errno=EIO\n"
+	"  op=reset errno=EIO           op=poll drop\n"
 	"\n"
 	"Quote each RULE: the shell knows '>' too.\n";
 
 static const struct option options[] = {
+	{ "preset", required_argument, NULL, 'p' },
 	{ "help", no_argument, NULL, 'h' },
 	{ }
 };
@@ -60,28 +68,36 @@ static int replace(struct lab *lab, int count, char **rules, struct error *err)
 	return lab->ops->write(lab, "rules", text, err);
 }
 
-int cmd_rules(int argc, char **argv)
+/* Takes the rules of @preset over, and says so when the device has another profile. */
+static int take_preset(struct lab *lab, const struct preset *preset, struct error *err)
+{
+	char *profile;
+	int ret = lab->ops->write(lab, "rules", preset->rules, err);
+
+	if (!ret)
+		ret = lab->ops->read(lab, "profile", &profile, err);
+	if (ret)
+		return ret;
+	profile[strcspn(profile, "\n")] = '\0';
+	if (strcmp(profile, preset->profile))
+		log_warn("rules: %s is meant for the profile %s, but this device has %s; see miglab bind --profile",
+			 preset->name, preset->profile, profile);
+	free(profile);
+	return 0;
+}
+
+/* What the arguments after the options ask for. */
+static int rules_of(int argc, char **argv, const struct preset *preset)
 {
 	struct error err;
 	struct lab *lab;
-	int id, ret;
+	int ret = lab_open_sysfs(argv[0], &lab, &err);
 
-	while ((id = getopt_long(argc, argv, "+", options, NULL)) != -1) {
-		if (id == 'h') {
-			fputs(usage, stdout);
-			return 0;
-		}
-		log_error("rules: see miglab rules --help");
-		return 2;
-	}
-	if (optind == argc) {
-		log_error("rules: give a PCI address, like 0000:01:00.0");
-		return 2;
-	}
-	ret = lab_open_sysfs(argv[optind], &lab, &err);
 	if (!ret) {
-		if (++optind < argc)
-			ret = replace(lab, argc - optind, argv + optind, &err);
+		if (preset)
+			ret = take_preset(lab, preset, &err);
+		else if (argc > 1)
+			ret = replace(lab, argc - 1, argv + 1, &err);
 		else
 			ret = show(lab, &err);
 		lab->ops->close(lab);
@@ -89,4 +105,39 @@ int cmd_rules(int argc, char **argv)
 	if (ret)
 		log_error("rules: %s", err.text);
 	return cmd_status(ret);
+}
+
+int cmd_rules(int argc, char **argv)
+{
+	const char *name = NULL;
+	int id;
+
+	while ((id = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (id == 'h') {
+			fputs(usage, stdout);
+			return 0;
+		}
+		if (id != 'p') {
+			log_error("rules: see miglab rules --help");
+			return 2;
+		}
+		name = optarg;
+	}
+	if (name && !strcmp(name, "list")) {
+		preset_list(stdout);
+		return 0;
+	}
+	if (name && !preset_find(name)) {
+		log_error("rules: there is no preset \"%s\"; see miglab rules --preset list", name);
+		return 2;
+	}
+	if (optind == argc) {
+		log_error("rules: give a PCI address, like 0000:01:00.0");
+		return 2;
+	}
+	if (name && optind + 1 < argc) {
+		log_error("rules: give either rules or a preset, not both");
+		return 2;
+	}
+	return rules_of(argc - optind, argv + optind, name ? preset_find(name) : NULL);
 }
