@@ -82,14 +82,12 @@ int pci_vfio_name(const char *bdf, char ret_name[SYSFS_NAME_SIZE])
 {
 	char **names;
 	size_t count;
-	int ret = -ENODEV;
+	int ret = sysfs_names(&names, &count, PCI_DEVICES "/%s/vfio-dev", bdf);
 
-	if (sysfs_names(&names, &count, PCI_DEVICES "/%s/vfio-dev", bdf))
-		return -ENODEV;
-	if (count) {
+	if (ret)
+		return ret == -ENOENT ? -ENODEV : ret;
+	if (count)
 		snprintf(ret_name, SYSFS_NAME_SIZE, "%s", names[0]);
-		ret = 0;
-	}
 	sysfs_names_free(names, count);
-	return ret;
+	return count ? 0 : -ENODEV;
 }

@@ -259,8 +259,12 @@ static int open_files(struct vfio *v, struct error *err)
 
 	if (ret)
 		return ret;
-	if (pci_vfio_name(v->bdf, vfio_name))
+	ret = pci_vfio_name(v->bdf, vfio_name);
+	if (ret == -ENODEV)
 		return not_vfio(v->bdf, err);
+	if (ret)
+		return error_set(err, ret, "%s: cannot look up its VFIO device: %s", v->bdf,
+				 strerror(-ret));
 	if (vfio_cdev_present(vfio_name))
 		return vfio_cdev_open(v->bdf, vfio_name, &v->files, err);
 	return vfio_group_open(v->bdf, group, &v->files, err);
