@@ -35,12 +35,12 @@ static void enter(struct device *dev, uint32_t from)
 		assert_int_equal(load(dev, whole, whole_size, sizeof(whole)), 0);
 }
 
-static size_t expected_path(uint32_t from, uint32_t to, uint32_t *path)
+static size_t expected_path(uint32_t flags, uint32_t from, uint32_t to, uint32_t *path)
 {
 	size_t n = 0;
 
 	while (from != to) {
-		if (miglab_fsm_next(MIGLAB_FLAGS_FULL, from, to, &path[n]) < 0)
+		if (miglab_fsm_next(flags, from, to, &path[n]) < 0)
 			return SIZE_MAX;
 		from = path[n++];
 	}
@@ -84,7 +84,7 @@ static void check_pair(struct device *dev, uint32_t from, uint32_t to)
 
 	enter(dev, from);
 	since = last_seq(dev);
-	length = expected_path(from, to, path);
+	length = expected_path(dev->flags, from, to, path);
 	ret = dev->ops->set_state(dev, to, &err);
 	if (length == SIZE_MAX) {
 		assert_int_equal(ret, -EINVAL);
@@ -98,17 +98,63 @@ static void check_pair(struct device *dev, uint32_t from, uint32_t to)
 	check_path(dev, since, from, to, path, length);
 }
 
-static void every_pair_equals_the_table(void **state)
+static void check_profile(const char *profile, uint32_t flags)
 {
-	struct device *dev = open_function(0);
+	struct device *dev = open_profile(0, profile);
 	uint32_t from, to;
 
-	(void)state;
-	assert_int_equal(dev->flags, MIGLAB_FLAGS_FULL);
+	assert_int_equal(dev->flags, flags);
 	make_stream(dev);
 	for (from = MIGLAB_STOP; from < MIGLAB_NR_STATES; from++)
 		for (to = MIGLAB_ERROR; to < MIGLAB_NR_STATES; to++)
-			check_pair(dev, from, to);
+			if (miglab_state_supported(flags, from))
+				check_pair(dev, from, to);
+}
+
+static void every_pair_equals_the_table(void **state)
+{
+	(void)state;
+	check_profile("full", 7);
+}
+
+static void every_pair_without_p2p(void **state)
+{
+	(void)state;
+	check_profile("no-p2p", 5);
+}
+
+static void every_pair_without_precopy(void **state)
+{
+	(void)state;
+	check_profile("no-precopy", 3);
+}
+
+static void every_pair_of_stop_copy_only(void **state)
+{
+	(void)state;
+	check_profile("stop-copy", 1);
+}
+
+static void a_profile_is_in_force_from_the_next_open_on(void **state)
+{
+	struct device *dev = open_function(0);
+	struct error err;
+	char *text;
+
+	(void)state;
+	set_attribute(dev, "profile", "stop-copy\n");
+	assert_int_equal(dev->ops->set_state(dev, MIGLAB_PRE_COPY, &err), 0);
+	close_function(dev);
+	dev = open_function(0);
+	assert_int_equal(dev->flags, MIGLAB_FLAG_STOP_COPY);
+	assert_int_equal(dev->ops->set_state(dev, MIGLAB_PRE_COPY, &err), -EINVAL);
+	assert_int_equal(dev->lab->ops->write(dev->lab, "profile", "half", &err), -EINVAL);
+	text = attribute(dev, "profile");
+	assert_string_equal(text, "stop-copy\n");
+	free(text);
+	set_attribute(dev, "profile", "full");
+	close_function(dev);
+	assert_int_equal(open_function(0)->flags, MIGLAB_FLAGS_FULL);
 }
 
 static void a_state_that_is_none_is_refused(void **state)
@@ -143,6 +189,10 @@ int fsm_rows(void)
 {
 	const struct CMUnitTest rows[] = {
 		row(every_pair_equals_the_table),
+		row(every_pair_without_p2p),
+		row(every_pair_without_precopy),
+		row(every_pair_of_stop_copy_only),
+		row(a_profile_is_in_force_from_the_next_open_on),
 		row(a_state_that_is_none_is_refused),
 		row(an_open_begins_in_running),
 	};

@@ -4,11 +4,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
+#include "core/fsm.h"
 #include "lab.h"
 
 #define FUNCTIONS_MAX	32
+#define DESCRIPTORS_MAX	1024
 
 static struct device *opened[FUNCTIONS_MAX];
 
@@ -38,6 +41,21 @@ struct device *open_function(unsigned int index)
 	assert_non_null(dev->lab);
 	opened[index] = dev;
 	set_attribute(dev, "rules", "\n");
+	return dev;
+}
+
+struct device *open_profile(unsigned int index, const char *profile)
+{
+	struct error err = { "" };
+	struct device *dev;
+	struct lab *lab;
+
+	if (lab_open_sysfs(function(index), &lab, &err) ||
+	    lab->ops->write(lab, "profile", profile, &err))
+		fail_msg("%s", err.text);
+	lab->ops->close(lab);
+	dev = open_function(index);
+	set_attribute(dev, "profile", "full\n");
 	return dev;
 }
 
@@ -172,6 +190,49 @@ int load(struct device *dev, const void *stream, size_t size, size_t piece)
 		done += (size_t)written;
 	}
 	return 0;
+}
+
+void move_state(struct device *src, struct device *dst)
+{
+	static unsigned char stream[STREAM_MAX];
+	char *from, *to;
+	ssize_t end;
+	size_t n;
+
+	go(src, MIGLAB_PRE_COPY);
+	n = drain(src, stream, sizeof(stream), &end);
+	go(src, MIGLAB_STOP_COPY);
+	n += drain(src, stream + n, sizeof(stream) - n, &end);
+	assert_int_equal(end, 0);
+	go(dst, MIGLAB_RESUMING);
+	assert_int_equal(load(dst, stream, n, sizeof(stream)), 0);
+	go(dst, MIGLAB_RUNNING);
+	go(src, MIGLAB_STOP);
+	from = attribute(src, "fingerprint");
+	to = attribute(dst, "fingerprint");
+	assert_string_not_equal(from, "none\n");
+	assert_string_equal(from, to);
+	free(from);
+	free(to);
+}
+
+int find_descriptor(const char *kind, int other)
+{
+	char path[32], link[64];
+	ssize_t n;
+	int fd;
+
+	for (fd = 0; fd < DESCRIPTORS_MAX; fd++) {
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		n = readlink(path, link, sizeof(link) - 1);
+		if (n < 0 || fd == other)
+			continue;
+		link[n] = '\0';
+		if (!strcmp(link, kind))
+			return fd;
+	}
+	fail_msg("no descriptor is a %s", kind);
+	return -1;
 }
 
 static void *setter_main(void *opaque)

@@ -24,6 +24,8 @@ const char *function(unsigned int index);
 
 /* Each asserts; text is to be freed. What a row leaves open, close_functions() closes. */
 struct device *open_function(unsigned int index);
+/* With the profile of that name; the next open is "full" again. */
+struct device *open_profile(unsigned int index, const char *profile);
 void close_function(struct device *dev);
 int close_functions(void **state);	/* the teardown of every row */
 char *attribute(struct device *dev, const char *name);
@@ -41,6 +43,16 @@ size_t drain(struct device *dev, void *buf, size_t size, ssize_t *ret_end);
 /* Writes a whole stream in pieces of at most @piece; 0 or the negative errno of a write. */
 int load(struct device *dev, const void *stream, size_t size, size_t piece);
 
+/* Saves @src, which ends in STOP, and loads @dst, which ends in RUNNING; the states are equal. */
+void move_state(struct device *src, struct device *dst);
+
+/* What /proc/self/fd calls a VFIO device and a session. */
+#define DEVICE_FD	"anon_inode:[vfio-device]"
+#define SESSION_FD	"anon_inode:miglab"
+
+/* This process's first descriptor of that kind but for @other; asserts that there is one. */
+int find_descriptor(const char *kind, int other);
+
 /* A SET in a thread of its own. */
 struct setter {
 	pthread_t thread;
@@ -57,6 +69,13 @@ int setter_join(struct setter *s);
 int fsm_rows(void);
 int stream_rows(void);
 int rules_rows(void);
+int faults_rows(void);
 int life_rows(void);
+int datafd_rows(void);
+int storm_rows(void);
+int irq_rows(void);
+int msix_rows(void);
+int leave_rows(void);
+int limits_rows(void);
 
 #endif

@@ -37,28 +37,6 @@ static int module_references(void)
 	return n;
 }
 
-static void migrate(struct device *src, struct device *dst)
-{
-	char *from, *to;
-	ssize_t end;
-	size_t n;
-
-	go(src, MIGLAB_PRE_COPY);
-	n = drain(src, stream, sizeof(stream), &end);
-	go(src, MIGLAB_STOP_COPY);
-	n += drain(src, stream + n, sizeof(stream) - n, &end);
-	assert_int_equal(end, 0);
-	go(dst, MIGLAB_RESUMING);
-	assert_int_equal(load(dst, stream, n, sizeof(stream)), 0);
-	go(dst, MIGLAB_RUNNING);
-	go(src, MIGLAB_STOP);
-	from = attribute(src, "fingerprint");
-	to = attribute(dst, "fingerprint");
-	assert_string_equal(from, to);
-	free(from);
-	free(to);
-}
-
 /* There and back again, so that each is source and destination; opened anew each time. */
 static void one_hundred_migrations_leave_nothing(void **state)
 {
@@ -72,7 +50,7 @@ static void one_hundred_migrations_leave_nothing(void **state)
 		struct device *src = open_function((unsigned int)i % 2);
 		struct device *dst = open_function((unsigned int)(i + 1) % 2);
 
-		migrate(src, dst);
+		move_state(src, dst);
 		close_function(src);
 		close_function(dst);
 	}

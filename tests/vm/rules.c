@@ -204,6 +204,27 @@ static void a_bad_set_is_refused_whole(void **state)
 	free(text);
 }
 
+static void the_longest_set_has_4095_bytes(void **state)
+{
+	struct device *dev = open_function(0);
+	char set[8193], *text;
+	struct error err;
+	size_t size;
+
+	(void)state;
+	memset(set, '#', sizeof(set));
+	for (size = 4095; size <= 8192; size += size == 4095 ? 1 : 4096) {
+		set[size] = '\0';
+		assert_int_equal(dev->lab->ops->write(dev->lab, "rules", set, &err),
+				 size == 4095 ? 0 : -EINVAL);
+		set[size] = '#';
+	}
+	set[4095] = '\0';
+	text = attribute(dev, "rules");
+	assert_string_equal(text, set);
+	free(text);
+}
+
 int rules_rows(void)
 {
 	const struct CMUnitTest rows[] = {
@@ -216,6 +237,7 @@ int rules_rows(void)
 		row(a_reset_wins_over_a_held_arc),
 		row(a_kill_ends_a_held_arc),
 		row(a_bad_set_is_refused_whole),
+		row(the_longest_set_has_4095_bytes),
 	};
 
 	return cmocka_run_group_tests_name("rules", rows, NULL, NULL);
