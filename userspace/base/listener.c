@@ -13,13 +13,12 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-#define SCHEME		"unix:"
 #define PAUSE_NS	(100 * NSEC_PER_MSEC)	/* after accept(2) failed */
 
 struct listener {
 	struct loop *loop;
 	int fd;
-	struct sockaddr_un address;
+	struct address address;
 	struct loop_source *source;
 	struct loop_timer *pause;
 	bool failing;			/* accept(2) did, which was logged */
@@ -27,45 +26,22 @@ struct listener {
 	void *opaque;
 };
 
-int unix_address(const char *uri, struct sockaddr_un *ret_address, struct error *err)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	const char *path = uri + strlen(SCHEME);
-
-	if (strncmp(uri, SCHEME, strlen(SCHEME)) || !*path)
-		return error_set(err, -EINVAL, "'%s' is no socket address, write unix:PATH", uri);
-	if (strlen(path) >= sizeof(address.sun_path))
-		return error_set(err, -ENAMETOOLONG,
-				 "the socket path has %zu bytes and %zu fit, choose a shorter one",
-				 strlen(path), sizeof(address.sun_path) - 1);
-	strcpy(address.sun_path, path);
-	*ret_address = address;
-	return 0;
-}
-
-static int new_socket(struct error *err)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-	return fd < 0 ? error_set(err, -errno, "no socket: %s", strerror(errno)) : fd;
-}
-
 /* 0 when there is nothing at the path (any more). */
-static int remove_stale(const struct sockaddr_un *address, struct error *err)
+static int remove_stale(const struct address *address, struct error *err)
 {
-	const char *path = address->sun_path;
+	const char *path = address->text;
 	struct stat st;
 	int fd, ret;
 
-	if (lstat(path, &st))
+	if (address->any.sa_family != AF_UNIX || lstat(path, &st))
 		return 0;
 	if (!S_ISSOCK(st.st_mode))
 		return error_set(err, -EEXIST, "%s exists and is no socket, choose another path",
 				 path);
-	fd = new_socket(err);
+	fd = address_socket(address);
 	if (fd < 0)
-		return fd;
-	ret = connect(fd, (const struct sockaddr *)address, sizeof(*address)) ? -errno : 0;
+		return error_set(err, fd, "no socket: %s", strerror(-fd));
+	ret = connect(fd, &address->any, address->len) ? -errno : 0;
 	close(fd);
 
 	if (ret && ret != -EAGAIN && ret != -ECONNREFUSED)
@@ -80,20 +56,28 @@ static int remove_stale(const struct sockaddr_un *address, struct error *err)
 	return 0;
 }
 
-static int open_socket(const struct sockaddr_un *address, int queue, int *ret_fd,
+static void remove_socket(const struct address *address)
+{
+	if (address->any.sa_family == AF_UNIX)
+		unlink(address->text);
+}
+
+static int open_socket(const struct address *address, int queue, int *ret_fd,
 		       struct error *err)
 {
-	int fd = new_socket(err), ret;
+	int fd = address_socket(address), one = 1, ret;
 
 	if (fd < 0)
-		return fd;
-	if (bind(fd, (const struct sockaddr *)address, sizeof(*address))) {
-		ret = error_set(err, -errno, "cannot create the socket %s: %s", address->sun_path,
+		return error_set(err, fd, "no socket: %s", strerror(-fd));
+	/* The connections of an earlier migration do not keep a TCP port. */
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (bind(fd, &address->any, address->len)) {
+		ret = error_set(err, -errno, "cannot create the socket %s: %s", address->text,
 				strerror(errno));
 		goto out_close;
 	}
 	if (listen(fd, queue)) {
-		ret = error_set(err, -errno, "cannot listen at %s: %s", address->sun_path,
+		ret = error_set(err, -errno, "cannot listen at %s: %s", address->text,
 				strerror(errno));
 		goto out_unlink;
 	}
@@ -101,7 +85,7 @@ static int open_socket(const struct sockaddr_un *address, int queue, int *ret_fd
 	return 0;
 
 out_unlink:
-	unlink(address->sun_path);
+	remove_socket(address);
 out_close:
 	close(fd);
 	return ret;
@@ -119,7 +103,7 @@ static void resume(void *opaque)
 static void pause_accepting(struct listener *l)
 {
 	if (!l->failing)
-		log_warn("%s: cannot accept a connection: %s", l->address.sun_path,
+		log_warn("%s: cannot accept a connection: %s", l->address.text,
 			 strerror(errno));
 	l->failing = true;
 	l->pause = loop_at(l->loop, clock_ns() + PAUSE_NS, resume, l);
@@ -142,14 +126,14 @@ static void on_connection(void *opaque, int listen_fd, short revents)
 	l->fn(l->opaque, fd);
 }
 
-int listener_new(struct loop *loop, const struct sockaddr_un *address, int queue, listener_fn fn,
+int listener_new(struct loop *loop, const struct address *address, int queue, listener_fn fn,
 		 void *opaque, struct listener **ret_listener, struct error *err)
 {
 	struct listener *l = calloc(1, sizeof(*l));
 	int ret;
 
 	if (!l)
-		return error_set(err, -ENOMEM, "no memory to listen at %s", address->sun_path);
+		return error_set(err, -ENOMEM, "no memory to listen at %s", address->text);
 	*l = (struct listener){ .loop = loop, .address = *address, .fn = fn, .opaque = opaque };
 	ret = remove_stale(address, err);
 	if (!ret)
@@ -161,7 +145,7 @@ int listener_new(struct loop *loop, const struct sockaddr_un *address, int queue
 	l->source = loop_add(loop, l->fd, POLLIN, on_connection, l);
 	if (!l->source) {
 		listener_free(l);
-		return error_set(err, -ENOMEM, "no memory to listen at %s", address->sun_path);
+		return error_set(err, -ENOMEM, "no memory to listen at %s", address->text);
 	}
 	*ret_listener = l;
 	return 0;
@@ -174,6 +158,6 @@ void listener_free(struct listener *l)
 	loop_cancel(l->pause);
 	loop_remove(l->source);
 	close(l->fd);
-	unlink(l->address.sun_path);
+	remove_socket(&l->address);
 	free(l);
 }

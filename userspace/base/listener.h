@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A listening UNIX socket of an event loop.
+ * A listening socket of an event loop.
  */
 #ifndef MIGLAB_BASE_LISTENER_H
 #define MIGLAB_BASE_LISTENER_H
 
-#include <sys/un.h>
-
+#include "base/address.h"
 #include "base/error.h"
 #include "base/loop.h"
 
@@ -15,23 +14,20 @@ struct listener;
 /* Gets each connection: it does not block, is closed on exec, and is @fn's own from then on. */
 typedef void (*listener_fn)(void *opaque, int fd);
 
-/* "unix:PATH" into an address: -EINVAL for another scheme, -ENAMETOOLONG. */
-int unix_address(const char *uri, struct sockaddr_un *ret_address, struct error *err);
-
 /**
  * listener_new() - listen, and accept in the loop
  * @queue: connections that may wait for accept(2)
  *
- * A socket that refuses connections is left over from an earlier process and is
+ * A UNIX socket that refuses connections is left over from an earlier process and is
  * replaced. When accepting fails, say for want of descriptors, it pauses for a moment.
  *
  * Return: 0, -EADDRINUSE when somebody listens there, -EEXIST when PATH is something
  * else, -ENOMEM, or what the system says.
  */
-int listener_new(struct loop *loop, const struct sockaddr_un *address, int queue, listener_fn fn,
+int listener_new(struct loop *loop, const struct address *address, int queue, listener_fn fn,
 		 void *opaque, struct listener **ret_listener, struct error *err);
 
-/* Removes the socket, too. Also from @fn. NULL is allowed. */
+/* Removes a UNIX socket, too. Also from @fn. NULL is allowed. */
 void listener_free(struct listener *listener);
 
 #endif

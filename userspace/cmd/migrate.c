@@ -3,10 +3,12 @@
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "cmd/cmd.h"
+#include "device/discard.h"
 #include "vmm/coordinator.h"
 #include "vmm/pair.h"
 
@@ -14,7 +16,7 @@
 #define EXPECT_MAX	1000
 
 static const char usage[] =
-	"usage: miglab migrate --from DEV --to DEV [--from DEV --to DEV ..] [OPTION..]\n"
+	"usage: miglab migrate --from DEV --to DEV|discard [--from DEV --to DEV ..] [OPTION..]\n"
 	"\n"
 	"Starts a source, a destination and a judge, migrates the devices, and says how it\n"
 	"went: the transition to PRE_COPY_P2P, the downtime, whether the state arrived, and\n"
@@ -22,6 +24,7 @@ static const char usage[] =
 	"\n"
 	"  --from, --to DEV   vfio:BDF or emu[:key=value,..]; the first --from goes to the\n"
 	"                     first --to, and so on\n"
+	"  --to discard       check the stream and throw it away, for a device that is alone\n"
 	"  --policy P         the order of transitions: qemu (as QEMU 11.1)\n"
 	"  --no-prepare       send no pre-copy-p2p-prepare, which the judge must notice\n"
 	"  --expect N         transitions to PRE_COPY_P2P of each device (1)\n"
@@ -90,6 +93,25 @@ static int parse_option(int id, struct pair_options *opt, struct devices *from,
 	return ret;
 }
 
+/* Pairs, and what is thrown away comes from one device. */
+static int check_devices(const struct devices *from, const struct devices *to, struct error *err)
+{
+	if (!from->count || from->count != to->count)
+		return error_set(err, -EINVAL,
+				 "%u --from and %u --to: give at least one of each, and as many",
+				 from->count, to->count);
+	for (unsigned int i = 0; i < to->count; i++) {
+		if (!strcmp(from->dev[i], DISCARD))
+			return error_set(err, -EINVAL,
+					 "--from " DISCARD " has no state; it is for --to only");
+		if (!strcmp(to->dev[i], DISCARD) && to->count > 1)
+			return error_set(err, -EINVAL,
+					 "--to " DISCARD " is for one device and there are %u; "
+					 "give one --from", to->count);
+	}
+	return 0;
+}
+
 int cmd_migrate(int argc, char **argv)
 {
 	struct devices from = { .count = 0 }, to = { .count = 0 };
@@ -113,10 +135,8 @@ int cmd_migrate(int argc, char **argv)
 	opt.count = from.count;
 	if (!ret && optind < argc)
 		ret = error_set(&err, -EINVAL, "unexpected argument %s", argv[optind]);
-	if (!ret && (!from.count || from.count != to.count))
-		ret = error_set(&err, -EINVAL,
-				"%u --from and %u --to: give at least one of each, and as many",
-				from.count, to.count);
+	if (!ret)
+		ret = check_devices(&from, &to, &err);
 	if (!ret)
 		ret = pair_migrate(&opt, stdout, &err);
 	if (ret < 0)

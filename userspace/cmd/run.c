@@ -20,9 +20,11 @@ static const char usage[] =
 	"A machine that consists of devices: runs, migrates and answers QMP until quit,\n"
 	"SIGTERM, SIGINT or SIGHUP. It is ready when the QMP socket accepts.\n"
 	"\n"
-	"  --device     vfio:BDF or emu[:key=value,..]; may be repeated\n"
+	"  --device     vfio:BDF or emu[:key=value,..], or discard for a destination that\n"
+	"               throws the state away; may be repeated\n"
 	"  --qmp        where the QMP server listens\n"
-	"  --incoming   wait for a migration at URI (unix:PATH), or for migrate-incoming\n"
+	"  --incoming   wait for a migration at URI, unix:PATH or tcp:HOST:PORT, or take the\n"
+	"               one in file:PATH, or wait for migrate-incoming\n"
 	"  --policy     the order of transitions: qemu (as QEMU 11.1)\n"
 	"  --no-prepare send no pre-copy-p2p-prepare: the defect that the judge is to find\n";
 
@@ -90,13 +92,14 @@ static void on_signal(void *opaque, int fd, short revents)
 	loop_stop(opaque, 0);
 }
 
-/* SIGTERM, SIGINT and SIGHUP are quit. A peer that went away is seen by the write. */
+/* SIGTERM, SIGINT and SIGHUP are quit. A peer that went away, or is full, is seen by the write. */
 static int watch_signals(struct loop *loop, struct error *err)
 {
 	sigset_t set;
 	int fd;
 
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);

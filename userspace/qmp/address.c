@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/listener.h"
-
 static int check_options(const char *options, struct error *err)
 {
 	static const char *const known[] = { ",server=on", ",server", ",wait=off", ",nowait" };
@@ -25,7 +23,7 @@ static int check_options(const char *options, struct error *err)
 	return 0;
 }
 
-int qmp_address_parse(const char *uri, struct sockaddr_un *ret_address, struct error *err)
+int qmp_address_parse(const char *uri, struct address *ret_address, struct error *err)
 {
 	size_t len = strcspn(uri, ",");
 	char *bare = strndup(uri, len);

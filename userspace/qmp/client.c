@@ -166,16 +166,16 @@ static void nap(void)
 	nanosleep(&time, NULL);
 }
 
-static int connect_until(const struct sockaddr_un *address, uint64_t deadline_ns, int *ret_fd,
+static int connect_until(const struct address *address, uint64_t deadline_ns, int *ret_fd,
 			 struct error *err)
 {
 	int fd, why;
 
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	fd = address_socket(address);
 	if (fd < 0)
-		return error_set(err, -errno, "qmp: socket: %s", strerror(errno));
+		return error_set(err, fd, "qmp: socket: %s", strerror(-fd));
 
-	while (connect(fd, (const struct sockaddr *)address, sizeof(*address))) {
+	while (connect(fd, &address->any, address->len)) {
 		why = errno;
 		if ((why == ENOENT || why == ECONNREFUSED || why == EAGAIN || why == EINTR) &&
 		    clock_ns() < deadline_ns) {
@@ -183,7 +183,7 @@ static int connect_until(const struct sockaddr_un *address, uint64_t deadline_ns
 			continue;
 		}
 		close(fd);
-		return error_set(err, -why, "qmp: cannot connect to %s: %s", address->sun_path,
+		return error_set(err, -why, "qmp: cannot connect to %s: %s", address->text,
 				 strerror(why));
 	}
 	*ret_fd = fd;
@@ -209,7 +209,7 @@ static int negotiate(struct qmp_client *client, uint64_t deadline_ns, struct err
 int qmp_client_connect(const char *uri, uint64_t deadline_ns, struct qmp_client **ret_client,
 		       struct error *err)
 {
-	struct sockaddr_un address;
+	struct address address;
 	struct qmp_client *client;
 	int ret;
 

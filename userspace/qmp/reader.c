@@ -59,6 +59,8 @@ static enum scan scan_byte(struct qmp_reader *reader, char c)
 
 	if (c == '"')
 		reader->in_string = true;
+	else if (c == ':')
+		reader->members++;
 	else if (is_open(c))
 		reader->depth++;
 	else if ((c == '}' || c == ']') && reader->depth)
@@ -77,6 +79,7 @@ static void begin_value(struct qmp_reader *reader)
 	reader->skipping = false;
 	reader->bytes = 0;
 	reader->depth = 0;
+	reader->members = 0;
 	reader->in_string = false;
 	reader->escaped = false;
 	reader->utf8 = (struct utf8){ 0 };
@@ -126,6 +129,23 @@ static int unparsable(struct qmp_reader *reader, struct error *err)
 	return error_set(err, -EBADMSG, "JSON parse error, %s", json_tokener_error_desc(why));
 }
 
+/* Of all objects in @value, which is as deep as the reader allows. */
+static size_t count_members(struct json_object *value)
+{
+	size_t count = 0;
+
+	if (json_object_is_type(value, json_type_object)) {
+		json_object_object_foreach(value, name, member) {
+			(void)name;
+			count += 1 + count_members(member);
+		}
+	} else if (json_object_is_type(value, json_type_array)) {
+		for (size_t i = 0; i < json_object_array_length(value); i++)
+			count += count_members(json_object_array_get_idx(value, i));
+	}
+	return count;
+}
+
 /* Parses at most @len bytes, at least one. As qmp_reader_next(), 0 when all of them are used. */
 static int parse(struct qmp_reader *reader, const char *buf, size_t len, size_t *ret_used,
 		 struct json_object **ret_value, struct error *err)
@@ -160,6 +180,11 @@ static int parse(struct qmp_reader *reader, const char *buf, size_t len, size_t 
 	for (; end && is_space(buf[end - 1]); end--)
 		reader->bytes--;
 	reader->inside = false;
+	/* Each colon of the text was a member; json-c keeps the last one of a name, silently. */
+	if (count_members(value) != reader->members) {
+		json_object_put(value);
+		return error_set(err, -EBADMSG, "JSON parse error, duplicate key");
+	}
 	*ret_value = value;
 	return 1;
 }

@@ -28,6 +28,7 @@ struct qmp_reader {
 	bool inside;		/* of a value */
 	size_t bytes;		/* of it so far; after its end: its length */
 	unsigned int depth;
+	size_t members;		/* of its objects so far */
 	bool in_string;
 	bool escaped;		/* the byte before was a backslash */
 	bool skipping;		/* behind an error */

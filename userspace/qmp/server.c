@@ -421,7 +421,7 @@ int qmp_server_new(struct loop *loop, const char *uri, const struct qmp_command 
 		   void *opaque, struct qmp_server **ret_server, struct error *err)
 {
 	struct qmp_server *server = calloc(1, sizeof(*server));
-	struct sockaddr_un address;
+	struct address address;
 	int ret;
 
 	if (!server)

@@ -3,27 +3,40 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/listener.h"
 #include "base/log.h"
 #include "vmm/framing.h"
+#include "vmm/savefile.h"
 
 /* Connections that have not said yet what they are for: a migration's own, and some strangers. */
 #define GUESTS_MAX	(HELLO_DEVICES_MAX + 8)
+#define ALIVE_NS	(200 * NSEC_PER_MSEC)	/* between two signs of life */
 
 /* A connection whose HELLO is awaited, or a device's that came before its control connection. */
 struct guest {
 	struct channel *channel;
 	int fd;
 	struct loop_source *source;	/* NULL once @hello is there */
+	uint64_t since_ns;
 	struct frame_reader reader;
 	struct hello hello;
+};
+
+/* A connection that is being made. */
+struct call {
+	struct channel *channel;
+	struct loop_source *source;	/* NULL when nothing is awaited */
+	struct hello hello;		/* to be sent then */
 };
 
 struct channel {
@@ -34,7 +47,7 @@ struct channel {
 	void *opaque;
 
 	struct listener *listener;		/* until all connections of a source are there */
-	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];	/* of the listener */
+	struct address address;			/* of the listener, or of the destination */
 	int control;
 	struct loop_source *controlling;
 	struct frame_reader reader;		/* of the control connection */
@@ -42,6 +55,17 @@ struct channel {
 	unsigned int own[HELLO_DEVICES_MAX];	/* the peer's index of a device to ours */
 	int data[HELLO_DEVICES_MAX];		/* by our index */
 	struct guest *guests[GUESTS_MAX];
+	struct call calls[1 + HELLO_DEVICES_MAX];	/* control, devices */
+
+	uint64_t timeout_ns;			/* 0: none */
+	uint64_t heard_ns;			/* when the peer last did what it owes us */
+	struct loop_timer *tick;
+	bool silent;				/* the handler was told */
+
+	bool filed;				/* the peer is a file, which answers soon: */
+	struct loop_timer *soon;
+	bool saved, running;			/* DONE was written; it was read, with this */
+	struct error error;			/* or not written */
 };
 
 int channel_new(struct loop *loop, const char *const *ids, unsigned int count,
@@ -104,6 +128,13 @@ static void close_control(struct channel *ch)
 
 void channel_close(struct channel *ch)
 {
+	loop_cancel(ch->tick);
+	ch->tick = NULL;
+	loop_cancel(ch->soon);
+	ch->soon = NULL;
+	ch->filed = ch->saved = false;
+	for (unsigned int i = 0; i <= ch->count; i++)
+		drop_source(&ch->calls[i].source);
 	close_listener(ch);
 	close_control(ch);
 	for (unsigned int i = 0; i < ch->count; i++)
@@ -148,6 +179,68 @@ static int send_frame(int fd, const uint8_t *frame, size_t len)
 	return (size_t)n == len ? 0 : -ENOBUFS;
 }
 
+void channel_set_timeout(struct channel *ch, uint64_t timeout_ns)
+{
+	ch->timeout_ns = timeout_ns;
+}
+
+static bool overdue(const struct channel *ch, uint64_t since_ns)
+{
+	return ch->timeout_ns && clock_ns() - since_ns > ch->timeout_ns;
+}
+
+/* One that the peer has not taken yet is enough: the room is for what matters. */
+static void say_alive(int fd)
+{
+	uint8_t frame[FRAME_HEADER_BYTES];
+	int unread;
+
+	if (ioctl(fd, SIOCOUTQ, &unread) || unread)
+		return;
+	frame_put_header(frame, FRAME_ALIVE, 0);
+	send_frame(fd, frame, sizeof(frame));
+}
+
+static void dismiss_overdue(struct channel *ch)
+{
+	for (unsigned int i = 0; i < GUESTS_MAX; i++) {
+		if (!ch->guests[i] || !overdue(ch, ch->guests[i]->since_ns))
+			continue;
+		log_warn("a connection to %s that was of no use for %llu ms is closed",
+			 ch->address.text, (unsigned long long)(ch->timeout_ns / NSEC_PER_MSEC));
+		dismiss(&ch->guests[i], false);
+	}
+}
+
+static bool expects_peer(const struct channel *ch)
+{
+	return ch->control >= 0 && !ch->silent;
+}
+
+static void on_tick(void *opaque)
+{
+	struct channel *ch = opaque;
+
+	ch->tick = loop_at(ch->loop, clock_ns() + ALIVE_NS, on_tick, ch);
+	if (ch->controlling)
+		say_alive(ch->control);
+	/* What came while this thread had no time counts. */
+	channel_poll(ch);
+	dismiss_overdue(ch);
+	if (expects_peer(ch) && overdue(ch, ch->heard_ns)) {
+		ch->silent = true;
+		ch->handler->silent(ch->opaque);
+	}
+}
+
+static int start_ticking(struct channel *ch)
+{
+	ch->silent = false;
+	ch->heard_ns = clock_ns();
+	ch->tick = loop_at(ch->loop, ch->heard_ns + ALIVE_NS, on_tick, ch);
+	return ch->tick ? 0 : -ENOMEM;
+}
+
 static const enum frame_type frames[] = {
 	[MSG_READY] = FRAME_READY,
 	[MSG_DONE] = FRAME_DONE,
@@ -172,9 +265,61 @@ static void tell(int fd, enum message message, bool running, const char *text)
 	send_frame(fd, frame, FRAME_HEADER_BYTES + len);
 }
 
+/* What the other side of a file would say. */
+static void answer_source(void *opaque)
+{
+	struct channel *ch = opaque;
+
+	ch->soon = NULL;
+	if (*ch->error.text)
+		ch->handler->message(ch->opaque, MSG_FAILED, false, ch->error.text);
+	else
+		ch->handler->message(ch->opaque, ch->saved ? MSG_LOADED : MSG_READY, false, "");
+}
+
+static void answer_destination(void *opaque)
+{
+	struct channel *ch = opaque;
+
+	ch->soon = NULL;
+	ch->handler->message(ch->opaque, MSG_READY, false, "");
+	if (ch->filed)
+		ch->handler->message(ch->opaque, MSG_DONE, ch->running, "");
+}
+
+static int answer_soon(struct channel *ch, loop_timer_fn fn)
+{
+	ch->filed = true;
+	ch->error = (struct error){ 0 };
+	ch->soon = loop_at(ch->loop, clock_ns(), fn, ch);
+	return ch->soon ? 0 : -ENOMEM;
+}
+
+static void tell_file(struct channel *ch, enum message message, bool running)
+{
+	uint8_t frame[FRAME_HEADER_BYTES + 1];
+	ssize_t n;
+
+	if (message != MSG_DONE)
+		return;
+	frame_put_header(frame, FRAME_DONE, 1);
+	frame[FRAME_HEADER_BYTES] = running;
+	ch->saved = true;
+	if (answer_soon(ch, answer_source)) {
+		lost(ch, strerror(ENOMEM));
+		return;
+	}
+	n = write(ch->control, frame, sizeof(frame));
+	if (n != sizeof(frame))
+		error_set(&ch->error, -EIO, "cannot write to the file: %s",
+			  strerror(n < 0 ? errno : ENOSPC));
+}
+
 void channel_tell(struct channel *ch, enum message message, bool running, const char *text)
 {
-	if (ch->control >= 0)
+	if (ch->filed)
+		tell_file(ch, message, running);
+	else if (ch->control >= 0)
 		tell(ch->control, message, running, text);
 }
 
@@ -183,6 +328,11 @@ static void hand_on(struct channel *ch)
 	const struct frame_reader *r = &ch->reader;
 	char text[FRAME_TEXT_MAX + 1] = "";
 
+	/* Until all its connections are here, these are what it owes us. */
+	if (!ch->listener)
+		ch->heard_ns = clock_ns();
+	if (r->type == FRAME_ALIVE)
+		return;
 	for (unsigned int m = 0; m < sizeof(frames) / sizeof(frames[0]); m++) {
 		if (frames[m] != r->type)
 			continue;
@@ -214,7 +364,7 @@ static int receive(int fd, struct frame_reader *r)
 
 void channel_poll(struct channel *ch)
 {
-	while (ch->control >= 0) {
+	while (ch->controlling) {
 		int ret = receive(ch->control, &ch->reader);
 
 		if (ret == -EAGAIN)
@@ -246,30 +396,15 @@ static int serve_control(struct channel *ch, int fd)
 
 int channel_check_uri(const char *uri, struct error *err)
 {
-	struct sockaddr_un addr;
-	int ret = unix_address(uri, &addr, err);
-
-	return ret ? error_prefix(err, ret, "the migration URI") : 0;
-}
-
-/* A connect(2) to a local socket is done at once, or not at all. */
-static int connect_one(const struct sockaddr_un *addr, const struct hello *hello, int *ret_fd)
-{
-	uint8_t frame[HELLO_BYTES_MAX];
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	const char *path = savefile_path(uri);
+	struct address address;
 	int ret;
 
-	if (fd < 0)
-		return -errno;
-	ret = connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) ? -errno : 0;
-	if (!ret)
-		ret = send_frame(fd, frame, hello_encode(frame, hello));
-	if (ret) {
-		close(fd);
-		return ret;
-	}
-	*ret_fd = fd;
-	return 0;
+	if (path && *path && strlen(path) <= SAVEFILE_PATH_MAX)
+		return 0;
+	ret = path ? error_set(err, -EINVAL, "'%s' is no file, write file:PATH", uri) :
+		     socket_address(uri, &address, err);
+	return ret ? error_prefix(err, ret, "the migration URI") : 0;
 }
 
 /* From now on the calls of the device's worker wait. */
@@ -278,40 +413,123 @@ static void let_block(int fd)
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
 }
 
-static int connect_all(struct channel *ch, const struct sockaddr_un *addr)
+/* The connection is made. */
+static int introduce(struct channel *ch, const struct hello *hello)
 {
-	struct hello hello = { .kind = HELLO_CONTROL, .count = ch->count };
-	int ret, fd;
+	int fd = hello->kind == HELLO_CONTROL ? ch->control : ch->data[hello->index];
+	uint8_t frame[HELLO_BYTES_MAX];
+	int ret = send_frame(fd, frame, hello_encode(frame, hello));
 
-	if (getrandom(&hello.session, sizeof(hello.session), GRND_NONBLOCK) < 0)
-		return -errno;
-	for (unsigned int i = 0; i < ch->count; i++)
-		strcpy(hello.id[i], ch->ids[i]);
-	ret = connect_one(addr, &hello, &fd);
 	if (ret)
 		return ret;
-	ret = serve_control(ch, fd);
-	hello.kind = HELLO_DATA;
-	hello.count = 0;
-	for (hello.index = 0; !ret && hello.index < ch->count; hello.index++) {
-		ret = connect_one(addr, &hello, &ch->data[hello.index]);
-		if (!ret)
-			let_block(ch->data[hello.index]);
+	if (hello->kind == HELLO_CONTROL)
+		return serve_control(ch, fd);
+	let_block(fd);
+	return 0;
+}
+
+static void on_connected(void *opaque, int fd, short revents)
+{
+	struct call *call = opaque;
+	struct channel *ch = call->channel;
+	socklen_t len = sizeof(int);
+	struct error err;
+	int ret;
+
+	(void)revents;
+	drop_source(&call->source);
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &ret, &len))
+		ret = errno;
+	ret = -ret ?: introduce(ch, &call->hello);
+	if (!ret)
+		return;
+	/* Why it wants no further connection is the better reason. */
+	channel_poll(ch);
+	if (ch->control < 0)
+		return;
+	error_set(&err, ret, "Failed to connect to '%s': %s", ch->address.text, strerror(-ret));
+	lost(ch, err.text);
+}
+
+/* A connect(2) to a local socket is done at once, or not at all; TCP takes its time. */
+static int connect_one(struct channel *ch, struct call *call, int *ret_fd)
+{
+	int fd = address_socket(&ch->address);
+
+	if (fd < 0)
+		return fd;
+	*ret_fd = fd;
+	call->channel = ch;
+	if (!connect(fd, &ch->address.any, ch->address.len))
+		return introduce(ch, &call->hello);
+	if (errno != EINPROGRESS)
+		return -errno;
+	call->source = loop_add(ch->loop, fd, POLLOUT, on_connected, call);
+	return call->source ? 0 : -ENOMEM;
+}
+
+/* What each connection begins with. */
+static int prepare_hellos(struct channel *ch)
+{
+	struct hello *control = &ch->calls[0].hello;
+	uint64_t session;
+
+	if (getrandom(&session, sizeof(session), GRND_NONBLOCK) < 0)
+		return -errno;
+	*control = (struct hello){
+		.kind = HELLO_CONTROL, .session = session, .count = ch->count,
+	};
+	for (unsigned int i = 0; i < ch->count; i++) {
+		strcpy(control->id[i], ch->ids[i]);
+		ch->calls[1 + i].hello = (struct hello){
+			.kind = HELLO_DATA, .session = session, .index = i,
+		};
 	}
+	return 0;
+}
+
+static int connect_all(struct channel *ch)
+{
+	int ret = prepare_hellos(ch);
+
+	if (!ret)
+		ret = connect_one(ch, &ch->calls[0], &ch->control);
+	for (unsigned int i = 0; !ret && i < ch->count; i++)
+		ret = connect_one(ch, &ch->calls[1 + i], &ch->data[i]);
+	return ret ?: start_ticking(ch);
+}
+
+static int save(struct channel *ch, const char *path, struct error *err)
+{
+	int ret = prepare_hellos(ch);
+
+	if (ret)
+		return error_set(err, ret, "no session: %s", strerror(-ret));
+	ret = savefile_create(path, NULL, &ch->calls[0].hello, &ch->control, err);
+	for (unsigned int i = 0; !ret && i < ch->count; i++)
+		ret = savefile_create(path, ch->ids[i], &ch->calls[1 + i].hello, &ch->data[i], err);
+	if (!ret && answer_soon(ch, answer_source))
+		ret = error_set(err, -ENOMEM, "no memory to migrate");
+	if (ret)
+		channel_close(ch);
 	return ret;
 }
 
 int channel_connect(struct channel *ch, const char *uri, struct error *err)
 {
-	struct sockaddr_un addr;
-	int ret = unix_address(uri, &addr, err);
+	int ret;
 
+	if (savefile_path(uri))
+		return save(ch, savefile_path(uri), err);
+	ret = socket_address(uri, &ch->address, err);
 	if (ret)
 		return ret;
-	ret = connect_all(ch, &addr);
+	ret = connect_all(ch);
 	if (ret) {
+		/* Why it wants no further connection is the better reason. */
+		channel_poll(ch);
 		channel_close(ch);
-		return error_set(err, ret, "Failed to connect to '%s': %s", addr.sun_path,
+		return error_set(err, ret, "Failed to connect to '%s': %s", ch->address.text,
 				 strerror(-ret));
 	}
 	return 0;
@@ -350,7 +568,7 @@ static void admit_control(struct channel *ch, struct guest **guest)
 	struct error err;
 
 	if (ch->control >= 0) {
-		log_warn("a second source connected to %s; it is sent away", ch->path);
+		log_warn("a second source connected to %s; it is sent away", ch->address.text);
 		dismiss(guest, false);
 		return;
 	}
@@ -361,6 +579,7 @@ static void admit_control(struct channel *ch, struct guest **guest)
 		return;
 	}
 	ch->session = hello->session;
+	ch->heard_ns = clock_ns();
 	dismiss(guest, true);
 	if (serve_control(ch, fd))
 		lost(ch, strerror(ENOMEM));
@@ -372,7 +591,8 @@ static void admit_data(struct channel *ch, struct guest **guest)
 	int *data = hello->index < ch->count ? &ch->data[ch->own[hello->index]] : NULL;
 
 	if (hello->session != ch->session || !data || *data >= 0) {
-		log_warn("a connection to %s belongs to no device of this migration", ch->path);
+		log_warn("a connection to %s belongs to no device of this migration",
+			 ch->address.text);
 		dismiss(guest, false);
 		return;
 	}
@@ -393,6 +613,7 @@ static void admit_waiting(struct channel *ch)
 			return;
 	}
 	close_listener(ch);
+	ch->heard_ns = clock_ns();
 	ch->handler->message(ch->opaque, MSG_READY, false, "");
 }
 
@@ -415,7 +636,7 @@ static void on_guest(void *opaque, int fd, short revents)
 		ret = -EPROTO;
 	if (ret) {
 		log_warn("a connection to %s did not introduce itself as a source of this version",
-			 ch->path);
+			 ch->address.text);
 		dismiss(slot, false);
 		return;
 	}
@@ -438,6 +659,7 @@ static int receive_guest(struct channel *ch, int fd)
 		return -ENOMEM;
 	guest->channel = ch;
 	guest->fd = fd;
+	guest->since_ns = clock_ns();
 	guest->source = loop_add(ch->loop, fd, POLLIN, on_guest, guest);
 	if (!guest->source) {
 		free(guest);
@@ -453,21 +675,43 @@ static void on_connection(void *opaque, int fd)
 	int ret = receive_guest(ch, fd);
 
 	if (ret) {
-		log_warn("a connection to %s is closed: %s", ch->path, strerror(-ret));
+		log_warn("a connection to %s is closed: %s", ch->address.text, strerror(-ret));
 		close(fd);
 	}
 }
 
+static int load(struct channel *ch, const char *path, struct error *err)
+{
+	struct hello hello;
+	int ret = savefile_read(path, &hello, &ch->running, err);
+
+	ret = ret ?: match_devices(ch, &hello, err);
+	for (unsigned int i = 0; !ret && i < ch->count; i++)
+		ret = savefile_open(path, &hello, i, &ch->data[ch->own[i]], err);
+	if (!ret && answer_soon(ch, answer_destination))
+		ret = error_set(err, -ENOMEM, "no memory to wait for a migration");
+	if (ret)
+		channel_close(ch);
+	return ret;
+}
+
 int channel_listen(struct channel *ch, const char *uri, struct error *err)
 {
-	struct sockaddr_un addr;
-	int ret = unix_address(uri, &addr, err);
+	int ret = channel_check_uri(uri, err);
 
+	if (ret)
+		return ret;
+	if (savefile_path(uri))
+		return load(ch, savefile_path(uri), err);
+	ret = socket_address(uri, &ch->address, err);
 	if (!ret)
-		ret = listener_new(ch->loop, &addr, GUESTS_MAX, on_connection, ch, &ch->listener,
-				   err);
+		ret = listener_new(ch->loop, &ch->address, GUESTS_MAX, on_connection, ch,
+				   &ch->listener, err);
 	if (ret)
 		return error_prefix(err, ret, "the migration URI");
-	strcpy(ch->path, addr.sun_path);
+	if (start_ticking(ch)) {
+		channel_close(ch);
+		return error_set(err, -ENOMEM, "no memory to wait for a migration");
+	}
 	return 0;
 }

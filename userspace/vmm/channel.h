@@ -9,6 +9,7 @@
 #define MIGLAB_VMM_CHANNEL_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/error.h"
 #include "base/loop.h"
@@ -25,6 +26,11 @@ struct channel_handler {
 	void (*message)(void *opaque, enum message message, bool running, const char *text);
 	/* The connection is of no use any more; @text is a sentence. At most once. */
 	void (*lost)(void *opaque, const char *text);
+	/*
+	 * The peer kept silent for as long as channel_set_timeout() allows. It can
+	 * still be told MSG_FAILED. At most once, and lost() may follow.
+	 */
+	void (*silent)(void *opaque);
 };
 
 /* @ids: of the @count devices, at most HELLO_ID_MAX bytes each; they outlive the channel. */
@@ -33,13 +39,26 @@ int channel_new(struct loop *loop, const char *const *ids, unsigned int count,
 /* Closes first. NULL is allowed. */
 void channel_free(struct channel *channel);
 
+/*
+ * How long the peer may say nothing on its control connection, or leave us without
+ * the connections that it owes us; 0: for ever. A peer whose devices take long is
+ * not silent: its loop says so. Strangers are sent away after the same time.
+ */
+void channel_set_timeout(struct channel *channel, uint64_t timeout_ns);
+
 /* Is @uri one that can be connected to? -EINVAL and a sentence when not. */
 int channel_check_uri(const char *uri, struct error *err);
 
-/* Source: connects to "unix:PATH" at once, and introduces itself. */
+/*
+ * Source: begins to connect to "unix:PATH" or "tcp:HOST:PORT" and introduces itself;
+ * what fails later is told by lost(). "file:PATH" is a destination that takes everything.
+ */
 int channel_connect(struct channel *channel, const char *uri, struct error *err);
 
-/* Destination: waits for a source at "unix:PATH"; errors are those of listener_new(). */
+/*
+ * Destination: waits for a source at such an address, or takes a file as one. Errors are
+ * those of listener_new(), -ENODEV for other devices, -EPROTO for what is in the file.
+ */
 int channel_listen(struct channel *channel, const char *uri, struct error *err);
 
 /* The connection of device number @device; -1 when there is none. */

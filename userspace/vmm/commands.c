@@ -11,6 +11,9 @@
 #include "vmm/machine.h"
 
 #define DOWNTIME_MS_MAX	2000000	/* QEMU's limit */
+/* A few times the interval of the peer's signs of life, which a busy machine delays. */
+#define TIMEOUT_MS_MIN	1000
+#define TIMEOUT_MS_MAX	86400000
 
 static const char *string_arg(struct json_object *args, const char *name)
 {
@@ -252,7 +255,9 @@ static int set_parameters(void *opaque, struct json_object *args, struct json_ob
 {
 	struct json_object *downtime = json_object_object_get(args, "downtime-limit");
 	struct json_object *bandwidth = json_object_object_get(args, "avail-switchover-bandwidth");
+	struct json_object *timeout = json_object_object_get(args, "x-peer-timeout");
 	int64_t ms = json_object_get_int64(downtime), rate = json_object_get_int64(bandwidth);
+	int64_t silence = json_object_get_int64(timeout);
 	struct machine *m = opaque;
 
 	(void)ret;
@@ -263,10 +268,16 @@ static int set_parameters(void *opaque, struct json_object *args, struct json_ob
 	if (rate < 0)
 		return qmp_fail(err, QMP_GENERIC_ERROR,
 				"Parameter 'avail-switchover-bandwidth' expects a size in bytes");
+	if (silence && (silence < TIMEOUT_MS_MIN || silence > TIMEOUT_MS_MAX))
+		return qmp_fail(err, QMP_GENERIC_ERROR,
+				"Parameter 'x-peer-timeout' expects 0 for none, or an integer in the range of %d to %d ms",
+				TIMEOUT_MS_MIN, TIMEOUT_MS_MAX);
 	if (downtime)
 		m->downtime_ms = ms;
 	if (bandwidth)
 		m->bandwidth = rate;
+	if (timeout)
+		machine_set_peer_timeout(m, silence);
 	return 0;
 }
 
@@ -280,6 +291,7 @@ static int query_parameters(void *opaque, struct json_object *args, struct json_
 	*ret = json_object_new_object();
 	add_int(*ret, "downtime-limit", m->downtime_ms);
 	add_int(*ret, "avail-switchover-bandwidth", m->bandwidth);
+	add_int(*ret, "x-peer-timeout", m->peer_timeout_ms);
 	return 0;
 }
 
@@ -333,7 +345,8 @@ static int lab_write(void *opaque, struct json_object *args, struct json_object 
 }
 
 const struct qmp_command machine_commands[] = {
-	{ "migrate", "uri:s,?detach:b", migrate, "Migrate to uri, which is unix:PATH" },
+	{ "migrate", "uri:s,?detach:b", migrate,
+	  "Migrate to uri, which is unix:PATH, tcp:HOST:PORT or file:PATH" },
 	{ "migrate-incoming", "uri:s,?exit-on-error:b", migrate_incoming,
 	  "Wait for a migration; a machine that was started with --incoming defer" },
 	{ "migrate_cancel", "", migrate_cancel,
@@ -343,8 +356,9 @@ const struct qmp_command machine_commands[] = {
 	{ "migrate-set-capabilities", "capabilities:a", set_capabilities,
 	  "Switch the capabilities events and return-path" },
 	{ "query-migrate-capabilities", "", query_capabilities, "The capabilities" },
-	{ "migrate-set-parameters", "?downtime-limit:i,?avail-switchover-bandwidth:i",
-	  set_parameters, "Set the parameters; ms and bytes per second" },
+	{ "migrate-set-parameters",
+	  "?downtime-limit:i,?avail-switchover-bandwidth:i,?x-peer-timeout:i",
+	  set_parameters, "Set the parameters; ms, bytes per second, ms" },
 	{ "query-migrate-parameters", "", query_parameters, "The parameters" },
 	{ "stop", "", stop, "Stop the machine" },
 	{ "cont", "", cont, "Start the machine" },

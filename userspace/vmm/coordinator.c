@@ -133,6 +133,12 @@ static void tell(struct coordinator *c, enum message message, struct outputs *ou
 		c->committed = true;
 }
 
+/* The peer has everything, and has not said that it gave up. */
+static bool peer_may_run(const struct coordinator *c)
+{
+	return c->committed && !(c->received & 1u << MSG_FAILED);
+}
+
 static bool await(struct coordinator *c, enum message message)
 {
 	if (!(c->received & 1u << message))
@@ -218,7 +224,7 @@ static void advance(struct coordinator *c, struct outputs *out)
 		if (s->kind == STEP_END)
 			c->at = NULL;
 		else if (s->kind == STEP_CHECK && c->failed)
-			c->at = c->undo;
+			c->at = peer_may_run(c) ? c->policy->source_doubt : c->undo;
 		else
 			c->at++;
 	}
@@ -300,12 +306,53 @@ static void message(struct coordinator *c, const struct input *in)
 {
 	if (!in_turn(c, in->message))
 		fail(c, "the peer sent a message out of turn");
-	else if (in->message == MSG_FAILED)
-		fail(c, in->text);
 	else
 		c->received |= 1u << in->message;
+	if (in->message == MSG_FAILED)
+		fail(c, in->text);
 	if (in->message == MSG_DONE)
 		c->peer_running = in->running;
+}
+
+/*
+ * The way to the peer is gone. A source that has told us MSG_DONE stays stopped
+ * without our word: there is no need for it any more.
+ */
+static void lose(struct coordinator *c, const char *text)
+{
+	struct error err;
+
+	if (c->received & 1u << MSG_DONE)
+		return;
+	error_set(&err, 0, "%s", text);
+	if (peer_may_run(c))
+		error_set(&err, 0,
+			  "%s; whether the destination runs is not known, so this machine stays stopped: cont starts it when the destination does not run",
+			  text);
+	fail(c, err.text);
+}
+
+/* What the present step wants of the peer. */
+static const char *duty(const struct coordinator *c)
+{
+	static const char *const duties[][2] = {
+		[MSG_READY] = { "connect all its devices", "get ready" },
+		[MSG_DONE] = { "say that it sent everything", "" },
+		[MSG_LOADED] = { "", "take over" },
+	};
+
+	if (c->at && c->at->kind == STEP_AWAIT)
+		return duties[c->at->arg][c->outgoing];
+	return c->outgoing ? "take the devices' state" : "send the devices' state";
+}
+
+static void miss(struct coordinator *c, const char *text)
+{
+	struct error err;
+
+	error_set(&err, 0, "the %s, which was to %s, %s",
+		  c->outgoing ? "destination" : "source", duty(c), text);
+	lose(c, err.text);
 }
 
 void coordinator_step(struct coordinator *c, const struct input *in, struct outputs *out)
@@ -331,7 +378,10 @@ void coordinator_step(struct coordinator *c, const struct input *in, struct outp
 		message(c, in);
 		break;
 	case INPUT_LOST:
-		fail(c, in->text);
+		lose(c, in->text);
+		break;
+	case INPUT_SILENT:
+		miss(c, in->text);
 		break;
 	}
 	advance(c, out);

@@ -26,6 +26,7 @@ enum input_kind {
 	INPUT_WORK_DONE,	/* the answer to an OUTPUT_WORK */
 	INPUT_MESSAGE,		/* from the peer */
 	INPUT_LOST,		/* the peer or the way to it; @text says what happened */
+	INPUT_SILENT,		/* the peer says nothing any more; @text says for how long */
 };
 
 struct input {
@@ -35,7 +36,7 @@ struct input {
 	bool converged;		/* of WORK_DONE after WORK_PASS: the rest fits into the downtime */
 	enum message message;	/* of MESSAGE */
 	bool running;		/* of MSG_DONE: the source was running */
-	const char *text;	/* of MSG_FAILED and LOST */
+	const char *text;	/* of MSG_FAILED, LOST and SILENT */
 };
 
 enum output_kind {

@@ -19,6 +19,7 @@ static const struct { uint32_t min, max; } lengths[] = {
 	[FRAME_FAILED] = { 0, FRAME_TEXT_MAX },
 	[FRAME_DATA] = { 1, FRAME_DATA_MAX },
 	[FRAME_END] = { 8, 8 },
+	[FRAME_ALIVE] = { 0, 0 },
 };
 
 static void put_u32(uint8_t *buf, uint32_t value)
@@ -59,7 +60,7 @@ int frame_header(const uint8_t *buf, enum frame_type *ret_type, uint32_t *ret_le
 {
 	uint32_t type = get_u32(buf), length = get_u32(buf + 4);
 
-	if (type < FRAME_HELLO || type > FRAME_END || length < lengths[type].min ||
+	if (type < FRAME_HELLO || type > FRAME_ALIVE || length < lengths[type].min ||
 	    length > lengths[type].max)
 		return -EPROTO;
 	*ret_type = type;

@@ -11,6 +11,7 @@
 #include "vmm/commands.h"
 
 #define DOWNTIME_MS	300	/* QEMU's default */
+#define PEER_TIMEOUT_MS	30000
 
 static void send_vfio_event(struct machine *m, unsigned int device, unsigned int state)
 {
@@ -137,9 +138,20 @@ static void on_lost(void *opaque, const char *text)
 	machine_feed(opaque, &(struct input){ .kind = INPUT_LOST, .text = text });
 }
 
+static void on_silent(void *opaque)
+{
+	struct machine *m = opaque;
+	struct error err;
+
+	error_set(&err, 0, "said nothing for %llu ms (x-peer-timeout)",
+		  (unsigned long long)m->peer_timeout_ms);
+	machine_feed(m, &(struct input){ .kind = INPUT_SILENT, .text = err.text });
+}
+
 static const struct channel_handler channel_handler = {
 	.message = on_message,
 	.lost = on_lost,
+	.silent = on_silent,
 };
 
 /*
@@ -205,6 +217,12 @@ int machine_incoming(struct machine *m, const char *uri, struct error *err)
 	return ret;
 }
 
+void machine_set_peer_timeout(struct machine *m, uint64_t timeout_ms)
+{
+	m->peer_timeout_ms = timeout_ms;
+	channel_set_timeout(m->channel, timeout_ms * NSEC_PER_MSEC);
+}
+
 static int start_workers(struct machine *m)
 {
 	int ret = worker_pool_new(m->loop, &m->pool);
@@ -218,6 +236,8 @@ static int start_workers(struct machine *m)
 	if (!ret)
 		ret = channel_new(m->loop, m->ids, m->config->count, &channel_handler, m,
 				  &m->channel);
+	if (!ret)
+		machine_set_peer_timeout(m, PEER_TIMEOUT_MS);
 	return ret;
 }
 

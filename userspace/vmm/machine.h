@@ -51,6 +51,7 @@ struct machine {
 	bool return_path;		/* capability "return-path": there is always one */
 	uint64_t downtime_ms;		/* parameter "downtime-limit" */
 	uint64_t bandwidth;		/* "avail-switchover-bandwidth", bytes/s; 0: measured */
+	uint64_t peer_timeout_ms;	/* "x-peer-timeout": see machine_set_peer_timeout() */
 	bool exit_on_error;		/* of migrate-incoming */
 };
 
@@ -73,5 +74,8 @@ void machine_feed(struct machine *m, const struct input *input);
 /* Connects soon: whoever asked is answered first, and hears of a failure by events. */
 int machine_migrate(struct machine *m, const char *uri, struct error *err);
 int machine_incoming(struct machine *m, const char *uri, struct error *err);
+
+/* How long the peer of a migration, this one too, may be silent; 0: for ever. */
+void machine_set_peer_timeout(struct machine *m, uint64_t timeout_ms);
 
 #endif

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "device/state.h"
@@ -25,7 +25,7 @@ void mover_fini(struct mover *m)
 static int send_all(struct mover *m, int fd, size_t len, struct error *err)
 {
 	for (size_t done = 0; done < len; ) {
-		ssize_t n = send(fd, m->buf + done, len - done, MSG_NOSIGNAL);
+		ssize_t n = write(fd, m->buf + done, len - done);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -40,7 +40,7 @@ static int send_all(struct mover *m, int fd, size_t len, struct error *err)
 static int receive_all(struct mover *m, int fd, uint8_t *buf, size_t len, struct error *err)
 {
 	for (size_t done = 0; done < len; ) {
-		ssize_t n = recv(fd, buf + done, len - done, 0);
+		ssize_t n = read(fd, buf + done, len - done);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -49,7 +49,7 @@ static int receive_all(struct mover *m, int fd, uint8_t *buf, size_t len, struct
 					 strerror(errno));
 		if (n == 0)
 			return error_set(err, -EPIPE,
-					 "%s: the connection ended after %llu bytes, before its end mark",
+					 "%s: its data ended after %llu bytes, before the end mark",
 					 m->id, (unsigned long long)m->total);
 		done += n;
 	}
@@ -107,6 +107,7 @@ static int do_pass(struct mover *m, const struct work *work, struct work_result 
 static int do_save(struct mover *m, const struct work *work, struct work_result *r)
 {
 	ssize_t n;
+	int ret;
 
 	do {
 		n = send_some(m, work->fd, r);
@@ -119,7 +120,12 @@ static int do_save(struct mover *m, const struct work *work, struct work_result 
 		return n;
 	frame_put_header(m->buf, FRAME_END, 8);
 	frame_put_u64(m->buf + FRAME_HEADER_BYTES, m->total);
-	return send_all(m, work->fd, FRAME_HEADER_BYTES + 8, &r->text);
+	ret = send_all(m, work->fd, FRAME_HEADER_BYTES + 8, &r->text);
+	/* What is in a file is safe now; other peers say so themselves. */
+	if (!ret && fdatasync(work->fd) && errno != EINVAL)
+		ret = error_set(&r->text, -errno, "%s: cannot write its state to disk: %s", m->id,
+				strerror(errno));
+	return ret;
 }
 
 static int write_all(struct mover *m, size_t len, struct error *err)

@@ -11,6 +11,7 @@
 
 #include "base/child.h"
 #include "base/clock.h"
+#include "device/discard.h"
 #include "device/lab.h"
 #include "device/uapi.h"
 #include "qmp/client.h"
@@ -339,7 +340,9 @@ static bool report_device(struct pair *p, unsigned int i, FILE *out)
 	}
 	fprintf(out, "vf%u %s -> %s  PRE_COPY -> PRE_COPY_P2P %.1f ms  ", i, p->opt->from[i],
 		p->opt->to[i], (double)quiesce_ns(&p->source, i) / NSEC_PER_MSEC);
-	if (!known)
+	if (!strcmp(p->opt->to[i], DISCARD))
+		fprintf(out, "state thrown away: no fingerprints to compare\n");
+	else if (!known)
 		fprintf(out, "no fingerprints: not a driver of miglab's\n");
 	else if (equal)
 		fprintf(out, "fingerprints equal: %s\n", sent);

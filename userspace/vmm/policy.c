@@ -128,6 +128,15 @@ static const struct step qemu_source_undo[] = {
 	END,
 };
 
+static const struct step qemu_source_doubt[] = {
+	STATUS(FAILING),
+	CLOSE,
+	RUNSTATE(PAUSED, ALWAYS),
+	SET_FORWARD(end_saving, ALWAYS),
+	STATUS(FAILED),
+	END,
+};
+
 /*
  * Unlike QEMU it says MSG_LOADED when the devices have taken their state, which
  * a driver may refuse as late as on the way out of RESUMING, not before. For the
@@ -177,6 +186,7 @@ static const struct policy policies[] = {
 		.stop = qemu_stop,
 		.source = qemu_source,
 		.source_undo = qemu_source_undo,
+		.source_doubt = qemu_source_doubt,
 		.incoming = qemu_incoming,
 		.incoming_undo = qemu_incoming_undo,
 	},

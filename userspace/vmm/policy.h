@@ -84,12 +84,13 @@ struct step {
 
 /*
  * The programs. A failure takes @source to @source_undo and @incoming to
- * @incoming_undo at the next STEP_CHECK.
+ * @incoming_undo at the next STEP_CHECK; to @source_doubt when MSG_DONE was sent and
+ * the destination did not say that it gave up: it may run, so this machine must not.
  */
 struct policy {
 	const char *name;
 	const struct step *start, *stop;
-	const struct step *source, *source_undo;
+	const struct step *source, *source_undo, *source_doubt;
 	const struct step *incoming, *incoming_undo;
 };
 
