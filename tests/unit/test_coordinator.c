@@ -32,6 +32,9 @@ struct row {
 	enum runstate runstate;
 };
 
+#define DOUBT "whether the destination runs is not known, so this machine stays stopped: cont " \
+	"starts it when the destination does not run"
+
 struct machine {
 	struct coordinator c;
 	struct output queue[256];	/* commands without an answer: [first, last) */
@@ -153,6 +156,7 @@ static void play(struct machine *m, const char *word)
 		{ "loaded", { .kind = INPUT_MESSAGE, .message = MSG_LOADED } },
 		{ "failed", { .kind = INPUT_MESSAGE, .message = MSG_FAILED, .text = "it broke" } },
 		{ "lost", { .kind = INPUT_LOST, .text = "gone" } },
+		{ "silent", { .kind = INPUT_SILENT, .text = "said nothing" } },
 	};
 
 	if (!strcmp(word, "all")) {
@@ -352,6 +356,29 @@ static const struct row failure_rows[] = {
 	  .wire = "M setup, V vf0 pre-copy, M active, V vf0 pre-copy-p2p-prepare, "
 		  "V vf0 pre-copy-p2p, V vf0 stop-copy, STOP, M device, M failing, V vf0 running, "
 		  "RESUME, V vf0 running-p2p, V vf0 running, M failed", .error = "gone" },
+	{ "the destination does not get ready", 7, 1, .script = "cont all migrate silent all",
+	  .runstate = RUN_RUNNING, .wire = NULL,
+	  .error = "the destination, which was to get ready, said nothing" },
+	{ "the destination is silent in pre-copy", 7, 1, .script = START "ok silent fail all",
+	  .runstate = RUN_RUNNING,
+	  .wire = "M setup, V vf0 pre-copy, M active, M failing, V vf0 running, M failed",
+	  .error = "the destination, which was to take the devices' state, said nothing" },
+	/* It may run: nobody tells it that it failed, and this machine stays where it is. */
+	{ "the destination is silent at the end", 7, 1, .script = START "all silent all",
+	  .runstate = RUN_PAUSED, .all = NULL,
+	  .wire = "M setup, V vf0 pre-copy, M active, V vf0 pre-copy-p2p-prepare, "
+		  "V vf0 pre-copy-p2p, V vf0 stop-copy, STOP, M device, M failing, V vf0 stop, "
+		  "M failed",
+	  .error = "the destination, which was to take over, said nothing; " DOUBT },
+	{ "the destination dies at the end", 7, 1, .script = START "all lost all cont all",
+	  .runstate = RUN_RUNNING,
+	  .wire = "M setup, V vf0 pre-copy, M active, V vf0 pre-copy-p2p-prepare, "
+		  "V vf0 pre-copy-p2p, V vf0 stop-copy, STOP, M device, M failing, V vf0 stop, "
+		  "M failed, RESUME, V vf0 running-p2p, V vf0 running", .error = "gone; " DOUBT },
+	{ "the destination gives up and dies", 7, 1, .script = START "all failed lost all",
+	  .runstate = RUN_RUNNING, .error = "it broke" },
+	{ "who waits for the end is not started by an earlier cont", 7, 1,
+	  .script = START "all cont lost all", .runstate = RUN_PAUSED, .error = "gone; " DOUBT },
 	{ "the destination loses the state", 7, 2, .script = START "all failed all",
 	  .runstate = RUN_RUNNING,
 	  .wire = "M setup, V vf0 pre-copy, V vf1 pre-copy, M active, "
@@ -430,9 +457,25 @@ static const struct row destination_rows[] = {
 		 "set vf0 RUNNING_P2P, V vf0 running-p2p, set vf0 STOP, V vf0 stop, STOP, "
 		 "tell failed, close, M failed", .error = "vf0 broke" },
 	{ "the source dies when it is all there", 7, 1, true,
-	  .script = "incoming ready ok ok done lost all", .runstate = RUN_INMIGRATE,
-	  .wire = "M setup, M active, V vf0 resuming, RESUME, V vf0 running-p2p, V vf0 stop, STOP, "
-		  "M failed", .error = "gone" },
+	  .script = "incoming ready ok ok done lost all", .runstate = RUN_RUNNING,
+	  .wire = "M setup, M active, V vf0 resuming, RESUME, V vf0 running-p2p, V vf0 running, "
+		  "M completed", .error = "" },
+	{ "the source is silent when it is all there", 7, 1, true,
+	  .script = "incoming ready ok ok done silent lost all", .runstate = RUN_RUNNING,
+	  .wire = "M setup, M active, V vf0 resuming, RESUME, V vf0 running-p2p, V vf0 running, "
+		  "M completed", .error = "" },
+	{ "the source does not connect everything", 7, 1, true, .script = "incoming silent lost",
+	  .runstate = RUN_INMIGRATE, .wire = "M setup, M failed",
+	  .error = "the source, which was to connect all its devices, said nothing" },
+	{ "the source is silent in the middle", 7, 1, true,
+	  .script = "incoming ready ok silent fail all", .runstate = RUN_INMIGRATE,
+	  .all = "M setup, M active, tell ready, set vf0 RESUMING, V vf0 resuming, load vf0, "
+		 "abort, end vf0, tell failed, close, M failed",
+	  .error = "the source, which was to send the devices' state, said nothing" },
+	{ "the source does not say that it is done", 7, 1, true,
+	  .script = "incoming ready ok ok silent all", .runstate = RUN_INMIGRATE,
+	  .wire = "M setup, M active, V vf0 resuming, M failed",
+	  .error = "the source, which was to say that it sent everything, said nothing" },
 };
 
 static void run_rows(const struct row *rows, size_t count)

@@ -28,7 +28,9 @@ static void test_headers(void **state)
 		{ FRAME_DATA, UINT32_MAX, -EPROTO },
 		{ FRAME_END, 7, -EPROTO },
 		{ FRAME_END, 8, 0 },
-		{ FRAME_END + 1, 0, -EPROTO },
+		{ FRAME_ALIVE, 0, 0 },
+		{ FRAME_ALIVE, 1, -EPROTO },
+		{ FRAME_ALIVE + 1, 0, -EPROTO },
 		{ UINT32_MAX, 0, -EPROTO },
 	};
 

@@ -13,7 +13,7 @@
 #include "base/listener.h"
 #include "base/log.h"
 
-static struct sockaddr_un address;
+static struct address address;
 static struct loop *loop;
 static int accepted;
 
@@ -41,7 +41,7 @@ static int knock(void)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(connect(fd, &address.any, address.len), 0);
 	return fd;
 }
 
@@ -57,13 +57,13 @@ static void expect_refusal(int code, const char *why)
 
 static void test_addresses(void **state)
 {
-	struct sockaddr_un parsed;
+	struct address parsed;
 	struct error err;
 	char text[128];
 
 	(void)state;
 	assert_int_equal(unix_address("unix:/a,b", &parsed, &err), 0);
-	assert_string_equal(parsed.sun_path, "/a,b");
+	assert_string_equal(parsed.text, "/a,b");
 	assert_int_equal(unix_address("unix:", &parsed, &err), -EINVAL);
 	assert_int_equal(unix_address("tcp:localhost:1", &parsed, &err), -EINVAL);
 	assert_string_equal(err.text,
@@ -72,6 +72,36 @@ static void test_addresses(void **state)
 	assert_int_equal(unix_address(text, &parsed, &err), 0);
 	snprintf(text, sizeof(text), "unix:/%0107d", 0);
 	assert_int_equal(unix_address(text, &parsed, &err), -ENAMETOOLONG);
+}
+
+static void test_tcp_addresses(void **state)
+{
+	static const struct {
+		const char *uri;
+		int family;	/* 0: refused */
+	} rows[] = {
+		{ "tcp:127.0.0.1:1", AF_INET }, { "tcp:0.0.0.0:65535", AF_INET },
+		{ "tcp:[::1]:4444", AF_INET6 }, { "tcp:[::]:4444", AF_INET6 },
+		{ "unix:/a", AF_UNIX }, { "tcp:localhost:1", 0 }, { "tcp:127.0.0.1", 0 },
+		{ "tcp:127.0.0.1:", 0 }, { "tcp:127.0.0.1:0", 0 }, { "tcp:127.0.0.1:65536", 0 },
+		{ "tcp:127.0.0.1:-1", 0 }, { "tcp:127.0.0.1: 1", 0 }, { "tcp:127.0.0.1:1a", 0 },
+		{ "tcp::1", 0 }, { "tcp:::1:4444", 0 }, { "tcp:[]:1", 0 }, { "tcp:[::1:1", 0 },
+		{ "tcp:1.2.3:1", 0 }, { "tcp:", 0 }, { "udp:127.0.0.1:1", 0 }, { "", 0 },
+		{ "tcp:127.0.0.1:18446744073709551617", 0 },
+	};
+	struct address parsed;
+	struct error err;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int ret = socket_address(rows[i].uri, &parsed, &err);
+
+		if (ret != (rows[i].family ? 0 : -EINVAL) ||
+		    (!ret && parsed.any.sa_family != rows[i].family))
+			fail_msg("%s: %d", rows[i].uri, ret);
+		if (ret && !strstr(err.text, "write "))
+			fail_msg("%s: %s", rows[i].uri, err.text);
+	}
 }
 
 /* The first one goes on listening, and its socket stays. */
@@ -86,19 +116,19 @@ static void test_two_on_one_path(void **state)
 	assert_int_equal(loop_run(loop), 0);
 	assert_int_equal(accepted, 2);
 	listener_free(listener);
-	assert_int_not_equal(access(address.sun_path, F_OK), 0);
+	assert_int_not_equal(access(address.text, F_OK), 0);
 }
 
 static void test_other_files_stay(void **state)
 {
 	(void)state;
-	assert_int_equal(mkdir(address.sun_path, 0700), 0);
+	assert_int_equal(mkdir(address.text, 0700), 0);
 	expect_refusal(-EEXIST, "is no socket");
-	assert_int_equal(rmdir(address.sun_path), 0);
+	assert_int_equal(rmdir(address.text), 0);
 	/* A link to nowhere is no socket either, and is not followed. */
-	assert_int_equal(symlink("/nonexistent", address.sun_path), 0);
+	assert_int_equal(symlink("/nonexistent", address.text), 0);
 	expect_refusal(-EEXIST, "is no socket");
-	assert_int_equal(unlink(address.sun_path), 0);
+	assert_int_equal(unlink(address.text), 0);
 }
 
 static void test_stale_socket_is_replaced(void **state)
@@ -106,7 +136,7 @@ static void test_stale_socket_is_replaced(void **state)
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
 	(void)state;
-	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(bind(fd, &address.any, address.len), 0);
 	close(fd);
 	listener_free(listen_here());
 }
@@ -140,12 +170,12 @@ static void test_out_of_descriptors(void **state)
 
 static int setup(void **state)
 {
+	char uri[64];
+
 	(void)state;
 	accepted = 0;
-	address = (struct sockaddr_un){ .sun_family = AF_UNIX };
-	snprintf(address.sun_path, sizeof(address.sun_path), "/tmp/miglab-test-listener-%d",
-		 getpid());
-	return loop_new(&loop);
+	snprintf(uri, sizeof(uri), "unix:/tmp/miglab-test-listener-%d", getpid());
+	return unix_address(uri, &address, NULL) ?: loop_new(&loop);
 }
 
 static int teardown(void **state)
@@ -161,6 +191,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		LISTENER_TEST(test_addresses),
+		LISTENER_TEST(test_tcp_addresses),
 		LISTENER_TEST(test_two_on_one_path),
 		LISTENER_TEST(test_other_files_stay),
 		LISTENER_TEST(test_stale_socket_is_replaced),

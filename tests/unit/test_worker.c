@@ -6,6 +6,7 @@
 #include "unit.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -409,5 +410,6 @@ int main(void)
 		cmocka_unit_test(test_threads),
 	};
 
+	signal(SIGPIPE, SIG_IGN);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
