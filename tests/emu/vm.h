@@ -289,7 +289,9 @@ static inline int dial_at(const char *name, const void *bytes, size_t len)
 
 	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path_of(name));
 	assert_int_equal(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
-	assert_int_equal(write(fd, bytes, len), len);
+	/* A server without room may be gone already, which only a write would notice. */
+	if (len)
+		assert_int_equal(send(fd, bytes, len, MSG_NOSIGNAL), len);
 	return fd;
 }
 
