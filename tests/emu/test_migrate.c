@@ -61,6 +61,8 @@ static const struct row rows[] = {
 	{ "the destination loses the state",
 	  { "--from", PROVED, "--to", "emu:rules=arc=STOP>RUNNING_P2P errno=EIO" }, 1,
 	  "destination: migration failed: vf0: cannot go to RUNNING_P2P" },
+	{ "a byte is wrong", { "--from", "emu:rules=op=save corrupt=4096", "--to", "emu" }, 1,
+	  "fingerprints differ: source crc32c:" },
 	{ "other sizes", { "--from", "emu", "--to", "emu:state_bytes=4M" }, 1,
 	  "refuses its state" },
 	{ "it takes too long", { "--timeout", "1", "--from", "emu", "--to",

@@ -71,12 +71,7 @@ static void test_answers_while_an_arc_is_held(void **state)
 		attribute(&s, "vf0", "held", held, sizeof(held));
 	} while (strncmp(held, "PRE_COPY>PRE_COPY_P2P", 21));
 	expect_no_event(&s);
-	release(&s, "vf0");
-	expect_events(&s, "V vf0 pre-copy-p2p, " FINISH_1);
-	expect_events(&d, DESTINATION_1);
-	expect_equal_fingerprints(&s, &d);
-	end(&s);
-	end(&d);
+	finish_held(&s, &d);
 }
 
 static void test_no_prepare(void **state)

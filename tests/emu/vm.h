@@ -335,4 +335,15 @@ static inline int remove_dir(void **state)
 #define DESTINATION_1	"M setup, M active, V vf0 resuming, RESUME, V vf0 running-p2p, " \
 			"V vf0 running, M completed"
 
+/* Lets the arc PRE_COPY>PRE_COPY_P2P of vf0 go, which is held: all goes well from there. */
+static inline void finish_held(struct vm *source, struct vm *destination)
+{
+	release(source, "vf0");
+	expect_events(source, "V vf0 pre-copy-p2p, " FINISH_1);
+	expect_events(destination, DESTINATION_1);
+	expect_equal_fingerprints(source, destination);
+	end(source);
+	end(destination);
+}
+
 #endif

@@ -332,11 +332,13 @@ static bool report_device(struct pair *p, unsigned int i, FILE *out)
 {
 	char *sent = attribute(&p->source, i, "fingerprint");
 	char *arrived = attribute(&p->destination, i, "fingerprint");
-	bool known = sent && arrived, equal = known && !strcmp(sent, arrived);
+	bool known = sent && arrived, equal = false;
 
 	if (known) {
 		sent[strcspn(sent, "\n")] = '\0';
 		arrived[strcspn(arrived, "\n")] = '\0';
+		/* Two states of which neither was looked at are not equal. */
+		equal = strcmp(sent, "none") && !strcmp(sent, arrived);
 	}
 	fprintf(out, "vf%u %s -> %s  PRE_COPY -> PRE_COPY_P2P %.1f ms  ", i, p->opt->from[i],
 		p->opt->to[i], (double)quiesce_ns(&p->source, i) / NSEC_PER_MSEC);
