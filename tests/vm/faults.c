@@ -1,19 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Each fault that a rule can cause, with its effect and the same without it; and each
- * arc of each profile failing in each way, after which the next open is RUNNING and
- * migrates.
+ * Each fault that a rule can cause, with its effect and the same without it.
  */
 #include <errno.h>
 #include <poll.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -24,29 +20,6 @@
 #define HOUR_US	"3600000000"
 
 static unsigned char stream[STREAM_MAX];
-
-static const struct profile {
-	const char *name;
-	uint32_t flags;
-} profiles[] = {
-	{ "full", 7 }, { "no-p2p", 5 }, { "no-precopy", 3 }, { "stop-copy", 1 },
-};
-
-#define NR_PROFILES (sizeof(profiles) / sizeof(profiles[0]))
-
-static bool has_arc(const struct profile *profile, uint32_t from, uint32_t to)
-{
-	uint32_t next;
-
-	return from != to && !miglab_fsm_next(profile->flags, from, to, &next) && next == to;
-}
-
-static int try_state(struct device *dev, uint32_t state)
-{
-	struct error err;
-
-	return dev->ops->set_state(dev, state, &err);
-}
 
 /* A whole stream of a device in RUNNING or STOP, which ends in STOP_COPY. */
 static size_t save(struct device *dev)
@@ -106,187 +79,6 @@ static void assert_broken(struct device *dev)
 	if (dev->ops->reset(dev, &err))
 		fail_msg("%s", err.text);
 	assert_int_equal(state_of(dev), MIGLAB_RUNNING);
-}
-
-/* --- each arc, each way to fail --- */
-
-/* At @from, where RESUMING has its stream. */
-static struct device *open_at(const struct profile *profile, uint32_t from)
-{
-	struct device *dev = open_profile(0, profile->name);
-	size_t size = 0;
-
-	if (from == MIGLAB_RESUMING)
-		size = save(dev);
-	go(dev, from);
-	assert_int_equal(load(dev, stream, size, sizeof(stream)), 0);
-	return dev;
-}
-
-static void set_arc_rule(struct device *dev, uint32_t from, uint32_t to, const char *what)
-{
-	char rule[120];
-
-	snprintf(rule, sizeof(rule), "arc=%s>%s %s", miglab_state_name(from),
-		 miglab_state_name(to), what);
-	set_attribute(dev, "rules", rule);
-}
-
-static void fail_arc(struct device *dev, uint32_t from, uint32_t to)
-{
-	set_arc_rule(dev, from, to, "errno=ENOSPC");
-	assert_int_equal(try_state(dev, to), -ENOSPC);
-	assert_int_equal(state_of(dev), from);
-}
-
-static void break_arc(struct device *dev, uint32_t from, uint32_t to)
-{
-	set_arc_rule(dev, from, to, "errno=ENOSPC then=ERROR");
-	assert_int_equal(try_state(dev, to), -ENOSPC);
-	assert_int_equal(state_of(dev), MIGLAB_ERROR);
-}
-
-static void reset_arc(struct device *dev, uint32_t from, uint32_t to)
-{
-	struct error err = { "" };
-	struct setter set;
-
-	set_arc_rule(dev, from, to, "hold limit_us=" HOUR_US);
-	setter_start(&set, dev, to);
-	wait_held(dev->lab);
-	if (dev->ops->reset(dev, &err))
-		fail_msg("%s", err.text);
-	assert_int_equal(setter_join(&set), -EIO);
-	assert_int_equal(state_of(dev), MIGLAB_RUNNING);
-}
-
-static void close_after_arc(struct device *dev, uint32_t from, uint32_t to)
-{
-	(void)from;
-	go(dev, to);
-}
-
-typedef void (*arc_fault)(struct device *dev, uint32_t from, uint32_t to);
-
-/* Every arc of every profile meets @fault, then the device is opened anew. Returns how many. */
-static unsigned int meet_each_arc(arc_fault fault)
-{
-	unsigned int arcs = 0;
-	struct device *dev;
-	uint32_t from, to;
-	size_t p;
-
-	for (p = 0; p < NR_PROFILES; p++) {
-		for (from = MIGLAB_STOP; from < MIGLAB_NR_STATES; from++) {
-			for (to = MIGLAB_STOP; to < MIGLAB_NR_STATES; to++) {
-				if (!has_arc(&profiles[p], from, to))
-					continue;
-				dev = open_at(&profiles[p], from);
-				fault(dev, from, to);
-				close_function(dev);
-				dev = open_profile(0, profiles[p].name);
-				assert_int_equal(state_of(dev), MIGLAB_RUNNING);
-				assert_usable(dev);
-				close_function(dev);
-				arcs++;
-			}
-		}
-	}
-	return arcs;
-}
-
-#define ARCS	(15 + 9 + 8 + 6)
-
-static void each_arc_may_fail(void **state)
-{
-	(void)state;
-	assert_int_equal(meet_each_arc(fail_arc), ARCS);
-}
-
-static void each_arc_may_end_in_error(void **state)
-{
-	(void)state;
-	assert_int_equal(meet_each_arc(break_arc), ARCS);
-}
-
-static void each_arc_gives_way_to_a_reset(void **state)
-{
-	(void)state;
-	assert_int_equal(meet_each_arc(reset_arc), ARCS);
-}
-
-static void a_close_after_each_arc(void **state)
-{
-	(void)state;
-	assert_int_equal(meet_each_arc(close_after_arc), ARCS);
-}
-
-/* A child whose failed assertions end it, instead of letting it go on with the rows. */
-static pid_t fork_child(void)
-{
-	pid_t pid = fork();
-
-	assert_true(pid >= 0);
-	if (!pid)
-		setenv("CMOCKA_TEST_ABORT", "1", 1);
-	return pid;
-}
-
-static void kill_child(pid_t pid)
-{
-	int status;
-
-	assert_int_equal(kill(pid, SIGKILL), 0);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-}
-
-/* What the child does, which owns the device and asks for @to. */
-static void be_killed(const struct profile *profile, uint32_t from, uint32_t to)
-{
-	struct device *dev = open_at(profile, from);
-
-	set_arc_rule(dev, from, to, "hold limit_us=" HOUR_US);
-	try_state(dev, to);
-	_exit(1);
-}
-
-static void kill_in_arc(const struct profile *profile, uint32_t from, uint32_t to)
-{
-	struct error err = { "" };
-	struct lab *lab;
-	pid_t pid;
-
-	if (lab_open_sysfs(function(0), &lab, &err))
-		fail_msg("%s", err.text);
-	pid = fork_child();
-	if (!pid)
-		be_killed(profile, from, to);
-	wait_held(lab);
-	lab->ops->close(lab);
-	kill_child(pid);
-}
-
-static void a_kill_ends_each_arc(void **state)
-{
-	const struct profile *profile;
-	uint32_t from, to;
-	struct device *dev;
-
-	(void)state;
-	for (from = MIGLAB_STOP; from < MIGLAB_NR_STATES; from++) {
-		for (to = MIGLAB_STOP; to < MIGLAB_NR_STATES; to++) {
-			/* The first profile, or else the second, has each arc of them all. */
-			profile = has_arc(&profiles[0], from, to) ? &profiles[0] : &profiles[1];
-			if (!has_arc(profile, from, to))
-				continue;
-			kill_in_arc(profile, from, to);
-			dev = open_function(0);
-			assert_int_equal(state_of(dev), MIGLAB_RUNNING);
-			assert_usable(dev);
-			close_function(dev);
-		}
-	}
 }
 
 /* --- the state ERROR --- */
@@ -482,7 +274,8 @@ static void a_kill_ends_a_delayed_read(void **state)
 	(void)state;
 	pid = fork_child();
 	if (!pid) {
-		dev = open_at(&profiles[0], MIGLAB_PRE_COPY);
+		dev = open_function(0);
+		go(dev, MIGLAB_PRE_COPY);
 		set_attribute(dev, "rules", "op=read delay_us=" HOUR_US);
 		dev->ops->read(dev, &byte, 1);
 		_exit(1);
@@ -740,11 +533,6 @@ static void a_wakeup_is_lost_by_rule(void **state)
 int faults_rows(void)
 {
 	const struct CMUnitTest rows[] = {
-		row(each_arc_may_fail),
-		row(each_arc_may_end_in_error),
-		row(each_arc_gives_way_to_a_reset),
-		row(a_close_after_each_arc),
-		row(a_kill_ends_each_arc),
 		row(only_a_reset_leads_out_of_error),
 		row(a_hold_that_times_out_does_not_break_the_device),
 		row(a_read_is_short_and_fails_by_rule),

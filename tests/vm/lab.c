@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -107,6 +109,13 @@ void go(struct device *dev, uint32_t state)
 	assert_int_equal(state_of(dev), state);
 }
 
+int try_state(struct device *dev, uint32_t state)
+{
+	struct error err;
+
+	return dev->ops->set_state(dev, state, &err);
+}
+
 uint32_t state_of(struct device *dev)
 {
 	struct error err = { "" };
@@ -196,11 +205,13 @@ void move_state(struct device *src, struct device *dst)
 {
 	static unsigned char stream[STREAM_MAX];
 	char *from, *to;
+	size_t n = 0;
 	ssize_t end;
-	size_t n;
 
-	go(src, MIGLAB_PRE_COPY);
-	n = drain(src, stream, sizeof(stream), &end);
+	if (miglab_state_supported(src->flags, MIGLAB_PRE_COPY)) {
+		go(src, MIGLAB_PRE_COPY);
+		n = drain(src, stream, sizeof(stream), &end);
+	}
 	go(src, MIGLAB_STOP_COPY);
 	n += drain(src, stream + n, sizeof(stream) - n, &end);
 	assert_int_equal(end, 0);
@@ -255,4 +266,23 @@ int setter_join(struct setter *s)
 {
 	assert_int_equal(pthread_join(s->thread, NULL), 0);
 	return s->result;
+}
+
+pid_t fork_child(void)
+{
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (!pid)
+		setenv("CMOCKA_TEST_ABORT", "1", 1);
+	return pid;
+}
+
+void kill_child(pid_t pid)
+{
+	int status;
+
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 }

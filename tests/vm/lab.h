@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <setjmp.h>
+#include <sys/types.h>
 #include <cmocka.h>
 
 #include "device/lab.h"
@@ -31,6 +32,7 @@ int close_functions(void **state);	/* the teardown of every row */
 char *attribute(struct device *dev, const char *name);
 void set_attribute(struct device *dev, const char *name, const char *text);
 void go(struct device *dev, uint32_t state);
+int try_state(struct device *dev, uint32_t state);	/* 0 or what the SET failed with */
 uint32_t state_of(struct device *dev);
 uint64_t stat_of(struct device *dev, const char *key);
 uint64_t last_seq(struct device *dev);
@@ -43,7 +45,10 @@ size_t drain(struct device *dev, void *buf, size_t size, ssize_t *ret_end);
 /* Writes a whole stream in pieces of at most @piece; 0 or the negative errno of a write. */
 int load(struct device *dev, const void *stream, size_t size, size_t piece);
 
-/* Saves @src, which ends in STOP, and loads @dst, which ends in RUNNING; the states are equal. */
+/*
+ * Saves @src, with pre-copy if it has that, which ends in STOP, and loads @dst, which ends in
+ * RUNNING; the states are equal.
+ */
 void move_state(struct device *src, struct device *dst);
 
 /* What /proc/self/fd calls a VFIO device and a session. */
@@ -64,11 +69,17 @@ struct setter {
 void setter_start(struct setter *s, struct device *dev, uint32_t state);
 int setter_join(struct setter *s);
 
+/* A child whose failed assertions end it, instead of letting it go on with the rows. */
+pid_t fork_child(void);
+/* Kills it, and returns when it and its descriptors are gone. */
+void kill_child(pid_t pid);
+
 #define row(function) cmocka_unit_test_teardown(function, close_functions)
 
 int fsm_rows(void);
 int stream_rows(void);
 int rules_rows(void);
+int arcs_rows(void);
 int faults_rows(void);
 int life_rows(void);
 int datafd_rows(void);

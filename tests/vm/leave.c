@@ -20,8 +20,8 @@
 #include <unistd.h>
 
 #include "core/fsm.h"
-#include "device/bind.h"
 #include "device/pci.h"
+#include "depart.h"
 #include "lab.h"
 
 #define HOLD "arc=PRE_COPY>PRE_COPY_P2P hold limit_us=600000000"
@@ -33,44 +33,11 @@ static const uint32_t states[] = {
 
 #define NR_STATES (sizeof(states) / sizeof(states[0]))
 
-/* A write to sysfs that waits for the users of a device, in a thread of its own. */
-struct departure {
-	pthread_t thread;
-	char path[PATH_MAX];
-	const char *text;
-	int result;
-};
-
-static void *departure_main(void *opaque)
-{
-	struct departure *d = opaque;
-
-	d->result = sysfs_write(d->text, "%s", d->path);
-	return NULL;
-}
-
-static void departure_start(struct departure *d)
-{
-	assert_int_equal(pthread_create(&d->thread, NULL, departure_main, d), 0);
-}
-
-static void departure_end(struct departure *d)
-{
-	assert_int_equal(pthread_join(d->thread, NULL), 0);
-	assert_int_equal(d->result, 0);
-}
-
 /* A way in which function 0 leaves, and how it comes back but for its driver. */
 struct way {
 	void (*prepare)(struct departure *d);
 	void (*come_back)(void);
 };
-
-static void prepare_unbind(struct departure *d)
-{
-	snprintf(d->path, sizeof(d->path), PCI_DRIVERS "/" MIGLAB_DRIVER "/unbind");
-	d->text = function(0);
-}
 
 static void stay(void)
 {
@@ -97,16 +64,8 @@ static void rescan(void)
 	assert_true(sysfs_exists(PCI_DEVICES "/%s", function(0)));
 }
 
-static const struct way unbind = { prepare_unbind, stay };
+static const struct way unbind = { depart_unbind, stay };
 static const struct way removal = { prepare_removal, rescan };
-
-static void bind_again(unsigned int index)
-{
-	struct error err = { "" };
-
-	if (bind_function(function(index), NULL, NULL, &err))
-		fail_msg("%s", err.text);
-}
 
 /* What every row ends with. */
 static void assert_usable(void)
@@ -195,28 +154,6 @@ static void leave_in(const struct way *way, uint32_t at)
 	assert_usable();
 }
 
-/* The arc that is held fails at once; nobody needs to release it. */
-static void leave_in_a_held_arc(const struct way *way)
-{
-	struct device *dev = open_function(0);
-	struct departure d;
-	struct setter set;
-
-	set_attribute(dev, "rules", HOLD);
-	go(dev, MIGLAB_PRE_COPY);
-	setter_start(&set, dev, MIGLAB_PRE_COPY_P2P);
-	wait_held(dev->lab);
-	way->prepare(&d);
-	departure_start(&d);
-	assert_int_equal(setter_join(&set), -ENODEV);
-	assert_int_equal(state_of(dev), MIGLAB_PRE_COPY);
-	close_function(dev);
-	departure_end(&d);
-	way->come_back();
-	bind_again(0);
-	assert_usable();
-}
-
 /* What the owner does that is killed; it runs in a child, where nothing may assert. */
 static void own_until_killed(uint32_t at)
 {
@@ -245,15 +182,6 @@ static pid_t owner_start(uint32_t at)
 	return pid;
 }
 
-static void owner_kill(pid_t pid)
-{
-	int status;
-
-	assert_int_equal(kill(pid, SIGKILL), 0);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-}
-
 /* The attributes go first of all, which shows that the departure is on its way. */
 static void await_attributes_gone(void)
 {
@@ -269,7 +197,7 @@ static void leave_from_a_killed_owner(const struct way *way, uint32_t at)
 	way->prepare(&d);
 	departure_start(&d);
 	await_attributes_gone();
-	owner_kill(owner);
+	kill_child(owner);
 	departure_end(&d);
 	way->come_back();
 	bind_again(0);
@@ -283,12 +211,6 @@ static void an_unbind_in_each_state(void **state)
 	(void)state;
 	for (i = 0; i < NR_STATES; i++)
 		leave_in(&unbind, states[i]);
-}
-
-static void an_unbind_in_a_held_arc(void **state)
-{
-	(void)state;
-	leave_in_a_held_arc(&unbind);
 }
 
 static void an_unbind_in_each_state_of_an_owner_that_is_killed(void **state)
@@ -309,10 +231,27 @@ static void a_removal_in_each_state(void **state)
 		leave_in(&removal, states[i]);
 }
 
+/* The arc that is held fails at once; nobody needs to release it. */
 static void a_removal_in_a_held_arc(void **state)
 {
+	struct device *dev = open_function(0);
+	struct departure d;
+	struct setter set;
+
 	(void)state;
-	leave_in_a_held_arc(&removal);
+	set_attribute(dev, "rules", HOLD);
+	go(dev, MIGLAB_PRE_COPY);
+	setter_start(&set, dev, MIGLAB_PRE_COPY_P2P);
+	wait_held(dev->lab);
+	removal.prepare(&d);
+	departure_start(&d);
+	assert_int_equal(setter_join(&set), -ENODEV);
+	assert_int_equal(state_of(dev), MIGLAB_PRE_COPY);
+	close_function(dev);
+	departure_end(&d);
+	removal.come_back();
+	bind_again(0);
+	assert_usable();
 }
 
 static void a_removal_from_an_owner_that_is_killed(void **state)
@@ -366,7 +305,6 @@ int leave_rows(void)
 {
 	const struct CMUnitTest rows[] = {
 		row(an_unbind_in_each_state),
-		row(an_unbind_in_a_held_arc),
 		row(an_unbind_in_each_state_of_an_owner_that_is_killed),
 		row(a_removal_in_each_state),
 		row(a_removal_in_a_held_arc),

@@ -17,6 +17,7 @@ static const struct {
 	{ "fsm", fsm_rows, true },
 	{ "stream", stream_rows, true },
 	{ "rules", rules_rows, true },
+	{ "arcs", arcs_rows, true },
 	{ "faults", faults_rows, true },
 	{ "life", life_rows, true },
 	{ "datafd", datafd_rows, true },
