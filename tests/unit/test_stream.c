@@ -206,43 +206,44 @@ static void build(const char *letters)
 		add(&stream, *letters++);
 }
 
-/* Streams as letters of add(). */
+/* Streams as letters of add(); what is refused has a twin that is not. */
 static const struct {
 	const char *letters;
 	int got, finish;
+	const char *twin;
 } sequences[] = {
-	{ "HAE", 0, 0 },
-	{ "H012E", 0, 0 },
-	{ "H210E", 0, 0 },
-	{ "H0000E", 0, 0 },			/* a page may come again */
-	{ "HE", 0, 0 },
-	{ "HpE", 0, 0 },
-	{ "HonA0oE", 0, 0 },			/* optional ones are skipped */
-	{ "HxAxE", 0, 0 },
-	{ "", 0, -EINVAL },			/* truncated at a record */
-	{ "H", 0, -EINVAL },
-	{ "HA", 0, -EINVAL },
-	{ "HAo", 0, -EINVAL },
-	{ "0HE", -EINVAL, -EINVAL },		/* out of order */
-	{ "oHE", -EINVAL, -EINVAL },
-	{ "E", -EINVAL, -EINVAL },
-	{ "HHE", -EINVAL, -EINVAL },
-	{ "H0HE", -EINVAL, -EINVAL },
-	{ "HAEo", -EINVAL, -EINVAL },
-	{ "HAEE", -EINVAL, -EINVAL },
-	{ "HAEH", -EINVAL, -EINVAL },
-	{ "HAE!", -EINVAL, -EINVAL },
-	{ "H0u", -EINVAL, -EINVAL },		/* records lost or doubled */
-	{ "H0v", -EINVAL, -EINVAL },
-	{ "HmE", -EINVAL, -EINVAL },		/* unknown */
-	{ "HfE", -EINVAL, -EINVAL },
-	{ "HXE", -EINVAL, -EINVAL },		/* lengths */
-	{ "HzE", -EINVAL, -EINVAL },
-	{ "HqE", -EINVAL, -EINVAL },
-	{ "HsE", -EINVAL, -EINVAL },
-	{ "HLE", -EINVAL, -EINVAL },
-	{ "hE", -EINVAL, -EINVAL },
-	{ "He", -EINVAL, -EINVAL },
+	{ "HAE", 0, 0, NULL },
+	{ "H012E", 0, 0, NULL },
+	{ "H210E", 0, 0, NULL },
+	{ "H0000E", 0, 0, NULL },			/* a page may come again */
+	{ "HE", 0, 0, NULL },
+	{ "HpE", 0, 0, NULL },
+	{ "HonA0oE", 0, 0, NULL },			/* optional ones are skipped */
+	{ "HxAxE", 0, 0, NULL },
+	{ "", 0, -EINVAL, "HE" },			/* truncated at a record */
+	{ "H", 0, -EINVAL, "HE" },
+	{ "HA", 0, -EINVAL, "HAE" },
+	{ "HAo", 0, -EINVAL, "HAoE" },
+	{ "0HE", -EINVAL, -EINVAL, "H0E" },		/* out of order */
+	{ "oHE", -EINVAL, -EINVAL, "HoE" },
+	{ "E", -EINVAL, -EINVAL, "HE" },
+	{ "HHE", -EINVAL, -EINVAL, "HE" },
+	{ "H0HE", -EINVAL, -EINVAL, "H0E" },
+	{ "HAEo", -EINVAL, -EINVAL, "HAoE" },
+	{ "HAEE", -EINVAL, -EINVAL, "HAE" },
+	{ "HAEH", -EINVAL, -EINVAL, "HAE" },
+	{ "HAE!", -EINVAL, -EINVAL, "HAE" },
+	{ "H0u", -EINVAL, -EINVAL, "H0E" },		/* records lost or doubled */
+	{ "H0v", -EINVAL, -EINVAL, "H0E" },
+	{ "HmE", -EINVAL, -EINVAL, "HoE" },		/* unknown */
+	{ "HfE", -EINVAL, -EINVAL, "HoE" },
+	{ "HXE", -EINVAL, -EINVAL, "HxE" },		/* lengths */
+	{ "HzE", -EINVAL, -EINVAL, "HpE" },
+	{ "HqE", -EINVAL, -EINVAL, "HpE" },
+	{ "HsE", -EINVAL, -EINVAL, "HpE" },
+	{ "HLE", -EINVAL, -EINVAL, "HpE" },
+	{ "hE", -EINVAL, -EINVAL, "HE" },
+	{ "He", -EINVAL, -EINVAL, "HE" },
 };
 
 static void test_sequences(void **unused)
@@ -257,6 +258,12 @@ static void test_sequences(void **unused)
 		if (o.got != sequences[i].got || o.finish != sequences[i].finish)
 			fail_msg("\"%s\": got %d, finish %d", sequences[i].letters, o.got,
 				 o.finish);
+		if (!sequences[i].finish)
+			continue;
+		build(sequences[i].twin);
+		decode(&stream, SIZE_MAX, &o);
+		if (o.finish)
+			fail_msg("\"%s\" is refused", sequences[i].twin);
 	}
 }
 
@@ -362,40 +369,39 @@ static void test_fields(void **unused)
 	}
 }
 
-static void test_a_changed_byte_anywhere(void **unused)
+/* Each is refused, and taken when it is put right. */
+static void test_a_changed_bit_anywhere(void **unused)
 {
 	struct outcome o;
 
 	(void)unused;
 	build("Ho1E");
-	decode(&stream, SIZE_MAX, &o);
-	assert_int_equal(o.finish, 0);
-	for (size_t i = 0; i < stream.len; i++) {
-		u8 was = stream.bytes[i];
-
-		stream.bytes[i] = was ^ (u8)(1u << (i % 8));
+	for (size_t i = 0; i < 8 * stream.len; i++) {
+		stream.bytes[i / 8] ^= (u8)(1u << (i % 8));
 		decode(&stream, SIZE_MAX, &o);
 		if (!o.finish)
-			fail_msg("byte %zu changed, and nobody noticed", i);
-		stream.bytes[i] = was;
+			fail_msg("bit %zu changed, and nobody noticed", i);
+		stream.bytes[i / 8] ^= (u8)(1u << (i % 8));
+		decode(&stream, SIZE_MAX, &o);
+		assert_int_equal(o.finish, 0);
 	}
 }
 
+/* Each is refused at the end, and whole as soon as the rest comes. */
 static void test_truncation_anywhere(void **unused)
 {
+	struct miglab_decoder d;
 	struct outcome o;
-	size_t whole;
 
 	(void)unused;
 	build("Ho1E");
-	whole = stream.len;
-	for (stream.len = 0; stream.len < whole; stream.len++) {
-		decode(&stream, SIZE_MAX, &o);
-		assert_int_equal(o.got, 0);
-		assert_int_equal(o.finish, -EINVAL);
+	for (size_t cut = 0; cut < stream.len; cut++) {
+		miglab_decoder_init(&d, &identity, record, put_pages, &o);
+		assert_int_equal(feed(&d, stream.bytes, cut, SIZE_MAX), 0);
+		assert_int_equal(miglab_decoder_finish(&d), -EINVAL);
+		assert_int_equal(feed(&d, stream.bytes + cut, stream.len - cut, SIZE_MAX), 0);
+		assert_int_equal(miglab_decoder_finish(&d), 0);
 	}
-	decode(&stream, SIZE_MAX, &o);
-	assert_int_equal(o.finish, 0);
 }
 
 /* Damage with a correct CRC is data as any other: only the state can tell. */
@@ -588,7 +594,7 @@ int main(void)
 		cmocka_unit_test(test_any_segmentation),
 		cmocka_unit_test(test_pages_arrive),
 		cmocka_unit_test(test_fields),
-		cmocka_unit_test(test_a_changed_byte_anywhere),
+		cmocka_unit_test(test_a_changed_bit_anywhere),
 		cmocka_unit_test(test_truncation_anywhere),
 		cmocka_unit_test(test_corrupted_page_with_correct_crc),
 		cmocka_unit_test(test_length_is_bounded_before_use),
