@@ -11,8 +11,8 @@ PKG_CONFIG ?= pkg-config
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all module userspace tests demo demo-emu check check-host check-vm check-peer lint \
-	install dkms-install dkms-remove clean help
+.PHONY: all module userspace tests demo demo-emu check check-host check-vm check-vm-all check-peer \
+	lint install dkms-install dkms-remove clean help
 
 help:
 	@echo 'miglab $(VERSION)'
@@ -29,6 +29,7 @@ help:
 	@echo '  check         lint + check-host + check-vm + check-peer'
 	@echo '  check-host    unit tests and the emulated backend, with sanitizers'
 	@echo '  check-vm      the module on stock kernels 6.12 and 7.3 in the virtual test host'
+	@echo '  check-vm-all  check-vm, and again with SLUB and KFENCE checks and panic_on_warn'
 	@echo '  check-peer    unmodified QEMU 10.0 and 11.1 as clients of the module'
 	@echo '  lint          checkpatch, sparse, include rules, purity of the core'
 	@echo '  clean         removes what the above built here; the lab is kept in its cache'
@@ -173,6 +174,9 @@ check-vm:
 	@tests/deps lab
 	@tests/lab/build >/dev/null
 	@tests/tap $(RESULTS)/check-vm tests/vm/run
+
+check-vm-all: check-vm
+	@tests/tap $(RESULTS)/check-vm-debug tests/vm/run --debug
 
 check-peer:
 	@tests/deps lab
