@@ -46,18 +46,24 @@ struct device *open_function(unsigned int index)
 	return dev;
 }
 
-struct device *open_profile(unsigned int index, const char *profile)
+void configure(unsigned int index, const char *name, const char *value)
 {
 	struct error err = { "" };
-	struct device *dev;
 	struct lab *lab;
 
 	if (lab_open_sysfs(function(index), &lab, &err) ||
-	    lab->ops->write(lab, "profile", profile, &err))
+	    lab->ops->write(lab, name, value, &err))
 		fail_msg("%s", err.text);
 	lab->ops->close(lab);
+}
+
+struct device *open_profile(unsigned int index, const char *profile)
+{
+	struct device *dev;
+
+	configure(index, "profile", profile);
 	dev = open_function(index);
-	set_attribute(dev, "profile", "full\n");
+	configure(index, "profile", "full");
 	return dev;
 }
 

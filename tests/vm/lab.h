@@ -23,6 +23,9 @@
 /* The BDF of function number @index of $MIGLAB_DEVICES. */
 const char *function(unsigned int index);
 
+/* Sets an attribute of function number @index, which need not be open. */
+void configure(unsigned int index, const char *name, const char *value);
+
 /* Each asserts; text is to be freed. What a row leaves open, close_functions() closes. */
 struct device *open_function(unsigned int index);
 /* With the profile of that name; the next open is "full" again. */
@@ -88,5 +91,6 @@ int irq_rows(void);
 int msix_rows(void);
 int leave_rows(void);
 int limits_rows(void);
+int memory_rows(void);
 
 #endif

@@ -25,6 +25,7 @@ static const struct {
 	{ "irq", irq_rows, true },
 	{ "msix", msix_rows, false },
 	{ "limits", limits_rows, true },
+	{ "memory", memory_rows, true },
 	{ "leave", leave_rows, true },	/* last: it binds everything anew */
 };
 
