@@ -12,7 +12,7 @@ PKG_CONFIG ?= pkg-config
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all module userspace tests demo demo-emu check check-host check-vm check-vm-all check-peer \
-	lint install dkms-install dkms-remove clean help
+	lint bench install dkms-install dkms-remove clean help
 
 help:
 	@echo 'miglab $(VERSION)'
@@ -32,6 +32,7 @@ help:
 	@echo '  check-vm-all  check-vm, and again with SLUB and KFENCE checks and panic_on_warn'
 	@echo '  check-peer    unmodified QEMU 10.0 and 11.1 as clients of the module'
 	@echo '  lint          checkpatch, sparse, include rules, purity of the core'
+	@echo '  bench         what saving and loading cost, and whether more than AGAINST=REV'
 	@echo '  clean         removes what the above built here; the lab is kept in its cache'
 
 # --- the program -----------------------------------------------------------
@@ -88,7 +89,7 @@ $(BUILD)/tests/%: $(BUILD)/asan/tests/%.o $(asan-objects)
 	$(link) $(SANITIZE) $(JSON_LIBS) -lcmocka
 
 # Run inside the virtual test host, at full speed.
-lab-tests := $(BUILD)/tests/vm/vm $(BUILD)/tests/peer/play
+lab-tests := $(BUILD)/tests/vm/vm $(BUILD)/tests/peer/play $(BUILD)/tests/bench/throughput
 
 tests: $(unit-tests) $(emu-tests) $(lab-tests) $(BUILD)/asan/miglab
 
@@ -98,6 +99,11 @@ $(BUILD)/tests/vm/vm: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/vm/*.c)) 
 	$(link) $(JSON_LIBS) -lcmocka
 
 $(BUILD)/tests/peer/play: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/peer/*.c)) $(lib-objects)
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(link) $(JSON_LIBS)
+
+$(BUILD)/tests/bench/throughput: $(BUILD)/obj/tests/bench/throughput.o $(lib-objects)
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(link) $(JSON_LIBS)
@@ -177,6 +183,11 @@ check-vm:
 
 check-vm-all: check-vm
 	@tests/tap $(RESULTS)/check-vm-debug tests/vm/run --debug
+
+bench:
+	@tests/deps lab
+	@tests/lab/build >/dev/null
+	@tests/bench/run $(if $(AGAINST),--against $(AGAINST))
 
 check-peer:
 	@tests/deps lab
