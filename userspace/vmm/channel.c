@@ -13,24 +13,13 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/listener.h"
 #include "base/log.h"
 #include "vmm/framing.h"
+#include "vmm/guests.h"
 #include "vmm/savefile.h"
+#include "vmm/wire.h"
 
-/* Connections that have not said yet what they are for: a migration's own, and some strangers. */
-#define GUESTS_MAX	(HELLO_DEVICES_MAX + 8)
 #define ALIVE_NS	(200 * NSEC_PER_MSEC)	/* between two signs of life */
-
-/* A connection whose HELLO is awaited, or a device's that came before its control connection. */
-struct guest {
-	struct channel *channel;
-	int fd;
-	struct loop_source *source;	/* NULL once @hello is there */
-	uint64_t since_ns;
-	struct frame_reader reader;
-	struct hello hello;
-};
 
 /* A connection that is being made. */
 struct call {
@@ -46,7 +35,7 @@ struct channel {
 	const struct channel_handler *handler;
 	void *opaque;
 
-	struct listener *listener;		/* until all connections of a source are there */
+	struct guests guests;			/* until all connections of a source are there */
 	struct address address;			/* of the listener, or of the destination */
 	int control;
 	struct loop_source *controlling;
@@ -54,7 +43,6 @@ struct channel {
 	uint64_t session;
 	unsigned int own[HELLO_DEVICES_MAX];	/* the peer's index of a device to ours */
 	int data[HELLO_DEVICES_MAX];		/* by our index */
-	struct guest *guests[GUESTS_MAX];
 	struct call calls[1 + HELLO_DEVICES_MAX];	/* control, devices */
 
 	uint64_t timeout_ns;			/* 0: none */
@@ -100,26 +88,6 @@ static void drop_source(struct loop_source **source)
 	*source = NULL;
 }
 
-/* @keep: its descriptor has another owner now. */
-static void dismiss(struct guest **guest, bool keep)
-{
-	if (!*guest)
-		return;
-	loop_remove((*guest)->source);
-	if (!keep)
-		close((*guest)->fd);
-	free(*guest);
-	*guest = NULL;
-}
-
-static void close_listener(struct channel *ch)
-{
-	listener_free(ch->listener);
-	ch->listener = NULL;
-	for (unsigned int i = 0; i < GUESTS_MAX; i++)
-		dismiss(&ch->guests[i], false);
-}
-
 static void close_control(struct channel *ch)
 {
 	drop_source(&ch->controlling);
@@ -135,7 +103,7 @@ void channel_close(struct channel *ch)
 	ch->filed = ch->saved = false;
 	for (unsigned int i = 0; i <= ch->count; i++)
 		drop_source(&ch->calls[i].source);
-	close_listener(ch);
+	guests_close(&ch->guests);
 	close_control(ch);
 	for (unsigned int i = 0; i < ch->count; i++)
 		close_fd(&ch->data[i]);
@@ -169,16 +137,6 @@ static void lost(struct channel *ch, const char *text)
 	ch->handler->lost(ch->opaque, text);
 }
 
-/* Control frames are few and small: a socket that has no room for one has a peer that is gone. */
-static int send_frame(int fd, const uint8_t *frame, size_t len)
-{
-	ssize_t n = send(fd, frame, len, MSG_NOSIGNAL | MSG_DONTWAIT);
-
-	if (n < 0)
-		return -errno;
-	return (size_t)n == len ? 0 : -ENOBUFS;
-}
-
 void channel_set_timeout(struct channel *ch, uint64_t timeout_ns)
 {
 	ch->timeout_ns = timeout_ns;
@@ -198,18 +156,7 @@ static void say_alive(int fd)
 	if (ioctl(fd, SIOCOUTQ, &unread) || unread)
 		return;
 	frame_put_header(frame, FRAME_ALIVE, 0);
-	send_frame(fd, frame, sizeof(frame));
-}
-
-static void dismiss_overdue(struct channel *ch)
-{
-	for (unsigned int i = 0; i < GUESTS_MAX; i++) {
-		if (!ch->guests[i] || !overdue(ch, ch->guests[i]->since_ns))
-			continue;
-		log_warn("a connection to %s that was of no use for %llu ms is closed",
-			 ch->address.text, (unsigned long long)(ch->timeout_ns / NSEC_PER_MSEC));
-		dismiss(&ch->guests[i], false);
-	}
+	wire_send(fd, frame, sizeof(frame));
 }
 
 static bool expects_peer(const struct channel *ch)
@@ -226,7 +173,8 @@ static void on_tick(void *opaque)
 		say_alive(ch->control);
 	/* What came while this thread had no time counts. */
 	channel_poll(ch);
-	dismiss_overdue(ch);
+	if (ch->timeout_ns)
+		guests_expire(&ch->guests, ch->timeout_ns);
 	if (expects_peer(ch) && overdue(ch, ch->heard_ns)) {
 		ch->silent = true;
 		ch->handler->silent(ch->opaque);
@@ -262,7 +210,7 @@ static void tell(int fd, enum message message, bool running, const char *text)
 	}
 	frame_put_header(frame, frames[message], len);
 	/* Reading will tell that the peer is gone, after what it said last. */
-	send_frame(fd, frame, FRAME_HEADER_BYTES + len);
+	wire_send(fd, frame, FRAME_HEADER_BYTES + len);
 }
 
 /* What the other side of a file would say. */
@@ -329,7 +277,7 @@ static void hand_on(struct channel *ch)
 	char text[FRAME_TEXT_MAX + 1] = "";
 
 	/* Until all its connections are here, these are what it owes us. */
-	if (!ch->listener)
+	if (!ch->guests.listener)
 		ch->heard_ns = clock_ns();
 	if (r->type == FRAME_ALIVE)
 		return;
@@ -337,7 +285,7 @@ static void hand_on(struct channel *ch)
 		if (frames[m] != r->type)
 			continue;
 		/* The destination's own conclusion, which nobody else can draw. */
-		if (m == MSG_READY && ch->listener)
+		if (m == MSG_READY && ch->guests.listener)
 			break;
 		if (r->type == FRAME_FAILED)
 			memcpy(text, frame_payload(r), r->length);
@@ -347,25 +295,10 @@ static void hand_on(struct channel *ch)
 	lost(ch, "the peer says on the control connection what does not belong there");
 }
 
-/* One recv(2): 1 when a frame is complete, 0 when not yet, -EAGAIN, -EPIPE at the end. */
-static int receive(int fd, struct frame_reader *r)
-{
-	uint8_t *at;
-	size_t want = frame_want(r, &at);
-	ssize_t n;
-
-	do {
-		n = recv(fd, at, want, MSG_DONTWAIT);
-	} while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return -errno;
-	return n ? frame_got(r, n) : -EPIPE;
-}
-
 void channel_poll(struct channel *ch)
 {
 	while (ch->controlling) {
-		int ret = receive(ch->control, &ch->reader);
+		int ret = wire_receive(ch->control, &ch->reader);
 
 		if (ret == -EAGAIN)
 			return;
@@ -418,7 +351,7 @@ static int introduce(struct channel *ch, const struct hello *hello)
 {
 	int fd = hello->kind == HELLO_CONTROL ? ch->control : ch->data[hello->index];
 	uint8_t frame[HELLO_BYTES_MAX];
-	int ret = send_frame(fd, frame, hello_encode(frame, hello));
+	int ret = wire_send(fd, frame, hello_encode(frame, hello));
 
 	if (ret)
 		return ret;
@@ -561,123 +494,61 @@ static int match_devices(struct channel *ch, const struct hello *hello, struct e
 	return 0;
 }
 
-static void admit_control(struct channel *ch, struct guest **guest)
+static enum admission admit_control(struct channel *ch, int fd, const struct hello *hello)
 {
-	struct hello *hello = &(*guest)->hello;
-	int fd = (*guest)->fd;
 	struct error err;
 
 	if (ch->control >= 0) {
 		log_warn("a second source connected to %s; it is sent away", ch->address.text);
-		dismiss(guest, false);
-		return;
+		return GUEST_REFUSED;
 	}
 	if (match_devices(ch, hello, &err)) {
 		tell(fd, MSG_FAILED, false, err.text);
-		dismiss(guest, false);
 		lost(ch, err.text);
-		return;
+		return GUEST_REFUSED;
 	}
 	ch->session = hello->session;
 	ch->heard_ns = clock_ns();
-	dismiss(guest, true);
 	if (serve_control(ch, fd))
 		lost(ch, strerror(ENOMEM));
+	return GUEST_TAKEN;
 }
 
-static void admit_data(struct channel *ch, struct guest **guest)
+static bool all_here(const struct channel *ch)
 {
-	const struct hello *hello = &(*guest)->hello;
-	int *data = hello->index < ch->count ? &ch->data[ch->own[hello->index]] : NULL;
+	for (unsigned int i = 0; i < ch->count; i++) {
+		if (ch->data[i] < 0)
+			return false;
+	}
+	return true;
+}
 
+static enum admission admit_data(struct channel *ch, int fd, const struct hello *hello)
+{
+	int *data;
+
+	if (ch->control < 0)
+		return GUEST_EARLY;
+	data = hello->index < ch->count ? &ch->data[ch->own[hello->index]] : NULL;
 	if (hello->session != ch->session || !data || *data >= 0) {
 		log_warn("a connection to %s belongs to no device of this migration",
 			 ch->address.text);
-		dismiss(guest, false);
-		return;
+		return GUEST_REFUSED;
 	}
-	*data = (*guest)->fd;
-	let_block(*data);
-	dismiss(guest, true);
+	*data = fd;
+	let_block(fd);
+	if (all_here(ch)) {
+		guests_close(&ch->guests);
+		ch->heard_ns = clock_ns();
+		ch->handler->message(ch->opaque, MSG_READY, false, "");
+	}
+	return GUEST_TAKEN;
 }
 
-/* Gives the devices those connections that have introduced themselves. */
-static void admit_waiting(struct channel *ch)
+static enum admission admit(void *opaque, int fd, const struct hello *hello)
 {
-	for (unsigned int i = 0; ch->control >= 0 && i < GUESTS_MAX; i++) {
-		if (ch->guests[i] && !ch->guests[i]->source)
-			admit_data(ch, &ch->guests[i]);
-	}
-	for (unsigned int i = 0; i < ch->count; i++) {
-		if (ch->data[i] < 0)
-			return;
-	}
-	close_listener(ch);
-	ch->heard_ns = clock_ns();
-	ch->handler->message(ch->opaque, MSG_READY, false, "");
-}
-
-static void on_guest(void *opaque, int fd, short revents)
-{
-	struct guest *guest = opaque;
-	struct channel *ch = guest->channel;
-	struct guest **slot = ch->guests;
-	int ret = receive(fd, &guest->reader);
-
-	(void)revents;
-	if (ret == 0 || ret == -EAGAIN)
-		return;
-	while (*slot != guest)
-		slot++;
-	if (ret > 0 && guest->reader.type == FRAME_HELLO)
-		ret = hello_decode(frame_payload(&guest->reader), guest->reader.length,
-				   &guest->hello);
-	else
-		ret = -EPROTO;
-	if (ret) {
-		log_warn("a connection to %s did not introduce itself as a source of this version",
-			 ch->address.text);
-		dismiss(slot, false);
-		return;
-	}
-	drop_source(&guest->source);
-	if (guest->hello.kind == HELLO_CONTROL)
-		admit_control(ch, slot);
-	admit_waiting(ch);
-}
-
-static int receive_guest(struct channel *ch, int fd)
-{
-	struct guest **slot = ch->guests, *guest;
-
-	while (slot < ch->guests + GUESTS_MAX && *slot)
-		slot++;
-	if (slot == ch->guests + GUESTS_MAX)
-		return -EUSERS;
-	guest = calloc(1, sizeof(*guest));
-	if (!guest)
-		return -ENOMEM;
-	guest->channel = ch;
-	guest->fd = fd;
-	guest->since_ns = clock_ns();
-	guest->source = loop_add(ch->loop, fd, POLLIN, on_guest, guest);
-	if (!guest->source) {
-		free(guest);
-		return -ENOMEM;
-	}
-	*slot = guest;
-	return 0;
-}
-
-static void on_connection(void *opaque, int fd)
-{
-	struct channel *ch = opaque;
-	int ret = receive_guest(ch, fd);
-
-	if (ret) {
-		log_warn("a connection to %s is closed: %s", ch->address.text, strerror(-ret));
-		close(fd);
-	}
+	return hello->kind == HELLO_CONTROL ? admit_control(opaque, fd, hello) :
+					      admit_data(opaque, fd, hello);
 }
 
 static int load(struct channel *ch, const char *path, struct error *err)
@@ -705,8 +576,7 @@ int channel_listen(struct channel *ch, const char *uri, struct error *err)
 		return load(ch, savefile_path(uri), err);
 	ret = socket_address(uri, &ch->address, err);
 	if (!ret)
-		ret = listener_new(ch->loop, &ch->address, GUESTS_MAX, on_connection, ch,
-				   &ch->listener, err);
+		ret = guests_open(&ch->guests, ch->loop, &ch->address, admit, ch, err);
 	if (ret)
 		return error_prefix(err, ret, "the migration URI");
 	if (start_ticking(ch)) {
