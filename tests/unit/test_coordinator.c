@@ -17,13 +17,14 @@ struct row {
 	const char *name;
 	uint32_t flags;		/* of each device */
 	unsigned int count;
-	bool incoming, no_prepare;
+	bool incoming, no_prepare, with_pause, with_ack;
 	/*
 	 * Inputs, separated by blanks. ok, fail, dead: the oldest command is
 	 * answered with success, an error after which the device is where it
 	 * recovers to, an error after which even its reset failed. more: the pass
-	 * ended with too much left. all: ok until no command is left. The rest are
-	 * commands and messages.
+	 * ended with too much left. reinit: the device has initial bytes again.
+	 * initial: the source says that all initial bytes were sent. all: ok until
+	 * no command is left. The rest are commands and messages.
 	 */
 	const char *script;
 	const char *wire;	/* events only: V device state, M status, STOP, RESUME */
@@ -65,20 +66,21 @@ static void note(struct machine *m, bool wire, const char *fmt, ...)
 static void note_work(struct machine *m, const struct output *o)
 {
 	static const char *const names[] = {
-		[WORK_PASS] = "pass", [WORK_SAVE] = "save",
+		[WORK_PASS] = "pass", [WORK_INFO] = "info", [WORK_SAVE] = "save",
 		[WORK_LOAD] = "load", [WORK_END] = "end",
 	};
 
 	if (o->op == WORK_SET)
 		note(m, false, "set vf%u %s", o->device, device_state_name(o->state));
 	else
-		note(m, false, "%s vf%u", names[o->op], o->device);
+		note(m, false, "%s%s vf%u", names[o->op],
+		     o->op == WORK_SAVE && m->c.again ? " again" : "", o->device);
 	m->queue[m->last++] = *o;
 }
 
 static void note_output(struct machine *m, const struct output *o)
 {
-	static const char *const messages[] = { "ready", "done", "loaded", "failed" };
+	static const char *const messages[] = { "ready", "done", "loaded", "failed", "ack" };
 
 	switch (o->kind) {
 	case OUTPUT_WORK:
@@ -131,6 +133,9 @@ static void answer(struct machine *m, const char *how)
 		.converged = strcmp(how, "more"),
 	};
 
+	r.reinit = !strcmp(how, "reinit");
+	r.initial = !strcmp(how, "initial");
+
 	assert_true(m->first <= m->last);
 	if (!strcmp(how, "fail") || !strcmp(how, "dead")) {
 		r.error = -EIO;
@@ -150,6 +155,8 @@ static void play(struct machine *m, const char *word)
 		{ "cancel", { .kind = INPUT_CANCEL } },
 		{ "stop", { .kind = INPUT_STOP } },
 		{ "cont", { .kind = INPUT_CONT } },
+		{ "continue", { .kind = INPUT_CONTINUE } },
+		{ "ack", { .kind = INPUT_MESSAGE, .message = MSG_ACK } },
 		{ "ready", { .kind = INPUT_MESSAGE, .message = MSG_READY } },
 		{ "done", { .kind = INPUT_MESSAGE, .message = MSG_DONE, .running = true } },
 		{ "done-paused", { .kind = INPUT_MESSAGE, .message = MSG_DONE } },
@@ -191,6 +198,8 @@ static void run_row(const struct row *row)
 		flags[i] = row->flags;
 	coordinator_init(&m.c, policy_find("qemu"), row->no_prepare, row->incoming, flags,
 			 row->count);
+	m.c.with_pause = row->with_pause;
+	m.c.with_ack = row->with_ack;
 	snprintf(script, sizeof(script), "%s", row->script);
 	for (word = strtok_r(script, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
 		/* The boot is in a row of its own. */
@@ -264,7 +273,11 @@ static const struct row source_rows[] = {
 	  .runstate = RUN_POSTMIGRATE,
 	  .wire = "V vf0 running-p2p, V vf0 stop, STOP, M setup, M active, M device, "
 		  "V vf0 stop-copy, M completed, V vf0 stop" },
-	/* QEMU stops at once, and fails if it is continued; here the migration is hastened. */
+	{ "never run, as with -S", 7, 1, .script = "migrate ready all loaded all",
+	  .runstate = RUN_POSTMIGRATE,
+	  .wire = "M setup, V vf0 pre-copy, M active, M device, V vf0 stop-copy, M completed, "
+		  "V vf0 stop" },
+	/* QEMU goes on when what is left fits into the downtime, which here nobody waits for. */
 	{ "stop in pre-copy", 7, 1, .script = START "ok more stop more all loaded all",
 	  .runstate = RUN_POSTMIGRATE,
 	  .wire = "M setup, V vf0 pre-copy, M active, V vf0 pre-copy-p2p-prepare, "
@@ -273,15 +286,106 @@ static const struct row source_rows[] = {
 		 "V vf0 pre-copy-p2p-prepare, set vf0 PRE_COPY_P2P, V vf0 pre-copy-p2p, "
 		 "set vf0 STOP_COPY, V vf0 stop-copy, STOP, M device, save vf0, tell done paused, "
 		 "M completed, set vf0 STOP, V vf0 stop, close" },
+	/* In QEMU it fails behind the last stop-copy. */
 	{ "stop and cont in pre-copy", 7, 1,
-	  .script = START "ok more stop cont more all loaded all", .runstate = RUN_POSTMIGRATE,
+	  .script = START "ok more stop more cont all loaded all", .runstate = RUN_POSTMIGRATE,
 	  .wire = "M setup, V vf0 pre-copy, M active, V vf0 pre-copy-p2p-prepare, "
-		  "V vf0 pre-copy-p2p, V vf0 stop-copy, STOP, M device, M completed, V vf0 stop" },
+		  "V vf0 pre-copy-p2p, V vf0 stop-copy, STOP, RESUME, V vf0 running-p2p, "
+		  "V vf0 running, V vf0 running-p2p, V vf0 stop, STOP, M device, V vf0 stop-copy, "
+		  "M completed, V vf0 stop",
+	  .all = "M setup, set vf0 PRE_COPY, V vf0 pre-copy, M active, pass vf0, pass vf0, "
+		 "V vf0 pre-copy-p2p-prepare, set vf0 PRE_COPY_P2P, V vf0 pre-copy-p2p, "
+		 "set vf0 STOP_COPY, V vf0 stop-copy, STOP, RESUME, set vf0 RUNNING_P2P, "
+		 "V vf0 running-p2p, set vf0 RUNNING, V vf0 running, set vf0 RUNNING_P2P, "
+		 "V vf0 running-p2p, set vf0 STOP, V vf0 stop, STOP, M device, set vf0 STOP_COPY, "
+		 "V vf0 stop-copy, save again vf0, tell done, M completed, set vf0 STOP, V vf0 stop, "
+		 "close" },
+	{ "stop, cont and stop", 7, 1,
+	  .script = START "ok more stop more cont ok ok stop all loaded all",
+	  .runstate = RUN_POSTMIGRATE,
+	  .wire = "M setup, V vf0 pre-copy, M active, V vf0 pre-copy-p2p-prepare, "
+		  "V vf0 pre-copy-p2p, V vf0 stop-copy, STOP, RESUME, V vf0 running-p2p, "
+		  "V vf0 running, V vf0 running-p2p, V vf0 stop, STOP, M device, V vf0 stop-copy, "
+		  "M completed, V vf0 stop" },
+	{ "paused before, cont in pre-copy's place", 7, 1, .runstate = RUN_POSTMIGRATE,
+	  .script = BOOT "stop all migrate cont ready all loaded all",
+	  .wire = "V vf0 running-p2p, V vf0 stop, STOP, M setup, M active, RESUME, "
+		  "V vf0 running-p2p, V vf0 running, V vf0 running-p2p, V vf0 stop, STOP, M device, "
+		  "V vf0 stop-copy, M completed, V vf0 stop" },
+	{ "pause-before-switchover", 7, 2, .with_pause = true,
+	  .script = START "all continue all loaded all", .runstate = RUN_POSTMIGRATE,
+	  .wire = "M setup, V vf0 pre-copy, V vf1 pre-copy, M active, "
+		  "V vf1 pre-copy-p2p-prepare, V vf1 pre-copy-p2p, "
+		  "V vf0 pre-copy-p2p-prepare, V vf0 pre-copy-p2p, "
+		  "V vf1 stop-copy, V vf0 stop-copy, STOP, M pre-switchover, M device, "
+		  "M completed, V vf0 stop, V vf1 stop" },
+	{ "it waits for migrate-continue", 7, 1, .with_pause = true, .script = START "all",
+	  .runstate = RUN_FINISH_MIGRATE,
+	  .wire = "M setup, V vf0 pre-copy, M active, V vf0 pre-copy-p2p-prepare, "
+		  "V vf0 pre-copy-p2p, V vf0 stop-copy, STOP, M pre-switchover" },
+	{ "an early migrate-continue is for nothing", 7, 1, .with_pause = true,
+	  .script = START "continue all", .runstate = RUN_FINISH_MIGRATE,
+	  .wire = "M setup, V vf0 pre-copy, M active, V vf0 pre-copy-p2p-prepare, "
+		  "V vf0 pre-copy-p2p, V vf0 stop-copy, STOP, M pre-switchover" },
 	{ "migrate while the boot is still under way", 7, 1,
 	  .script = "cont migrate ready all loaded all", .runstate = RUN_POSTMIGRATE,
 	  .wire = "RESUME, M setup, V vf0 running-p2p, V vf0 running, V vf0 pre-copy, M active, "
 		  "V vf0 pre-copy-p2p-prepare, V vf0 pre-copy-p2p, V vf0 stop-copy, STOP, M device, "
 		  "M completed, V vf0 stop" },
+};
+
+static const struct row ack_rows[] = {
+	{ "the switchover waits for each device's acknowledgment", 7, 2, .with_ack = true,
+	  .script = START "ok ok ok ok ack ok ok ack ok ok all loaded all",
+	  .runstate = RUN_POSTMIGRATE,
+	  .wire = "M setup, V vf0 pre-copy, V vf1 pre-copy, M active, "
+		  "V vf1 pre-copy-p2p-prepare, V vf1 pre-copy-p2p, "
+		  "V vf0 pre-copy-p2p-prepare, V vf0 pre-copy-p2p, "
+		  "V vf1 stop-copy, V vf0 stop-copy, STOP, M device, M completed, "
+		  "V vf0 stop, V vf1 stop",
+	  .all = "M setup, set vf0 PRE_COPY, V vf0 pre-copy, set vf1 PRE_COPY, V vf1 pre-copy, "
+		 "M active, pass vf0, pass vf1, pass vf0, pass vf1, pass vf0, pass vf1, "
+		 "V vf1 pre-copy-p2p-prepare, set vf1 PRE_COPY_P2P, V vf1 pre-copy-p2p, "
+		 "V vf0 pre-copy-p2p-prepare, set vf0 PRE_COPY_P2P, V vf0 pre-copy-p2p, "
+		 "info vf0, info vf1, "
+		 "set vf1 STOP_COPY, V vf1 stop-copy, set vf0 STOP_COPY, V vf0 stop-copy, STOP, "
+		 "M device, save vf0, save vf1, tell done, M completed, "
+		 "set vf0 STOP, V vf0 stop, set vf1 STOP, V vf1 stop, close" },
+	{ "another one is due for each REINIT", 7, 1, .with_ack = true,
+	  .script = START "ok ok ack reinit ok ok ack all loaded all", .runstate = RUN_POSTMIGRATE,
+	  .all = "M setup, set vf0 PRE_COPY, V vf0 pre-copy, M active, pass vf0, pass vf0, "
+		 "pass vf0, pass vf0, pass vf0, "
+		 "V vf0 pre-copy-p2p-prepare, set vf0 PRE_COPY_P2P, V vf0 pre-copy-p2p, "
+		 "info vf0, set vf0 STOP_COPY, V vf0 stop-copy, STOP, M device, save vf0, tell done, "
+		 "M completed, set vf0 STOP, V vf0 stop, close" },
+	{ "REINIT when the machine stands already", 7, 1, .with_ack = true,
+	  .script = START "ok ack ok ok reinit all", .runstate = RUN_RUNNING,
+	  .wire = "M setup, V vf0 pre-copy, M active, V vf0 pre-copy-p2p-prepare, "
+		  "V vf0 pre-copy-p2p, V vf0 stop-copy, STOP, M device, M failing, V vf0 running, "
+		  "RESUME, V vf0 running-p2p, V vf0 running, M failed",
+	  .error = "Switchover ACK was requested by 1 devices during switchover" },
+	{ "a machine that is stopped waits for none", 7, 1, .with_ack = true,
+	  .script = START "ok ok stop all loaded all", .runstate = RUN_POSTMIGRATE,
+	  .wire = "M setup, V vf0 pre-copy, M active, V vf0 pre-copy-p2p-prepare, "
+		  "V vf0 pre-copy-p2p, V vf0 stop-copy, STOP, M device, M completed, V vf0 stop" },
+	{ "devices without PRE_COPY ask for none", 3, 1, .with_ack = true,
+	  .script = START "all loaded all", .runstate = RUN_POSTMIGRATE,
+	  .wire = "M setup, M active, V vf0 running-p2p, V vf0 stop, STOP, M device, "
+		  "V vf0 stop-copy, M completed, V vf0 stop" },
+	{ "an acknowledgment that nobody asked for", 7, 1, .script = START "ok ack all",
+	  .runstate = RUN_RUNNING,
+	  .wire = "M setup, V vf0 pre-copy, M active, M failing, V vf0 running, M failed",
+	  .error = "the peer sent a message out of turn" },
+	{ "the destination acknowledges each", 7, 2, true, .with_ack = true,
+	  .script = "incoming ready ok ok initial ok initial ok done all", .runstate = RUN_RUNNING,
+	  .all = "M setup, M active, tell ready, set vf0 RESUMING, V vf0 resuming, "
+		 "set vf1 RESUMING, V vf1 resuming, load vf0, load vf1, tell ack, load vf0, "
+		 "tell ack, load vf0, RESUME, set vf0 RUNNING_P2P, V vf0 running-p2p, "
+		 "set vf1 RUNNING_P2P, V vf1 running-p2p, set vf0 RUNNING, V vf0 running, "
+		 "set vf1 RUNNING, V vf1 running, tell loaded, M completed, close" },
+	{ "the source dies while it is acknowledged", 7, 1, true, .with_ack = true,
+	  .script = "incoming ready ok lost initial all", .runstate = RUN_INMIGRATE,
+	  .wire = "M setup, M active, V vf0 resuming, M failed", .error = "gone" },
 };
 
 static const struct row cancel_rows[] = {
@@ -300,6 +404,27 @@ static const struct row cancel_rows[] = {
 		  "V vf1 stop-copy, V vf0 stop-copy, STOP, M device, M cancelling, "
 		  "V vf1 running, V vf0 running, RESUME, V vf0 running-p2p, V vf1 running-p2p, "
 		  "V vf0 running, V vf1 running, M cancelled" },
+	{ "cancel in pre-switchover", 7, 2, .with_pause = true, .script = START "all cancel all",
+	  .runstate = RUN_RUNNING,
+	  .wire = "M setup, V vf0 pre-copy, V vf1 pre-copy, M active, "
+		  "V vf1 pre-copy-p2p-prepare, V vf1 pre-copy-p2p, "
+		  "V vf0 pre-copy-p2p-prepare, V vf0 pre-copy-p2p, "
+		  "V vf1 stop-copy, V vf0 stop-copy, STOP, M pre-switchover, M cancelling, "
+		  "V vf1 running, V vf0 running, RESUME, V vf0 running-p2p, V vf1 running-p2p, "
+		  "V vf0 running, V vf1 running, M cancelled" },
+	/* In QEMU the device then runs in a machine that stands. */
+	{ "cancel in pre-switchover of a machine that was paused", 7, 1, .with_pause = true,
+	  .script = BOOT "stop all migrate ready all | cancel all", .runstate = RUN_PAUSED,
+	  .wire = "M cancelling, M cancelled" },
+	{ "stop in pre-copy, then cancel when it stands", 7, 1, .with_pause = true,
+	  .script = START "ok stop ok all cancel all", .runstate = RUN_PAUSED,
+	  .wire = "M setup, V vf0 pre-copy, M active, V vf0 pre-copy-p2p-prepare, "
+		  "V vf0 pre-copy-p2p, V vf0 stop-copy, STOP, M pre-switchover, M cancelling, "
+		  "V vf0 stop, M cancelled" },
+	{ "cancel while stop is carried out in pre-copy", 7, 1,
+	  .script = START "ok stop ok cancel all", .runstate = RUN_PAUSED,
+	  .wire = "M setup, V vf0 pre-copy, M active, V vf0 pre-copy-p2p-prepare, M cancelling, "
+		  "V vf0 pre-copy-p2p, V vf0 stop-copy, STOP, V vf0 stop, M cancelled" },
 	{ "cancel in mid-switchover waits for the stop", 7, 1, .script = START "ok ok cancel all",
 	  .runstate = RUN_RUNNING,
 	  .wire = "M setup, V vf0 pre-copy, M active, V vf0 pre-copy-p2p-prepare, M cancelling, "
@@ -342,6 +467,27 @@ static const struct row failure_rows[] = {
 	  .wire = "M setup, V vf0 pre-copy, M active, V vf0 pre-copy-p2p-prepare, "
 		  "V vf0 pre-copy-p2p, V vf0 running, STOP, M device, M failing, RESUME, "
 		  "V vf0 running-p2p, V vf0 running, M failed", .error = "vf0 broke" },
+	{ "PRE_COPY_P2P fails with pause-before-switchover", 7, 1, .with_pause = true,
+	  .script = START "ok ok fail all", .runstate = RUN_RUNNING,
+	  .wire = "M setup, V vf0 pre-copy, M active, V vf0 pre-copy-p2p-prepare, V vf0 running, "
+		  "V vf0 stop, STOP, M pre-switchover, M device, M failing, V vf0 running, RESUME, "
+		  "V vf0 running-p2p, V vf0 running, M failed", .error = "vf0 broke" },
+	{ "PRE_COPY_P2P of the first of two to stop fails", 7, 2, .script = START "ok ok ok ok fail all",
+	  .runstate = RUN_RUNNING,
+	  .wire = "M setup, V vf0 pre-copy, V vf1 pre-copy, M active, V vf1 pre-copy-p2p-prepare, "
+		  "V vf1 running, V vf0 pre-copy-p2p-prepare, V vf0 pre-copy-p2p, V vf1 stop, "
+		  "V vf0 stop-copy, STOP, M device, M failing, V vf1 running, V vf0 running, RESUME, "
+		  "V vf0 running-p2p, V vf1 running-p2p, V vf0 running, V vf1 running, M failed",
+	  .error = "vf1 broke" },
+	{ "STOP_COPY of a device without PRE_COPY fails", 3, 1, .script = START "ok ok fail all",
+	  .runstate = RUN_RUNNING,
+	  .wire = "M setup, M active, V vf0 running-p2p, V vf0 stop, STOP, M device, V vf0 stop, "
+		  "M failing, V vf0 running, RESUME, V vf0 running-p2p, V vf0 running, M failed" },
+	{ "the destination dies in pre-switchover", 7, 1, .with_pause = true,
+	  .script = START "all lost all", .runstate = RUN_RUNNING,
+	  .wire = "M setup, V vf0 pre-copy, M active, V vf0 pre-copy-p2p-prepare, "
+		  "V vf0 pre-copy-p2p, V vf0 stop-copy, STOP, M pre-switchover, M device, M failing, "
+		  "V vf0 running, RESUME, V vf0 running-p2p, V vf0 running, M failed" },
 	{ "STOP fails after completion", 7, 1, .script = START "ok ok ok ok ok loaded fail",
 	  .runstate = RUN_POSTMIGRATE,
 	  .wire = "M setup, V vf0 pre-copy, M active, V vf0 pre-copy-p2p-prepare, "
@@ -492,6 +638,12 @@ static void test_source(void **state)
 	RUN_ROWS(source_rows);
 }
 
+static void test_ack(void **state)
+{
+	(void)state;
+	RUN_ROWS(ack_rows);
+}
+
 static void test_cancel(void **state)
 {
 	(void)state;
@@ -544,6 +696,10 @@ static void test_refusals(void **state)
 	coordinator_step(&c, &(struct input){ .kind = INPUT_MIGRATE }, &out);
 	assert_string_equal(coordinator_refuses(&c, INPUT_MIGRATE),
 			    "There's a migration process in progress");
+	assert_null(coordinator_refuses(&c, INPUT_CONT));
+	c.runstate = RUN_FINISH_MIGRATE;
+	assert_string_equal(coordinator_refuses(&c, INPUT_CONT), "Migration is not finalized yet");
+	c.runstate = RUN_RUNNING;
 	c.status = STATUS_FAILED;
 	c.device[0].state = VFIO_DEVICE_STATE_ERROR;
 	assert_string_equal(coordinator_refuses(&c, INPUT_MIGRATE),
@@ -567,6 +723,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_source),
+		cmocka_unit_test(test_ack),
 		cmocka_unit_test(test_cancel),
 		cmocka_unit_test(test_failure),
 		cmocka_unit_test(test_destination),

@@ -194,6 +194,7 @@ static const enum frame_type frames[] = {
 	[MSG_DONE] = FRAME_DONE,
 	[MSG_LOADED] = FRAME_LOADED,
 	[MSG_FAILED] = FRAME_FAILED,
+	[MSG_ACK] = FRAME_ACK,
 };
 
 static void tell(int fd, enum message message, bool running, const char *text)

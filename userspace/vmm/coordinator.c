@@ -18,8 +18,8 @@ static struct output *emit(struct outputs *out, enum output_kind kind)
 bool coordinator_migrating(const struct coordinator *c)
 {
 	return c->status == STATUS_SETUP || c->status == STATUS_ACTIVE ||
-	       c->status == STATUS_DEVICE || c->status == STATUS_CANCELLING ||
-	       c->status == STATUS_FAILING;
+	       c->status == STATUS_PRE_SWITCHOVER || c->status == STATUS_DEVICE ||
+	       c->status == STATUS_CANCELLING || c->status == STATUS_FAILING;
 }
 
 /* The first reason stays. What goes wrong outside a migration is for the log only. */
@@ -46,30 +46,25 @@ static void set_status(struct coordinator *c, enum migration_status status, stru
 
 static void set_runstate(struct coordinator *c, enum runstate runstate)
 {
+	if (runstate == RUN_FINISH_MIGRATE) {
+		c->before = c->runstate;
+		c->stopped = c->live;
+	} else {
+		c->live = runstate == RUN_RUNNING;
+	}
 	c->runstate = runstate;
 	if (runstate == RUN_PAUSED || runstate == RUN_POSTMIGRATE)
 		c->want_running = false;
 }
 
-static bool applies(const struct coordinator *c, enum condition when)
+static bool applies(const struct coordinator *c, unsigned int when)
 {
-	switch (when) {
-	case ALWAYS:
-		return true;
-	case WHEN_LIVE:
-		return c->live;
-	case WHEN_PAUSED:
-		return !c->live;
-	case WHEN_STOPPED:
-		return c->stopped;
-	case WHEN_RESUMED:
-		return c->resumed;
-	case WHEN_TAKING_OVER:
-		return c->taking_over;
-	case WHEN_WAITING:
-		return !c->taking_over;
-	}
-	return false;
+	unsigned int holds = (c->live ? WHEN_LIVE : WHEN_PAUSED) |
+			     (c->taking_over ? WHEN_TAKING_OVER : WHEN_WAITING) |
+			     (c->stopped ? WHEN_STOPPED : 0) | (c->resumed ? WHEN_RESUMED : 0) |
+			     (c->with_pause ? WITH_PAUSE : 0) | (c->with_ack ? WITH_ACK : 0);
+
+	return !(when & ~holds);
 }
 
 static const struct move *find_move(const struct coordinator *c, const struct move *moves,
@@ -130,22 +125,37 @@ static void tell(struct coordinator *c, enum message message, struct outputs *ou
 	o->message = message;
 	o->running = c->live && c->want_running;
 	if (message == MSG_DONE)
-		c->committed = true;
-}
-
-/* The peer has everything, and has not said that it gave up. */
-static bool peer_may_run(const struct coordinator *c)
-{
-	return c->committed && !(c->received & 1u << MSG_FAILED);
+		c->dialogue.committed = true;
 }
 
 static bool await(struct coordinator *c, enum message message)
 {
-	if (!(c->received & 1u << message))
+	if (!dialogue_heard(&c->dialogue, message))
 		return c->failed;
 	if (message == MSG_DONE)
-		c->taking_over = c->peer_running && c->want_running;
+		c->taking_over = c->dialogue.peer_running && c->want_running;
 	return true;
+}
+
+/* A device that has initial bytes again would make the downtime longer than was promised. */
+static void check_acks(struct coordinator *c)
+{
+	struct error err;
+
+	if (!c->acks)
+		return;
+	error_set(&err, 0, "Switchover ACK was requested by %u devices during switchover",
+		  c->acks);
+	fail(c, err.text);
+}
+
+/* What a machine that starts had sent before is void, and no switchover waits for it. */
+static void resume(struct coordinator *c, struct outputs *out)
+{
+	c->resumed = c->again = true;
+	c->acks = 0;
+	set_runstate(c, RUN_RUNNING);
+	emit(out, OUTPUT_RESUME);
 }
 
 /* Does the present step; false when it has to wait for an input. */
@@ -158,14 +168,15 @@ static bool perform(struct coordinator *c, const struct step *s, struct outputs 
 	case STEP_RUNSTATE:
 		set_runstate(c, s->arg);
 		break;
+	case STEP_RESTORE:
+		if (c->runstate == RUN_FINISH_MIGRATE)
+			c->runstate = c->before;
+		break;
 	case STEP_STOP:
-		c->stopped = true;
 		emit(out, OUTPUT_STOP);
 		break;
 	case STEP_RESUME:
-		c->resumed = true;
-		c->runstate = RUN_RUNNING;
-		emit(out, OUTPUT_RESUME);
+		resume(c, out);
 		break;
 	case STEP_TELL:
 		tell(c, s->arg, out);
@@ -177,6 +188,12 @@ static bool perform(struct coordinator *c, const struct step *s, struct outputs 
 	case STEP_CLOSE:
 		emit(out, OUTPUT_CLOSE);
 		break;
+	case STEP_PAUSE:
+		return c->continued || c->failed;
+	case STEP_ACKED:
+		check_acks(c);
+		break;
+	case STEP_SETTLE:
 	case STEP_CHECK:
 	case STEP_END:
 		break;
@@ -191,24 +208,58 @@ static void begin(struct coordinator *c, const struct step *program, const struc
 	c->next = 0;
 	c->draining = c->aborted = false;
 	c->live = c->runstate == RUN_RUNNING;
-	c->stopped = c->resumed = c->taking_over = false;
+	c->stopped = c->resumed = c->again = c->taking_over = c->continued = false;
 }
 
-/* Idle: does the machine do what stop and cont asked for, does a migration wait? */
+/* What makes the machine do what stop and cont asked for; NULL when it does. */
+static const struct step *turn(const struct coordinator *c)
+{
+	bool stands = c->runstate == RUN_PRELAUNCH || c->runstate == RUN_PAUSED ||
+		      c->runstate == RUN_POSTMIGRATE;
+
+	if (c->runstate == RUN_RUNNING && !c->want_running)
+		return c->policy->stop;
+	return stands && c->want_running ? c->policy->start : NULL;
+}
+
 static bool pick(struct coordinator *c)
 {
-	bool idle = c->runstate == RUN_PRELAUNCH || c->runstate == RUN_PAUSED ||
-		    c->runstate == RUN_POSTMIGRATE;
+	const struct step *program = turn(c);
 
-	if (c->runstate == RUN_RUNNING && !c->want_running) {
-		begin(c, c->policy->stop, NULL);
-	} else if (idle && c->want_running) {
-		begin(c, c->policy->start, NULL);
+	if (program) {
+		begin(c, program, NULL);
 	} else if (c->queued) {
 		begin(c, c->queued, c->queued_undo);
 		c->queued = NULL;
 	}
 	return c->at;
+}
+
+/* Which step comes after @s. */
+static const struct step *successor(struct coordinator *c, const struct step *s)
+{
+	const struct step *next = s + 1;
+
+	switch (s->kind) {
+	case STEP_END:
+		next = c->back;
+		c->back = NULL;
+		break;
+	case STEP_CHECK:
+		if (c->failed)
+			next = dialogue_peer_may_run(&c->dialogue) ?
+				c->policy->source_doubt : c->undo;
+		break;
+	case STEP_SETTLE:
+		if (!c->failed && turn(c)) {
+			next = turn(c);
+			c->back = s;
+		}
+		break;
+	default:
+		break;
+	}
+	return next;
 }
 
 /* From step to step, until one has to wait or nothing is left to do. */
@@ -221,31 +272,29 @@ static void advance(struct coordinator *c, struct outputs *out)
 			return;
 		c->next = 0;
 		c->draining = c->aborted = false;
-		if (s->kind == STEP_END)
-			c->at = NULL;
-		else if (s->kind == STEP_CHECK && c->failed)
-			c->at = peer_may_run(c) ? c->policy->source_doubt : c->undo;
-		else
-			c->at++;
+		c->at = successor(c, s);
 	}
 }
 
 static void queue(struct coordinator *c, enum input_kind command, struct outputs *out)
 {
+	bool outgoing = command == INPUT_MIGRATE;
+
 	if (coordinator_refuses(c, command))
 		return;
-	c->outgoing = command == INPUT_MIGRATE;
-	c->queued = c->outgoing ? c->policy->source : c->policy->incoming;
-	c->queued_undo = c->outgoing ? c->policy->source_undo : c->policy->incoming_undo;
-	c->received = 0;
-	c->failed = c->committed = c->peer_running = false;
+	c->dialogue = (struct dialogue){ .outgoing = outgoing, .with_ack = c->with_ack };
+	c->queued = outgoing ? c->policy->source : c->policy->incoming;
+	c->queued_undo = outgoing ? c->policy->source_undo : c->policy->incoming_undo;
+	c->acks = 0;
+	c->failed = false;
 	c->error = (struct error){ 0 };
 	set_status(c, STATUS_SETUP, out);
 }
 
 static void cancel(struct coordinator *c, struct outputs *out)
 {
-	if (!c->outgoing || !coordinator_migrating(c) || c->failed || c->committed)
+	if (!c->dialogue.outgoing || !coordinator_migrating(c) || c->failed ||
+	    c->dialogue.committed)
 		return;
 	set_status(c, STATUS_CANCELLING, out);
 	c->failed = true;
@@ -260,17 +309,29 @@ static void state_done(struct coordinator *c, unsigned int device, const struct 
 	c->device[device].state = r->state;
 	if (r->state == VFIO_DEVICE_STATE_ERROR)
 		return;
+	if (r->state == VFIO_DEVICE_STATE_PRE_COPY)
+		c->acks += c->with_ack;
 	o = emit(out, OUTPUT_VFIO);
 	o->device = device;
 	o->state = r->state;
 }
 
-/* A machine that is to stop has no downtime to keep short. */
+/* A machine that stands, or is to stop, has no downtime to keep short. */
 static void pass_done(struct coordinator *c, const struct input *in, struct outputs *out)
 {
-	c->draining |= in->converged || !c->want_running || c->failed;
+	bool short_enough = in->converged && !c->acks;
+
+	c->draining |= short_enough || !c->live || !c->want_running || c->failed;
 	if (!c->draining)
 		post(c, c->at, in->device, out);
+}
+
+static void load_done(struct coordinator *c, const struct input *in, struct outputs *out)
+{
+	if (!in->result->initial || c->failed)
+		return;
+	tell(c, MSG_ACK, out);
+	post(c, c->at, in->device, out);
 }
 
 static void work_done(struct coordinator *c, const struct input *in, struct outputs *out)
@@ -280,38 +341,23 @@ static void work_done(struct coordinator *c, const struct input *in, struct outp
 	c->pending--;
 	if (r->error)
 		fail(c, r->text.text);
+	c->acks += r->reinit;
 	if (r->op == WORK_SET)
 		state_done(c, in->device, r, out);
 	else if (r->op == WORK_PASS)
 		pass_done(c, in, out);
-}
-
-/* May the peer say so now? What comes too early must not count later. */
-static bool in_turn(const struct coordinator *c, enum message message)
-{
-	switch (message) {
-	case MSG_READY:
-		return !(c->received & 1u << MSG_READY);
-	case MSG_DONE:
-		return !c->outgoing && c->received == 1u << MSG_READY;
-	case MSG_LOADED:
-		return c->committed && c->received == 1u << MSG_READY;
-	case MSG_FAILED:
-		return true;
-	}
-	return false;
+	else if (r->op == WORK_LOAD)
+		load_done(c, in, out);
 }
 
 static void message(struct coordinator *c, const struct input *in)
 {
-	if (!in_turn(c, in->message))
+	if (!dialogue_take(&c->dialogue, in->message, in->running))
 		fail(c, "the peer sent a message out of turn");
-	else
-		c->received |= 1u << in->message;
-	if (in->message == MSG_FAILED)
+	else if (in->message == MSG_FAILED)
 		fail(c, in->text);
-	if (in->message == MSG_DONE)
-		c->peer_running = in->running;
+	else if (in->message == MSG_ACK && c->acks)
+		c->acks--;
 }
 
 /*
@@ -322,36 +368,24 @@ static void lose(struct coordinator *c, const char *text)
 {
 	struct error err;
 
-	if (c->received & 1u << MSG_DONE)
+	if (dialogue_heard(&c->dialogue, MSG_DONE))
 		return;
 	error_set(&err, 0, "%s", text);
-	if (peer_may_run(c))
+	if (dialogue_peer_may_run(&c->dialogue))
 		error_set(&err, 0,
 			  "%s; whether the destination runs is not known, so this machine stays stopped: cont starts it when the destination does not run",
 			  text);
 	fail(c, err.text);
 }
 
-/* What the present step wants of the peer. */
-static const char *duty(const struct coordinator *c)
-{
-	static const char *const duties[][2] = {
-		[MSG_READY] = { "connect all its devices", "get ready" },
-		[MSG_DONE] = { "say that it sent everything", "" },
-		[MSG_LOADED] = { "", "take over" },
-	};
-
-	if (c->at && c->at->kind == STEP_AWAIT)
-		return duties[c->at->arg][c->outgoing];
-	return c->outgoing ? "take the devices' state" : "send the devices' state";
-}
-
 static void miss(struct coordinator *c, const char *text)
 {
+	const struct dialogue *d = &c->dialogue;
+	bool awaiting = c->at && c->at->kind == STEP_AWAIT;
 	struct error err;
 
-	error_set(&err, 0, "the %s, which was to %s, %s",
-		  c->outgoing ? "destination" : "source", duty(c), text);
+	error_set(&err, 0, "the %s, which was to %s, %s", dialogue_peer(d),
+		  awaiting ? dialogue_duty(d, c->at->arg) : dialogue_work(d), text);
 	lose(c, err.text);
 }
 
@@ -371,6 +405,9 @@ void coordinator_step(struct coordinator *c, const struct input *in, struct outp
 	case INPUT_CONT:
 		c->want_running = true;
 		break;
+	case INPUT_CONTINUE:
+		c->continued = c->at && c->at->kind == STEP_PAUSE;
+		break;
 	case INPUT_WORK_DONE:
 		work_done(c, in, out);
 		break;
@@ -387,14 +424,15 @@ void coordinator_step(struct coordinator *c, const struct input *in, struct outp
 	advance(c, out);
 }
 
-const char *coordinator_refuses(const struct coordinator *c, enum input_kind command)
+static const char *refuses_incoming(const struct coordinator *c)
 {
-	if (command == INPUT_INCOMING) {
-		if (c->runstate != RUN_INMIGRATE)
-			return "'-incoming' was not specified on the command line";
-		return c->status == STATUS_NONE ? NULL :
-						  "The incoming migration has already been started";
-	}
+	if (c->runstate != RUN_INMIGRATE)
+		return "'-incoming' was not specified on the command line";
+	return c->status == STATUS_NONE ? NULL : "The incoming migration has already been started";
+}
+
+static const char *refuses_migrate(const struct coordinator *c)
+{
 	if (c->runstate == RUN_INMIGRATE)
 		return "Guest is waiting for an incoming migration";
 	if (coordinator_migrating(c))
@@ -410,6 +448,20 @@ const char *coordinator_refuses(const struct coordinator *c, enum input_kind com
 			       "them support P2P migration";
 	}
 	return NULL;
+}
+
+const char *coordinator_refuses(const struct coordinator *c, enum input_kind command)
+{
+	switch (command) {
+	case INPUT_MIGRATE:
+		return refuses_migrate(c);
+	case INPUT_INCOMING:
+		return refuses_incoming(c);
+	case INPUT_CONT:
+		return c->runstate == RUN_FINISH_MIGRATE ? "Migration is not finalized yet" : NULL;
+	default:
+		return NULL;
+	}
 }
 
 void coordinator_init(struct coordinator *c, const struct policy *policy, bool no_prepare,

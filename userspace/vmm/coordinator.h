@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "vmm/dialogue.h"
 #include "vmm/policy.h"
 
 #define VMM_DEVICES_MAX		64
@@ -23,6 +24,7 @@ enum input_kind {
 	INPUT_CANCEL,
 	INPUT_STOP,
 	INPUT_CONT,
+	INPUT_CONTINUE,		/* migrate-continue; nothing unless the migration is in STEP_PAUSE */
 	INPUT_WORK_DONE,	/* the answer to an OUTPUT_WORK */
 	INPUT_MESSAGE,		/* from the peer */
 	INPUT_LOST,		/* the peer or the way to it; @text says what happened */
@@ -70,6 +72,7 @@ struct outputs {
 struct coordinator {
 	const struct policy *policy;
 	bool no_prepare;		/* suppress OUTPUT_PREPARE */
+	bool with_pause, with_ack;	/* capabilities; constant while a migration is under way */
 	unsigned int count;		/* devices */
 	struct {
 		uint32_t flags;		/* VFIO_MIGRATION_* */
@@ -80,19 +83,22 @@ struct coordinator {
 	enum migration_status status;
 	struct error error;		/* why it is failing, failed, or empty */
 	bool want_running;		/* what stop and cont asked for last */
-	bool outgoing;			/* the migration is, or was, one to somewhere else */
-	bool committed;			/* the peer may run from now on: no way back by cancel */
+	struct dialogue dialogue;	/* of the migration that is or was */
 
 	/* The program that runs: NULL when idle. */
 	const struct step *at, *undo;
+	const struct step *back;	/* where to go on when a STEP_SETTLE's program ends */
 	const struct step *queued, *queued_undo;	/* a migration that waits for its turn */
 	unsigned int next;		/* the step's next device, in the step's order */
 	unsigned int pending;		/* commands that workers have */
 	bool draining;			/* pre-copy: no further passes */
 	bool aborted;			/* OUTPUT_ABORT went out in this step */
 	bool failed;			/* the next STEP_CHECK goes to @undo */
-	bool live, stopped, resumed, taking_over, peer_running;	/* see enum condition */
-	uint32_t received;		/* bits 1 << enum message */
+	bool live, stopped, resumed, taking_over;	/* see enum condition */
+	enum runstate before;		/* the switchover */
+	bool continued;			/* INPUT_CONTINUE came */
+	bool again;			/* the machine was started: WORK_SAVE begins a new stream */
+	unsigned int acks;		/* that devices asked for and the peer did not send yet */
 };
 
 /*
@@ -109,7 +115,7 @@ void coordinator_init(struct coordinator *c, const struct policy *policy, bool n
  */
 void coordinator_step(struct coordinator *c, const struct input *input, struct outputs *out);
 
-/* Why @command (MIGRATE or INCOMING) cannot be had now, in QEMU's words; NULL when it can. */
+/* Why @command cannot be had now, in QEMU's words; NULL when it can. */
 const char *coordinator_refuses(const struct coordinator *c, enum input_kind command);
 
 /* Between setup and the final status. */

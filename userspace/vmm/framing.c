@@ -20,6 +20,9 @@ static const struct { uint32_t min, max; } lengths[] = {
 	[FRAME_DATA] = { 1, FRAME_DATA_MAX },
 	[FRAME_END] = { 8, 8 },
 	[FRAME_ALIVE] = { 0, 0 },
+	[FRAME_ACK] = { 0, 0 },
+	[FRAME_INITIAL] = { 0, 0 },
+	[FRAME_AGAIN] = { 0, 0 },
 };
 
 static void put_u32(uint8_t *buf, uint32_t value)

@@ -4,10 +4,10 @@
  * length and payload, little-endian.
  *
  * Every connection begins with a HELLO. The control connection then carries
- * READY, DONE, LOADED and FAILED, and ALIVE all the time, since a device of the
+ * READY, ACK, DONE, LOADED and FAILED, and ALIVE all the time, since a device of the
  * peer may take as long as it likes where its control thread may not; a device's
- * own connection carries DATA and is ended by END, so that a connection that breaks
- * is never taken for the end.
+ * own connection carries DATA, INITIAL and AGAIN and is ended by END, so that a
+ * connection that breaks is never taken for the end.
  */
 #ifndef MIGLAB_VMM_FRAMING_H
 #define MIGLAB_VMM_FRAMING_H
@@ -34,6 +34,9 @@ enum frame_type {
 	FRAME_DATA,		/* bytes of the device's stream, at least 1 */
 	FRAME_END,		/* 8 bytes: how many bytes DATA had altogether */
 	FRAME_ALIVE,		/* nothing */
+	FRAME_ACK,		/* nothing */
+	FRAME_INITIAL,		/* nothing: DATA had all initial bytes */
+	FRAME_AGAIN,		/* nothing: what DATA had so far is void */
 };
 
 /* Writes FRAME_HEADER_BYTES. */

@@ -29,6 +29,8 @@ static void do_work(struct machine *m, const struct output *o)
 		.state = o->state,
 		.recover = o->recover,
 		.fd = channel_data(m->channel, o->device),
+		.ack = m->coordinator.with_ack,
+		.again = m->coordinator.again,
 	};
 
 	worker_post(m->worker[o->device], &work);

@@ -10,6 +10,7 @@ enum message {
 	MSG_DONE,	/* source: every device's end mark was sent */
 	MSG_LOADED,	/* destination: every device has its state and I took over */
 	MSG_FAILED,	/* either: I gave up, and why */
+	MSG_ACK,	/* destination: the initial bytes of one device are here */
 };
 
 #endif

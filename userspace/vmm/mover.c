@@ -81,6 +81,24 @@ static ssize_t send_some(struct mover *m, int fd, struct work_result *r)
 	return n;
 }
 
+static int send_mark(struct mover *m, int fd, enum frame_type type, struct error *err)
+{
+	frame_put_header(m->buf, type, 0);
+	return send_all(m, fd, FRAME_HEADER_BYTES, err);
+}
+
+static int do_info(struct mover *m, const struct work *work, struct work_result *r)
+{
+	int ret = m->device->ops->precopy_info(m->device, &r->info, &r->text);
+
+	(void)work;
+	if (!ret && r->info.reinit && m->announced) {
+		m->announced = false;
+		r->reinit = true;
+	}
+	return ret;
+}
+
 static int do_pass(struct mover *m, const struct work *work, struct work_result *r)
 {
 	const struct device_ops *ops = m->device->ops;
@@ -101,7 +119,12 @@ static int do_pass(struct mover *m, const struct work *work, struct work_result 
 	if (n < 0 && n != -ENOMSG)
 		return n;
 	m->idle = n <= 0;
-	return ops->precopy_info(m->device, &r->info, &r->text);
+	ret = do_info(m, work, r);
+	if (!ret && work->ack && !m->announced && !r->info.initial_bytes) {
+		m->announced = true;
+		ret = send_mark(m, work->fd, FRAME_INITIAL, &r->text);
+	}
+	return ret;
 }
 
 static int do_save(struct mover *m, const struct work *work, struct work_result *r)
@@ -109,6 +132,11 @@ static int do_save(struct mover *m, const struct work *work, struct work_result 
 	ssize_t n;
 	int ret;
 
+	if (work->again) {
+		ret = send_mark(m, work->fd, FRAME_AGAIN, &r->text);
+		if (ret)
+			return ret;
+	}
 	do {
 		n = send_some(m, work->fd, r);
 	} while (n > 0);
@@ -144,33 +172,10 @@ static int write_all(struct mover *m, size_t len, struct error *err)
 	return 0;
 }
 
-/* Takes one frame; 1 after the end mark. */
-static int load_frame(struct mover *m, int fd, struct work_result *r)
+static int take_data(struct mover *m, uint32_t length, struct work_result *r)
 {
-	uint8_t header[FRAME_HEADER_BYTES];
-	enum frame_type type;
-	uint32_t length;
-	int ret;
+	int ret = write_all(m, length, &r->text);
 
-	ret = receive_all(m, fd, header, sizeof(header), &r->text);
-	if (ret)
-		return ret;
-	ret = frame_header(header, &type, &length);
-	if (ret || (type != FRAME_DATA && type != FRAME_END))
-		return error_set(&r->text, -EPROTO, "%s: malformed data after %llu bytes", m->id,
-				 (unsigned long long)m->total);
-	ret = receive_all(m, fd, m->buf, length, &r->text);
-	if (ret)
-		return ret;
-	if (type == FRAME_END) {
-		if (frame_u64(m->buf) == m->total)
-			return 1;
-		return error_set(&r->text, -EPROTO,
-				 "%s: %llu bytes came where the end mark says %llu", m->id,
-				 (unsigned long long)m->total,
-				 (unsigned long long)frame_u64(m->buf));
-	}
-	ret = write_all(m, length, &r->text);
 	if (!ret) {
 		m->total += length;
 		r->bytes += length;
@@ -178,12 +183,76 @@ static int load_frame(struct mover *m, int fd, struct work_result *r)
 	return ret;
 }
 
+static int take_end(struct mover *m, struct work_result *r)
+{
+	if (frame_u64(m->buf) == m->total)
+		return 1;
+	return error_set(&r->text, -EPROTO, "%s: %llu bytes came where the end mark says %llu",
+			 m->id, (unsigned long long)m->total,
+			 (unsigned long long)frame_u64(m->buf));
+}
+
+static int take_initial(struct mover *m, const struct work *work, struct work_result *r)
+{
+	r->initial = work->ack;
+	if (work->ack)
+		return 1;
+	return error_set(&r->text, -EPROTO,
+			 "%s: Received INIT_DATA_SENT but switchover ack is not used", m->id);
+}
+
+/* Only a reset makes a device forget what it was fed. */
+static int take_again(struct mover *m, struct work_result *r)
+{
+	const struct device_ops *ops = m->device->ops;
+	int ret = ops->reset(m->device, &r->text);
+
+	if (!ret)
+		ret = ops->set_state(m->device, VFIO_DEVICE_STATE_RESUMING, &r->text);
+	if (ret)
+		return error_prefix(&r->text, ret, "%s: cannot take its state from the beginning",
+				    m->id);
+	m->total = 0;
+	return 0;
+}
+
+/* Takes one frame; 1 after the last one of this command. */
+static int load_frame(struct mover *m, const struct work *work, struct work_result *r)
+{
+	uint8_t header[FRAME_HEADER_BYTES];
+	enum frame_type type;
+	uint32_t length;
+	int ret;
+
+	ret = receive_all(m, work->fd, header, sizeof(header), &r->text);
+	if (!ret)
+		ret = frame_header(header, &type, &length) ?
+			error_set(&r->text, -EPROTO, "%s: malformed data after %llu bytes", m->id,
+				  (unsigned long long)m->total) :
+			receive_all(m, work->fd, m->buf, length, &r->text);
+	if (ret)
+		return ret;
+	switch (type) {
+	case FRAME_DATA:
+		return take_data(m, length, r);
+	case FRAME_END:
+		return take_end(m, r);
+	case FRAME_INITIAL:
+		return take_initial(m, work, r);
+	case FRAME_AGAIN:
+		return take_again(m, r);
+	default:
+		return error_set(&r->text, -EPROTO, "%s: malformed data after %llu bytes", m->id,
+				 (unsigned long long)m->total);
+	}
+}
+
 static int do_load(struct mover *m, const struct work *work, struct work_result *r)
 {
 	int ret;
 
 	do {
-		ret = load_frame(m, work->fd, r);
+		ret = load_frame(m, work, r);
 	} while (ret == 0);
 	return ret < 0 ? ret : 0;
 }
@@ -218,7 +287,7 @@ static int do_set(struct mover *m, const struct work *work, struct work_result *
 	/* A stream lasts as long as the device stays in the saving group. */
 	if (!device_state_is_saving(r->state)) {
 		m->total = 0;
-		m->idle = false;
+		m->idle = m->announced = false;
 	}
 	return ret;
 }
@@ -236,6 +305,7 @@ void mover_do(struct mover *m, const struct work *work, struct work_result *ret_
 	static int (*const op[])(struct mover *m, const struct work *w, struct work_result *r) = {
 		[WORK_SET] = do_set,
 		[WORK_PASS] = do_pass,
+		[WORK_INFO] = do_info,
 		[WORK_SAVE] = do_save,
 		[WORK_LOAD] = do_load,
 		[WORK_END] = do_end,

@@ -16,6 +16,7 @@ struct mover {
 	uint8_t *buf;		/* one frame */
 	uint64_t total;		/* bytes of this stream so far */
 	bool idle;		/* the last pass ended since there was nothing to send */
+	bool announced;		/* that all initial bytes were sent */
 };
 
 /* @device and @id outlive the mover. -ENOMEM. */

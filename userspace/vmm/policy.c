@@ -51,15 +51,24 @@ static const struct move resume[] = {
 };
 
 static const struct move in_pre_copy[] = { { .from = IN(PRE_COPY) }, { 0 } };
+static const struct move in_pre_copy_group[] = {
+	{ .from = IN(PRE_COPY) | IN(PRE_COPY_P2P) },
+	{ 0 },
+};
+
 static const struct move in_stop_copy[] = { { .from = IN(STOP_COPY) }, { 0 } };
 static const struct move in_resuming[] = { { .from = IN(RESUMING) }, { 0 } };
 
-#define STATUS(s)		{ STEP_STATUS, STATUS_##s, .when = ALWAYS }
+#define STATUS(s, cond)		{ STEP_STATUS, STATUS_##s, .when = cond }
 #define RUNSTATE(s, cond)	{ STEP_RUNSTATE, RUN_##s, .when = cond }
 #define STOP(cond)		{ STEP_STOP, .when = cond }
 #define RESUME(cond)		{ STEP_RESUME, .when = cond }
 #define TELL(m)			{ STEP_TELL, MSG_##m, .when = ALWAYS }
 #define AWAIT(m)		{ STEP_AWAIT, MSG_##m, .when = ALWAYS }
+#define PAUSE(cond)		{ STEP_PAUSE, .when = cond }
+#define ACKED(cond)		{ STEP_ACKED, .when = cond }
+#define SETTLE			{ STEP_SETTLE, .when = ALWAYS }
+#define RESTORE(cond)		{ STEP_RESTORE, .when = cond }
 #define CHECK			{ STEP_CHECK, .when = ALWAYS }
 #define CLOSE			{ STEP_CLOSE, .when = ALWAYS }
 #define END			{ STEP_END, .when = ALWAYS }
@@ -71,6 +80,9 @@ static const struct move in_resuming[] = { { .from = IN(RESUMING) }, { 0 } };
 				  .carry_on = true }
 #define SET_BACKWARD(mv, cond)	{ STEP_WORK, WORK_SET, (mv), .when = cond, .serial = true, \
 				  .carry_on = true, .reverse = true }
+
+/* Are there initial bytes again? Here a device that is slow to say delays no announcement. */
+#define LOOK_AGAIN(mv, cond)	{ STEP_WORK, WORK_INFO, (mv), .when = cond, .carry_on = true }
 
 static const struct step qemu_start[] = {
 	RESUME(ALWAYS),
@@ -91,15 +103,21 @@ static const struct step qemu_source[] = {
 	AWAIT(READY),
 	CHECK,
 	SET(begin_pre_copy),
-	STATUS(ACTIVE),
+	STATUS(ACTIVE, ALWAYS),
 	CHECK,
 	WORK(PASS, in_pre_copy),
 	CHECK,
-	RUNSTATE(FINISH_MIGRATE, WHEN_LIVE),
+	SETTLE,
+	CHECK,
+	RUNSTATE(FINISH_MIGRATE, ALWAYS),
 	SET_BACKWARD(quiesce, WHEN_LIVE),
+	LOOK_AGAIN(in_pre_copy_group, WHEN_LIVE | WITH_ACK),
 	SET_BACKWARD(halt, WHEN_LIVE),
 	STOP(WHEN_LIVE),
-	STATUS(DEVICE),
+	STATUS(PRE_SWITCHOVER, WITH_PAUSE),
+	PAUSE(WITH_PAUSE),
+	STATUS(DEVICE, ALWAYS),
+	ACKED(WHEN_LIVE | WITH_ACK),
 	CHECK,
 	SET(stop_copy),
 	CHECK,
@@ -108,7 +126,7 @@ static const struct step qemu_source[] = {
 	TELL(DONE),
 	AWAIT(LOADED),
 	CHECK,
-	STATUS(COMPLETED),
+	STATUS(COMPLETED, ALWAYS),
 	RUNSTATE(POSTMIGRATE, ALWAYS),
 	SET_FORWARD(end_saving, ALWAYS),
 	CLOSE,
@@ -116,24 +134,25 @@ static const struct step qemu_source[] = {
 };
 
 static const struct step qemu_source_undo[] = {
-	STATUS(FAILING),
+	STATUS(FAILING, ALWAYS),
 	TELL(FAILED),
 	CLOSE,
 	SET_BACKWARD(run, WHEN_LIVE),
 	SET_BACKWARD(end_saving, WHEN_PAUSED),
+	RESTORE(WHEN_PAUSED),
 	RESUME(WHEN_STOPPED),
 	SET_FORWARD(quiesce, WHEN_STOPPED),
 	SET_FORWARD(run, WHEN_STOPPED),
-	STATUS(FAILED),
+	STATUS(FAILED, ALWAYS),
 	END,
 };
 
 static const struct step qemu_source_doubt[] = {
-	STATUS(FAILING),
+	STATUS(FAILING, ALWAYS),
 	CLOSE,
 	RUNSTATE(PAUSED, ALWAYS),
 	SET_FORWARD(end_saving, ALWAYS),
-	STATUS(FAILED),
+	STATUS(FAILED, ALWAYS),
 	END,
 };
 
@@ -145,7 +164,7 @@ static const struct step qemu_source_doubt[] = {
 static const struct step qemu_incoming[] = {
 	AWAIT(READY),
 	CHECK,
-	STATUS(ACTIVE),
+	STATUS(ACTIVE, ALWAYS),
 	TELL(READY),
 	SET(resume),
 	CHECK,
@@ -161,7 +180,7 @@ static const struct step qemu_incoming[] = {
 	SET_FORWARD(run, WHEN_TAKING_OVER),
 	CHECK,
 	TELL(LOADED),
-	STATUS(COMPLETED),
+	STATUS(COMPLETED, ALWAYS),
 	CLOSE,
 	END,
 };
@@ -175,7 +194,7 @@ static const struct step qemu_incoming_undo[] = {
 	TELL(FAILED),
 	CLOSE,
 	RUNSTATE(INMIGRATE, ALWAYS),
-	STATUS(FAILED),
+	STATUS(FAILED, ALWAYS),
 	END,
 };
 
@@ -221,6 +240,7 @@ const char *status_name(enum migration_status status)
 		[STATUS_NONE] = "none",
 		[STATUS_SETUP] = "setup",
 		[STATUS_ACTIVE] = "active",
+		[STATUS_PRE_SWITCHOVER] = "pre-switchover",
 		[STATUS_DEVICE] = "device",
 		[STATUS_COMPLETED] = "completed",
 		[STATUS_CANCELLING] = "cancelling",

@@ -27,6 +27,7 @@ enum migration_status {
 	STATUS_NONE,
 	STATUS_SETUP,
 	STATUS_ACTIVE,
+	STATUS_PRE_SWITCHOVER,
 	STATUS_DEVICE,
 	STATUS_COMPLETED,
 	STATUS_CANCELLING,
@@ -35,15 +36,17 @@ enum migration_status {
 	STATUS_FAILED,
 };
 
-/* When a step is left out. */
+/* Bits: a step is left out unless all of its conditions hold. */
 enum condition {
-	ALWAYS,
-	WHEN_LIVE,	/* the machine ran when the migration began */
-	WHEN_PAUSED,	/* it did not */
-	WHEN_STOPPED,	/* this program stopped it */
-	WHEN_RESUMED,	/* this program started it */
-	WHEN_TAKING_OVER,	/* destination: shall run once it has everything */
-	WHEN_WAITING,	/* destination: shall stay paused */
+	ALWAYS = 0,
+	WHEN_LIVE = 1 << 0,		/* the machine ran when the switchover began */
+	WHEN_PAUSED = 1 << 1,		/* it did not */
+	WHEN_STOPPED = 1 << 2,		/* the switchover stopped it */
+	WHEN_RESUMED = 1 << 3,		/* this program started it */
+	WHEN_TAKING_OVER = 1 << 4,	/* destination: shall run once it has everything */
+	WHEN_WAITING = 1 << 5,		/* destination: shall stay paused */
+	WITH_PAUSE = 1 << 6,		/* capability pause-before-switchover */
+	WITH_ACK = 1 << 7,		/* capability switchover-ack */
 };
 
 /*
@@ -63,10 +66,14 @@ enum step_kind {
 	STEP_END,
 	STEP_STATUS,		/* the migration's status becomes @arg */
 	STEP_RUNSTATE,		/* the machine's run state becomes @arg */
+	STEP_RESTORE,		/* it becomes what it was before the switchover */
 	STEP_STOP,		/* the machine stands: event STOP */
 	STEP_RESUME,		/* the machine runs: event RESUME */
 	STEP_TELL,		/* send message @arg */
 	STEP_AWAIT,		/* until message @arg came, or something failed */
+	STEP_PAUSE,		/* until migrate-continue, or something failed */
+	STEP_ACKED,		/* fails if an acknowledgment is missing */
+	STEP_SETTLE,		/* stop and start, until the machine does what was asked for */
 	STEP_CHECK,		/* something failed or was cancelled: go to the undo program */
 	STEP_WORK,		/* worker op @arg for the devices that @moves selects */
 	STEP_CLOSE,		/* close the connections */
@@ -76,7 +83,7 @@ struct step {
 	enum step_kind kind;
 	int arg;
 	const struct move *moves;
-	enum condition when;
+	unsigned int when;	/* enum condition */
 	bool reverse;		/* the last device first */
 	bool serial;		/* a device begins when the one before it is done */
 	bool carry_on;		/* the other devices go on when one failed */

@@ -5,6 +5,7 @@
 #ifndef MIGLAB_VMM_WORK_H
 #define MIGLAB_VMM_WORK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -19,12 +20,21 @@ enum work_op {
 	/*
 	 * One pass of pre-copy: send what the device has, until it has nothing for
 	 * now or WORK_PASS_BYTES were sent, then ask for the precopy info. After a
-	 * pass that ended with nothing it first waits WORK_IDLE_MS for news.
+	 * pass that ended with nothing it first waits WORK_IDLE_MS for news. With
+	 * @ack it says so, once, when all initial bytes were sent.
 	 */
 	WORK_PASS,
-	/* Send the rest up to the end of the stream, and the end mark. */
+	/* Ask for the precopy info. */
+	WORK_INFO,
+	/*
+	 * Send the rest up to the end of the stream, and the end mark. With @again the
+	 * stream is a new one, and what the connection carried before is void.
+	 */
 	WORK_SAVE,
-	/* Feed the device from the connection, up to the end mark. */
+	/*
+	 * Feed the device from the connection, up to the end mark, or with @ack until
+	 * the source says that all initial bytes were sent: @initial is set then.
+	 */
 	WORK_LOAD,
 	/* Close the device's data session. */
 	WORK_END,
@@ -38,6 +48,8 @@ struct work {
 	uint32_t state;		/* of WORK_SET; enum vfio_device_mig_state */
 	uint32_t recover;	/* of WORK_SET; VFIO_DEVICE_STATE_ERROR: reset */
 	int fd;			/* the device's connection, for the ops that move data */
+	bool ack;		/* capability switchover-ack */
+	bool again;		/* of WORK_SAVE */
 };
 
 struct work_result {
@@ -47,7 +59,9 @@ struct work_result {
 	uint32_t state;		/* of WORK_SET: where the device is; ERROR when its reset failed */
 	uint64_t bytes;		/* moved by this command */
 	uint64_t busy_ns;	/* of which time spent moving, without waits for the device */
-	struct precopy_info info;	/* of WORK_PASS, at its end */
+	struct precopy_info info;	/* of WORK_PASS, at its end, and of WORK_INFO */
+	bool reinit;		/* of these: after all, there are initial bytes again */
+	bool initial;		/* of WORK_LOAD: post it again for the rest */
 	uint64_t enter_ns, return_ns;	/* CLOCK_MONOTONIC around the command */
 };
 
