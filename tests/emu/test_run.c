@@ -475,7 +475,7 @@ static void test_refusals(void **state)
 	expect_refused(&s, "migrate-set-capabilities", "{\"capabilities\": ["
 		       "{\"capability\": \"events\", \"state\": false}, "
 		       "{\"capability\": \"telepathy\", \"state\": true}]}",
-		       "'capabilities[1].capability' does not accept value 'telepathy'");
+		       "Parameter 'capability' does not accept value 'telepathy'");
 	expect_refused(&s, "migrate-set-parameters", "{\"downtime-limit\": -1}", "downtime-limit");
 	expect_refused(&s, "migrate-set-parameters", "{\"x-peer-timeout\": 999}",
 		       "0 for none, or an integer in the range of 1000 to 86400000 ms");

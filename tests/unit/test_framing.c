@@ -30,7 +30,10 @@ static void test_headers(void **state)
 		{ FRAME_END, 8, 0 },
 		{ FRAME_ALIVE, 0, 0 },
 		{ FRAME_ALIVE, 1, -EPROTO },
-		{ FRAME_ALIVE + 1, 0, -EPROTO },
+		{ FRAME_ACK, 1, -EPROTO },
+		{ FRAME_INITIAL, 0, 0 },
+		{ FRAME_AGAIN, 0, 0 },
+		{ FRAME_AGAIN + 1, 0, -EPROTO },
 		{ UINT32_MAX, 0, -EPROTO },
 	};
 

@@ -26,6 +26,7 @@ struct fake {
 	uint8_t written[64];
 	size_t written_count;
 	unsigned int waits;
+	struct precopy_info info;
 };
 
 static void note(struct fake *f, const char *what, uint32_t state)
@@ -53,9 +54,16 @@ static int fake_reset(struct device *dev, struct error *err)
 
 static int fake_precopy_info(struct device *dev, struct precopy_info *ret_info, struct error *err)
 {
+	(void)err;
+	*ret_info = ((struct fake *)dev)->info;
+	return 0;
+}
+
+static int fake_data_size(struct device *dev, uint64_t *ret_bytes, struct error *err)
+{
 	(void)dev;
 	(void)err;
-	*ret_info = (struct precopy_info){ .initial_bytes = 3, .dirty_bytes = 4 };
+	*ret_bytes = 99;
 	return 0;
 }
 
@@ -99,6 +107,7 @@ static void fake_end_session(struct device *dev)
 
 static const struct device_ops fake_ops = {
 	.set_state = fake_set_state,
+	.data_size = fake_data_size,
 	.precopy_info = fake_precopy_info,
 	.read = fake_read,
 	.write = fake_write,
@@ -188,7 +197,8 @@ static void expect_frame(struct bench *b, enum frame_type type, uint32_t length)
 	assert_int_equal(frame_header(buf, &got_type, &got_length), 0);
 	assert_int_equal(got_type, type);
 	assert_int_equal(got_length, length);
-	assert_int_equal(recv(b->far, buf, length, MSG_WAITALL), length);
+	if (length)
+		assert_int_equal(recv(b->far, buf, length, MSG_WAITALL), length);
 	if (type == FRAME_END)
 		assert_int_equal(frame_u64(buf), b->mover.total);
 }
@@ -202,9 +212,11 @@ static void test_passes_then_save(void **state)
 	(void)state;
 	open_bench(&b);
 	b.fake.reads = reads;
+	b.fake.info = (struct precopy_info){ .initial_bytes = 3, .dirty_bytes = 4 };
 	mover_do(&b.mover, &(struct work){ .op = WORK_PASS, .fd = b.near }, &r);
 	assert_int_equal(r.error, 0);
 	assert_int_equal(r.bytes, 30);
+	assert_int_equal(r.size, 99);
 	assert_int_equal(r.info.initial_bytes, 3);
 	assert_int_equal(r.info.dirty_bytes, 4);
 	assert_int_equal(b.fake.waits, 0);
@@ -226,6 +238,49 @@ static void test_passes_then_save(void **state)
 	/* The next stream counts from zero. */
 	mover_do(&b.mover, &(struct work){ .op = WORK_SET, .state = VFIO_DEVICE_STATE_STOP }, &r);
 	assert_int_equal(b.mover.total, 0);
+	close_bench(&b);
+}
+
+/* That all initial bytes were sent is said once, and once more after each REINIT. */
+static void test_initial_bytes(void **state)
+{
+	static const ssize_t reads[] = { 10, -ENOMSG, 20, -ENOMSG, -ENOMSG, 30, -ENOMSG, 0 };
+	const struct work pass = { .op = WORK_PASS, .ack = true }, info = { .op = WORK_INFO };
+	static const struct {
+		struct precopy_info info;
+		uint32_t data;		/* bytes, 0: no frame */
+		bool initial, reinit;
+	} rows[] = {
+		{ { .initial_bytes = 1 }, 10, false, false },
+		{ { .dirty_bytes = 5, .reinit = true }, 20, true, false },
+		{ { .dirty_bytes = 5 }, 0, false, false },
+		{ { .initial_bytes = 7, .reinit = true }, 30, false, true },
+	};
+	struct work_result r;
+	struct bench b;
+
+	(void)state;
+	open_bench(&b);
+	b.fake.reads = reads;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct work work = pass;
+
+		work.fd = b.near;
+		b.fake.info = rows[i].info;
+		mover_do(&b.mover, &work, &r);
+		assert_int_equal(r.error, 0);
+		assert_int_equal(r.reinit, rows[i].reinit);
+		if (rows[i].data)
+			expect_frame(&b, FRAME_DATA, rows[i].data);
+		if (rows[i].initial)
+			expect_frame(&b, FRAME_INITIAL, 0);
+	}
+	/* It was taken back already, and is so once. */
+	mover_do(&b.mover, &info, &r);
+	assert_false(r.reinit);
+	mover_do(&b.mover, &(struct work){ .op = WORK_SAVE, .fd = b.near, .again = true }, &r);
+	expect_frame(&b, FRAME_AGAIN, 0);
+	expect_frame(&b, FRAME_END, 8);
 	close_bench(&b);
 }
 
@@ -281,6 +336,52 @@ static void send_stream(struct bench *b, uint64_t total, size_t len)
 static void load(struct bench *b, struct work_result *r)
 {
 	mover_do(&b->mover, &(struct work){ .op = WORK_LOAD, .fd = b->near }, r);
+}
+
+static void test_load_marks(void **state)
+{
+	const struct work with_ack = { .op = WORK_LOAD, .ack = true };
+	struct work work = with_ack;
+	uint8_t mark[FRAME_HEADER_BYTES];
+	struct work_result r;
+	struct bench b;
+
+	(void)state;
+	open_bench(&b);
+	work.fd = b.near;
+	frame_put_header(mark, FRAME_INITIAL, 0);
+	assert_int_equal(write(b.far, mark, sizeof(mark)), sizeof(mark));
+	mover_do(&b.mover, &work, &r);
+	assert_int_equal(r.error, 0);
+	assert_true(r.initial);
+	/* What came before AGAIN does not count. */
+	b.mover.total = 5;
+	frame_put_header(mark, FRAME_AGAIN, 0);
+	assert_int_equal(write(b.far, mark, sizeof(mark)), sizeof(mark));
+	send_stream(&b, 7, SIZE_MAX);
+	mover_do(&b.mover, &work, &r);
+	assert_int_equal(r.error, 0);
+	assert_false(r.initial);
+	assert_string_equal(b.fake.calls, "reset 0, set 4");
+	close_bench(&b);
+
+	open_bench(&b);
+	frame_put_header(mark, FRAME_INITIAL, 0);
+	assert_int_equal(write(b.far, mark, sizeof(mark)), sizeof(mark));
+	load(&b, &r);
+	assert_string_equal(r.text.text,
+			    "vf0: Received INIT_DATA_SENT but switchover ack is not used");
+	close_bench(&b);
+
+	open_bench(&b);
+	b.fake.reset_error = -EIO;
+	frame_put_header(mark, FRAME_AGAIN, 0);
+	assert_int_equal(write(b.far, mark, sizeof(mark)), sizeof(mark));
+	load(&b, &r);
+	assert_int_equal(r.error, -EIO);
+	assert_string_equal(r.text.text,
+			    "vf0: cannot take its state from the beginning: it will not");
+	close_bench(&b);
 }
 
 static void test_load(void **state)
@@ -403,8 +504,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_set),
 		cmocka_unit_test(test_passes_then_save),
+		cmocka_unit_test(test_initial_bytes),
 		cmocka_unit_test(test_save_failures),
 		cmocka_unit_test(test_load),
+		cmocka_unit_test(test_load_marks),
 		cmocka_unit_test(test_load_truncated),
 		cmocka_unit_test(test_load_failures),
 		cmocka_unit_test(test_threads),

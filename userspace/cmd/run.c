@@ -15,7 +15,7 @@
 
 static const char usage[] =
 	"usage: miglab run --device DEV,id=ID[,migration-events=off] [--device ..] --qmp unix:PATH\n"
-	"                  [--incoming URI|defer] [--policy qemu] [--no-prepare]\n"
+	"                  [--incoming URI|defer] [--paused] [--policy qemu] [--no-prepare]\n"
 	"\n"
 	"A machine that consists of devices: runs, migrates and answers QMP until quit,\n"
 	"SIGTERM, SIGINT or SIGHUP. It is ready when the QMP socket accepts.\n"
@@ -25,15 +25,17 @@ static const char usage[] =
 	"  --qmp        where the QMP server listens\n"
 	"  --incoming   wait for a migration at URI, unix:PATH or tcp:HOST:PORT, or take the\n"
 	"               one in file:PATH, or wait for migrate-incoming\n"
+	"  --paused     do not run before cont, as -S of QEMU\n"
 	"  --policy     the order of transitions: qemu (as QEMU 11.1)\n"
 	"  --no-prepare send no pre-copy-p2p-prepare: the defect that the judge is to find\n";
 
-enum { OPT_DEVICE = 1, OPT_QMP, OPT_INCOMING, OPT_POLICY, OPT_NO_PREPARE, OPT_HELP };
+enum { OPT_DEVICE = 1, OPT_QMP, OPT_INCOMING, OPT_PAUSED, OPT_POLICY, OPT_NO_PREPARE, OPT_HELP };
 
 static const struct option options[] = {
 	{ "device", required_argument, NULL, OPT_DEVICE },
 	{ "qmp", required_argument, NULL, OPT_QMP },
 	{ "incoming", required_argument, NULL, OPT_INCOMING },
+	{ "paused", no_argument, NULL, OPT_PAUSED },
 	{ "policy", required_argument, NULL, OPT_POLICY },
 	{ "no-prepare", no_argument, NULL, OPT_NO_PREPARE },
 	{ "help", no_argument, NULL, OPT_HELP },
@@ -69,6 +71,9 @@ static int parse_option(int id, struct machine_config *config, struct error *err
 		break;
 	case OPT_INCOMING:
 		config->incoming = optarg;
+		break;
+	case OPT_PAUSED:
+		config->paused = true;
 		break;
 	case OPT_POLICY:
 		config->policy = policy_find(optarg);

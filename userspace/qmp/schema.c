@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "qmp/schema.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* json-c keeps "a\u0000b"; as a C string it would pass for "a". */
@@ -37,6 +38,12 @@ static bool is_object(struct json_object *value)
 	return json_object_is_type(value, json_type_object);
 }
 
+static bool is_anything(struct json_object *value)
+{
+	(void)value;
+	return true;
+}
+
 static const struct type {
 	char letter;
 	bool (*is)(struct json_object *value);
@@ -47,6 +54,7 @@ static const struct type {
 	{ 'i', is_int, "Invalid parameter type for '%s', expected: integer" },
 	{ 'u', is_uint, "Parameter '%s' expects uint64" },
 	{ 'a', is_array, "Invalid parameter type for '%s', expected: array" },
+	{ '*', is_anything, NULL },
 	{ 'o', is_object, "Invalid parameter type for '%s', expected: object" },
 };
 
@@ -131,29 +139,43 @@ static bool schema_has(const char *schema, const char *name)
 	return false;
 }
 
-int qmp_check_arguments(const char *schema, struct json_object *args, struct qmp_error *err)
+/* @prefix and @name, into @ret_path, which has 256 bytes: enough for names of a schema. */
+static const char *path_of(const char *prefix, const char *name, char *ret_path)
+{
+	snprintf(ret_path, 256, "%s%s", prefix, name);
+	return ret_path;
+}
+
+int qmp_check_members(const char *schema, const char *prefix, struct json_object *object,
+		      struct qmp_error *err)
 {
 	struct parameter parameter;
 	struct json_object *value;
 	const char *next = schema;
+	char path[256];
 
 	while ((next = parameter_next(next, &parameter))) {
-		if (!json_object_object_get_ex(args, parameter.name, &value)) {
+		if (!json_object_object_get_ex(object, parameter.name, &value)) {
 			if (parameter.optional)
 				continue;
 			return qmp_fail(err, QMP_GENERIC_ERROR, "Parameter '%s' is missing",
-					parameter.name);
+					path_of(prefix, parameter.name, path));
 		}
 		if (!parameter.type->is(value))
 			return qmp_fail(err, QMP_GENERIC_ERROR, parameter.type->complaint,
-					parameter.name);
+					path_of(prefix, parameter.name, path));
 	}
 
-	json_object_object_foreach(args, name, member) {
+	json_object_object_foreach(object, name, member) {
 		(void)member;
 		if (!schema_has(schema, name))
-			return qmp_fail(err, QMP_GENERIC_ERROR, "Parameter '%s' is unexpected",
-					name);
+			return qmp_fail(err, QMP_GENERIC_ERROR, "Parameter '%s%s' is unexpected",
+					prefix, name);
 	}
 	return 0;
+}
+
+int qmp_check_arguments(const char *schema, struct json_object *args, struct qmp_error *err)
+{
+	return qmp_check_members(schema, "", args, err);
 }

@@ -26,6 +26,13 @@ struct qmp_request {
  */
 int qmp_request_parse(struct json_object *value, struct qmp_request *ret, struct qmp_error *err);
 
+/*
+ * @object against a schema like that of struct qmp_command; -EINVAL with @err, which
+ * names a member with @prefix in front, at most 64 bytes.
+ */
+int qmp_check_members(const char *schema, const char *prefix, struct json_object *object,
+		      struct qmp_error *err);
+
 /* @args against the schema of struct qmp_command; -EINVAL with @err. */
 int qmp_check_arguments(const char *schema, struct json_object *args, struct qmp_error *err);
 

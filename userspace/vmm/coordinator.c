@@ -424,6 +424,19 @@ void coordinator_step(struct coordinator *c, const struct input *in, struct outp
 	advance(c, out);
 }
 
+const char *coordinator_blocked(const struct coordinator *c)
+{
+	for (unsigned int i = 0; i < c->count; i++) {
+		/* Its state is lost, and the destination would wait for it for ever. */
+		if (c->device[i].state == VFIO_DEVICE_STATE_ERROR)
+			return "A device is in state ERROR and cannot be migrated";
+		if (c->count > 1 && !(c->device[i].flags & VFIO_MIGRATION_P2P))
+			return "Multiple VFIO devices migration is supported only if all of "
+			       "them support P2P migration";
+	}
+	return NULL;
+}
+
 static const char *refuses_incoming(const struct coordinator *c)
 {
 	if (c->runstate != RUN_INMIGRATE)
@@ -439,15 +452,7 @@ static const char *refuses_migrate(const struct coordinator *c)
 		return "There's a migration process in progress";
 	if (c->runstate == RUN_POSTMIGRATE)
 		return "Can't migrate the vm that was paused due to previous migration";
-	for (unsigned int i = 0; i < c->count; i++) {
-		/* Its state is lost, and the destination would wait for it for ever. */
-		if (c->device[i].state == VFIO_DEVICE_STATE_ERROR)
-			return "A device is in state ERROR and cannot be migrated";
-		if (c->count > 1 && !(c->device[i].flags & VFIO_MIGRATION_P2P))
-			return "Multiple VFIO devices migration is supported only if all of "
-			       "them support P2P migration";
-	}
-	return NULL;
+	return coordinator_blocked(c);
 }
 
 const char *coordinator_refuses(const struct coordinator *c, enum input_kind command)

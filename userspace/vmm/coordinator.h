@@ -118,6 +118,9 @@ void coordinator_step(struct coordinator *c, const struct input *input, struct o
 /* Why @command cannot be had now, in QEMU's words; NULL when it can. */
 const char *coordinator_refuses(const struct coordinator *c, enum input_kind command);
 
+/* Why no migration can be had as long as the devices are as they are; NULL when it can. */
+const char *coordinator_blocked(const struct coordinator *c);
+
 /* Between setup and the final status. */
 bool coordinator_migrating(const struct coordinator *c);
 

@@ -63,8 +63,8 @@ int frame_header(const uint8_t *buf, enum frame_type *ret_type, uint32_t *ret_le
 {
 	uint32_t type = get_u32(buf), length = get_u32(buf + 4);
 
-	if (type < FRAME_HELLO || type > FRAME_ALIVE || length < lengths[type].min ||
-	    length > lengths[type].max)
+	if (type < FRAME_HELLO || type >= sizeof(lengths) / sizeof(lengths[0]) ||
+	    length < lengths[type].min || length > lengths[type].max)
 		return -EPROTO;
 	*ret_type = type;
 	*ret_length = length;

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "qmp/events.h"
 #include "vmm/commands.h"
+#include "vmm/savefile.h"
 
 #define DOWNTIME_MS	300	/* QEMU's default */
 #define PEER_TIMEOUT_MS	30000
@@ -50,12 +51,14 @@ static void do_status(struct machine *m, const struct output *o)
 {
 	if (o->status == STATUS_SETUP) {
 		m->begin_ns = clock_ns();
-		m->stop_ns = 0;
+		m->active_ns = m->stop_ns = 0;
 		m->progress = (struct progress){ 0 };
 	}
+	if (o->status == STATUS_ACTIVE)
+		m->active_ns = clock_ns();
 	if (!coordinator_migrating(&m->coordinator))
 		m->end_ns = clock_ns();
-	if (m->migration_events)
+	if (m->capabilities.events)
 		qmp_server_event(m->server, QMP_EVENT_MIGRATION,
 				 qmp_migration_data(status_name(o->status)));
 }
@@ -191,32 +194,50 @@ static void on_connect(void *opaque)
 		on_lost(m, err.text);
 }
 
+static int remember(struct machine *m, const char *uri, struct error *err)
+{
+	char *copy = strdup(uri);
+
+	if (!copy)
+		return error_set(err, -ENOMEM, "no memory to migrate");
+	free(m->uri);
+	m->uri = copy;
+	return 0;
+}
+
 int machine_migrate(struct machine *m, const char *uri, struct error *err)
 {
 	int ret = channel_check_uri(uri, err);
-	char *copy;
 
+	if (!ret && m->capabilities.ack && savefile_path(uri))
+		ret = error_set(err, -EINVAL,
+				"switchover-ack is for a destination that answers, and '%s' is a file: switch it off",
+				uri);
+	if (!ret)
+		ret = remember(m, uri, err);
 	if (ret)
 		return ret;
-	copy = strdup(uri);
-	m->connecting = copy ? loop_at(m->loop, clock_ns(), on_connect, m) : NULL;
-	if (!m->connecting) {
-		free(copy);
+	m->connecting = loop_at(m->loop, clock_ns(), on_connect, m);
+	if (!m->connecting)
 		return error_set(err, -ENOMEM, "no memory to migrate");
-	}
-	free(m->uri);
-	m->uri = copy;
 	machine_feed(m, &(struct input){ .kind = INPUT_MIGRATE });
 	return 0;
 }
 
 int machine_incoming(struct machine *m, const char *uri, struct error *err)
 {
-	int ret = channel_listen(m->channel, uri, err);
+	int ret = remember(m, uri, err) ?: channel_listen(m->channel, uri, err);
 
 	if (!ret)
 		machine_feed(m, &(struct input){ .kind = INPUT_INCOMING });
 	return ret;
+}
+
+void machine_set_capabilities(struct machine *m, const struct capabilities *capabilities)
+{
+	m->capabilities = *capabilities;
+	m->coordinator.with_pause = capabilities->pause;
+	m->coordinator.with_ack = capabilities->ack;
 }
 
 void machine_set_peer_timeout(struct machine *m, uint64_t timeout_ms)
@@ -258,9 +279,11 @@ static int start(struct machine *m, struct error *err)
 {
 	const char *incoming = m->config->incoming;
 
-	if (!incoming)
+	if (m->config->paused)
+		machine_feed(m, &(struct input){ .kind = INPUT_STOP });
+	else if (!incoming)
 		machine_feed(m, &(struct input){ .kind = INPUT_CONT });
-	else if (strcmp(incoming, "defer"))
+	if (incoming && strcmp(incoming, "defer"))
 		return machine_incoming(m, incoming, err);
 	return 0;
 }

@@ -27,9 +27,16 @@ struct machine_config {
 	const struct policy *policy;
 	bool no_prepare;
 	const char *qmp;	/* where the QMP server listens */
+	bool paused;		/* stands until cont, a destination after the migration too */
 	const char *incoming;	/* NULL: run; "defer": wait for migrate-incoming; or its URI */
 	struct machine_device *device;	/* @count of them, open; they outlive the machine */
 	unsigned int count;		/* 1 to VMM_DEVICES_MAX */
+};
+
+struct capabilities {
+	bool events;		/* MIGRATION events */
+	bool return_path;	/* there always is one */
+	bool pause, ack;	/* pause-before-switchover, switchover-ack */
 };
 
 struct machine {
@@ -42,13 +49,13 @@ struct machine {
 	struct channel *channel;
 	const char *ids[VMM_DEVICES_MAX];
 
-	char *uri;			/* where the migration under way goes to */
+	char *uri;			/* of the migration that is or was */
 	struct loop_timer *connecting;	/* it will be connected to soon */
 	struct progress progress;
-	uint64_t begin_ns, stop_ns, end_ns;	/* migrate, stop of the machine, final status */
+	uint64_t begin_ns, active_ns;	/* migrate, status active; 0 before */
+	uint64_t stop_ns, end_ns;	/* switchover, final status */
 
-	bool migration_events;		/* capability "events" */
-	bool return_path;		/* capability "return-path": there is always one */
+	struct capabilities capabilities;
 	uint64_t downtime_ms;		/* parameter "downtime-limit" */
 	uint64_t bandwidth;		/* "avail-switchover-bandwidth", bytes/s; 0: measured */
 	uint64_t peer_timeout_ms;	/* "x-peer-timeout": see machine_set_peer_timeout() */
@@ -74,6 +81,9 @@ void machine_feed(struct machine *m, const struct input *input);
 /* Connects soon: whoever asked is answered first, and hears of a failure by events. */
 int machine_migrate(struct machine *m, const char *uri, struct error *err);
 int machine_incoming(struct machine *m, const char *uri, struct error *err);
+
+/* Not while a migration is under way. */
+void machine_set_capabilities(struct machine *m, const struct capabilities *capabilities);
 
 /* How long the peer of a migration, this one too, may be silent; 0: for ever. */
 void machine_set_peer_timeout(struct machine *m, uint64_t timeout_ms);

@@ -87,6 +87,15 @@ static int send_mark(struct mover *m, int fd, enum frame_type type, struct error
 	return send_all(m, fd, FRAME_HEADER_BYTES, err);
 }
 
+/* An estimate, for reports only. */
+static void ask_size(struct mover *m, struct work_result *r)
+{
+	struct error why;
+
+	if (m->device->ops->data_size(m->device, &r->size, &why))
+		r->size = 0;
+}
+
 static int do_info(struct mover *m, const struct work *work, struct work_result *r)
 {
 	int ret = m->device->ops->precopy_info(m->device, &r->info, &r->text);
@@ -96,6 +105,7 @@ static int do_info(struct mover *m, const struct work *work, struct work_result 
 		m->announced = false;
 		r->reinit = true;
 	}
+	ask_size(m, r);
 	return ret;
 }
 
@@ -285,7 +295,9 @@ static int do_set(struct mover *m, const struct work *work, struct work_result *
 	int ret = change_state(m, work, r);
 
 	/* A stream lasts as long as the device stays in the saving group. */
-	if (!device_state_is_saving(r->state)) {
+	if (device_state_is_saving(r->state)) {
+		ask_size(m, r);
+	} else {
 		m->total = 0;
 		m->idle = m->announced = false;
 	}

@@ -7,12 +7,24 @@ void progress_add(struct progress *p, unsigned int device, const struct work_res
 {
 	p->device[device].bytes += result->bytes;
 	p->device[device].busy_ns += result->busy_ns;
-	if (result->op == WORK_PASS && !result->error) {
+	if (result->error)
+		return;
+	switch (result->op) {
+	case WORK_PASS:
 		p->device[device].info = result->info;
+		p->device[device].size = result->size;
 		p->device[device].passed = true;
-	}
-	if (result->op == WORK_SAVE && !result->error)
+		break;
+	case WORK_SET:
+		p->device[device].size = result->size;
+		break;
+	case WORK_SAVE:
 		p->device[device].info = (struct precopy_info){ 0 };
+		p->device[device].size = 0;
+		break;
+	default:
+		break;
+	}
 }
 
 uint64_t progress_transferred(const struct progress *p)
@@ -24,12 +36,22 @@ uint64_t progress_transferred(const struct progress *p)
 	return sum;
 }
 
+static uint64_t precopy_bytes(const struct progress *p, unsigned int device)
+{
+	return p->device[device].info.initial_bytes + p->device[device].info.dirty_bytes;
+}
+
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
 uint64_t progress_remaining(const struct progress *p)
 {
 	uint64_t sum = 0;
 
 	for (unsigned int i = 0; i < VMM_DEVICES_MAX; i++)
-		sum += p->device[i].info.initial_bytes + p->device[i].info.dirty_bytes;
+		sum += larger(p->device[i].size, precopy_bytes(p, i));
 	return sum;
 }
 
@@ -45,15 +67,24 @@ static double measured_bandwidth(const struct progress *p)
 	return sum;
 }
 
+uint64_t progress_downtime_ms(const struct progress *p, uint64_t limit_ms, uint64_t bandwidth)
+{
+	double rate = bandwidth ? (double)bandwidth : measured_bandwidth(p);
+
+	return rate > 0 ? progress_remaining(p) * 1000.0 / rate : limit_ms;
+}
+
 bool progress_converged(const struct progress *p, const struct coordinator *c,
 			uint64_t downtime_ms, uint64_t bandwidth)
 {
 	double rate = bandwidth ? (double)bandwidth : measured_bandwidth(p);
+	uint64_t sum = 0;
 
 	for (unsigned int i = 0; i < c->count; i++) {
 		if (c->device[i].state == VFIO_DEVICE_STATE_PRE_COPY &&
 		    (!p->device[i].passed || p->device[i].info.initial_bytes))
 			return false;
+		sum += precopy_bytes(p, i);
 	}
-	return (double)progress_remaining(p) <= rate * downtime_ms / 1000;
+	return (double)sum <= rate * downtime_ms / 1000;
 }

@@ -14,6 +14,7 @@
 struct progress {
 	struct {
 		uint64_t bytes, busy_ns;	/* moved so far, and the time that took */
+		uint64_t size;			/* to be sent yet, as the driver guesses */
 		struct precopy_info info;	/* after the last pass */
 		bool passed;			/* there was one */
 	} device[VMM_DEVICES_MAX];
@@ -23,7 +24,14 @@ struct progress {
 void progress_add(struct progress *p, unsigned int device, const struct work_result *result);
 
 uint64_t progress_transferred(const struct progress *p);
+/* What devices have to send yet, that of a stop-copy included. */
 uint64_t progress_remaining(const struct progress *p);
+
+/*
+ * How long the rest will take at @bandwidth bytes per second, 0: as fast as so far.
+ * @limit_ms while that is not known.
+ */
+uint64_t progress_downtime_ms(const struct progress *p, uint64_t limit_ms, uint64_t bandwidth);
 
 /*
  * Has every device in pre-copy sent its initial bytes, and can what they have left

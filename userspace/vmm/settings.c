@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Capabilities and parameters of migrations; what is wrong with them is said in QEMU's words. */
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "qmp/json.h"
+#include "qmp/schema.h"
+#include "vmm/handlers.h"
+#include "vmm/machine.h"
+
+#define DOWNTIME_MS_MAX	2000000	/* QEMU's limit */
+/* A few times the interval of the peer's signs of life, which a busy machine delays. */
+#define TIMEOUT_MS_MIN	1000
+#define TIMEOUT_MS_MAX	86400000
+
+static const struct {
+	const char *name;
+	size_t offset;		/* of a bool in struct capabilities */
+} names[] = {
+	{ "events", offsetof(struct capabilities, events) },
+	{ "return-path", offsetof(struct capabilities, return_path) },
+	{ "pause-before-switchover", offsetof(struct capabilities, pause) },
+	{ "switchover-ack", offsetof(struct capabilities, ack) },
+};
+
+#define NAMES (sizeof(names) / sizeof(names[0]))
+
+static bool *find_capability(struct capabilities *caps, const char *name)
+{
+	for (size_t i = 0; i < NAMES; i++) {
+		if (!strcmp(names[i].name, name))
+			return (bool *)((char *)caps + names[i].offset);
+	}
+	return NULL;
+}
+
+/* One element of the list. */
+static int set_capability(struct capabilities *caps, struct json_object *entry, size_t index,
+			  struct qmp_error *err)
+{
+	char where[64];
+	const char *name;
+	bool *flag;
+
+	snprintf(where, sizeof(where), "capabilities[%zu]", index);
+	if (!json_object_is_type(entry, json_type_object))
+		return qmp_fail(err, QMP_GENERIC_ERROR,
+				"Invalid parameter type for '%s', expected: object", where);
+	strcat(where, ".");
+	if (qmp_check_members("capability:s,state:b", where, entry, err))
+		return -EINVAL;
+	name = json_arg(entry, "capability");
+	flag = find_capability(caps, name);
+	if (!flag)
+		return qmp_fail(err, QMP_GENERIC_ERROR,
+				"Parameter 'capability' does not accept value '%s'", name);
+	*flag = json_object_get_boolean(json_object_object_get(entry, "state"));
+	return 0;
+}
+
+/* All of the list, or nothing of it. */
+int set_capabilities(void *opaque, struct json_object *args, struct json_object **ret,
+		     struct qmp_error *err)
+{
+	struct json_object *list = json_object_object_get(args, "capabilities");
+	struct machine *m = opaque;
+	struct capabilities caps = m->capabilities;
+
+	(void)ret;
+	for (size_t i = 0; i < json_object_array_length(list); i++) {
+		if (set_capability(&caps, json_object_array_get_idx(list, i), i, err))
+			return -EINVAL;
+	}
+	if (coordinator_migrating(&m->coordinator))
+		return qmp_fail(err, QMP_GENERIC_ERROR, "There's a migration process in progress");
+	if (caps.ack && !caps.return_path)
+		return qmp_fail(err, QMP_GENERIC_ERROR,
+				"Capability 'switchover-ack' requires capability 'return-path'");
+	machine_set_capabilities(m, &caps);
+	return 0;
+}
+
+int query_capabilities(void *opaque, struct json_object *args, struct json_object **ret,
+		       struct qmp_error *err)
+{
+	struct machine *m = opaque;
+
+	(void)args;
+	(void)err;
+	*ret = json_object_new_array();
+	for (size_t i = 0; i < NAMES; i++) {
+		struct json_object *entry = json_object_new_object();
+
+		json_add_bool(entry, "state", *find_capability(&m->capabilities, names[i].name));
+		json_add_string(entry, "capability", names[i].name);
+		json_object_array_add(*ret, entry);
+	}
+	return 0;
+}
+
+int set_parameters(void *opaque, struct json_object *args, struct json_object **ret,
+		   struct qmp_error *err)
+{
+	struct json_object *downtime = json_object_object_get(args, "downtime-limit");
+	struct json_object *bandwidth = json_object_object_get(args, "avail-switchover-bandwidth");
+	struct json_object *timeout = json_object_object_get(args, "x-peer-timeout");
+	int64_t ms = json_object_get_int64(downtime), rate = json_object_get_int64(bandwidth);
+	int64_t silence = json_object_get_int64(timeout);
+	struct machine *m = opaque;
+
+	(void)ret;
+	if (ms < 0 || ms > DOWNTIME_MS_MAX)
+		return qmp_fail(err, QMP_GENERIC_ERROR,
+				"Option downtime-limit expects an integer in the range of 0 to (2000 * 1000) ms");
+	if (rate < 0)
+		return qmp_fail(err, QMP_GENERIC_ERROR,
+				"Parameter 'avail-switchover-bandwidth' expects a size in bytes");
+	if (silence && (silence < TIMEOUT_MS_MIN || silence > TIMEOUT_MS_MAX))
+		return qmp_fail(err, QMP_GENERIC_ERROR,
+				"Parameter 'x-peer-timeout' expects 0 for none, or an integer in the range of %d to %d ms",
+				TIMEOUT_MS_MIN, TIMEOUT_MS_MAX);
+	if (downtime)
+		m->downtime_ms = ms;
+	if (bandwidth)
+		m->bandwidth = rate;
+	if (timeout)
+		machine_set_peer_timeout(m, silence);
+	return 0;
+}
+
+int query_parameters(void *opaque, struct json_object *args, struct json_object **ret,
+		     struct qmp_error *err)
+{
+	const struct machine *m = opaque;
+
+	(void)args;
+	(void)err;
+	*ret = json_object_new_object();
+	json_add_int(*ret, "downtime-limit", m->downtime_ms);
+	json_add_int(*ret, "avail-switchover-bandwidth", m->bandwidth);
+	json_add_int(*ret, "x-peer-timeout", m->peer_timeout_ms);
+	return 0;
+}
