@@ -455,8 +455,9 @@ static void test_refusals(void **state)
 	expect_refused(&s, "migrate", "{\"uri\": \"tcp:localhost:1\"}",
 		       "write tcp:HOST:PORT with HOST as a number");
 	expect_refused(&s, "migrate", "{\"uri\": \"file:\"}", "write file:PATH");
+	expect_refused(&s, "migrate", "{\"uri\": \"unix:\"}", "write unix:PATH");
 	expect_refused(&s, "migrate", "{\"uri\": \"exec:cat\"}",
-		       "write unix:PATH or tcp:HOST:PORT");
+		       "unknown migration protocol: exec:cat");
 	expect_refused(&s, "migrate-incoming", "{\"uri\": \"unix:/x\"}",
 		       "'-incoming' was not specified on the command line");
 	expect_refused(&s, "x-miglab-read", "{\"device\": \"vf9\", \"attribute\": \"state\"}",

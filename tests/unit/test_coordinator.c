@@ -472,7 +472,8 @@ static const struct row failure_rows[] = {
 	  .wire = "M setup, V vf0 pre-copy, M active, V vf0 pre-copy-p2p-prepare, V vf0 running, "
 		  "V vf0 stop, STOP, M pre-switchover, M device, M failing, V vf0 running, RESUME, "
 		  "V vf0 running-p2p, V vf0 running, M failed", .error = "vf0 broke" },
-	{ "PRE_COPY_P2P of the first of two to stop fails", 7, 2, .script = START "ok ok ok ok fail all",
+	{ "PRE_COPY_P2P of the first of two to stop fails", 7, 2,
+	  .script = START "ok ok ok ok fail all",
 	  .runstate = RUN_RUNNING,
 	  .wire = "M setup, V vf0 pre-copy, V vf1 pre-copy, M active, V vf1 pre-copy-p2p-prepare, "
 		  "V vf1 running, V vf0 pre-copy-p2p-prepare, V vf0 pre-copy-p2p, V vf1 stop, "

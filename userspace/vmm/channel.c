@@ -328,12 +328,19 @@ static int serve_control(struct channel *ch, int fd)
 	return ch->controlling ? 0 : -ENOMEM;
 }
 
+static bool is_known(const char *uri)
+{
+	return savefile_path(uri) || !strncmp(uri, "unix:", 5) || !strncmp(uri, "tcp:", 4);
+}
+
 int channel_check_uri(const char *uri, struct error *err)
 {
 	const char *path = savefile_path(uri);
 	struct address address;
 	int ret;
 
+	if (!is_known(uri))
+		return error_set(err, -EINVAL, "unknown migration protocol: %s", uri);
 	if (path && *path && strlen(path) <= SAVEFILE_PATH_MAX)
 		return 0;
 	ret = path ? error_set(err, -EINVAL, "'%s' is no file, write file:PATH", uri) :

@@ -24,7 +24,7 @@ enum input_kind {
 	INPUT_CANCEL,
 	INPUT_STOP,
 	INPUT_CONT,
-	INPUT_CONTINUE,		/* migrate-continue; nothing unless the migration is in STEP_PAUSE */
+	INPUT_CONTINUE,		/* migrate-continue; for nothing outside STEP_PAUSE */
 	INPUT_WORK_DONE,	/* the answer to an OUTPUT_WORK */
 	INPUT_MESSAGE,		/* from the peer */
 	INPUT_LOST,		/* the peer or the way to it; @text says what happened */

@@ -59,7 +59,7 @@ struct work_result {
 	uint32_t state;		/* of WORK_SET: where the device is; ERROR when its reset failed */
 	uint64_t bytes;		/* moved by this command */
 	uint64_t busy_ns;	/* of which time spent moving, without waits for the device */
-	uint64_t size;		/* of WORK_SET to a saving state, WORK_PASS, WORK_INFO: to be sent yet */
+	uint64_t size;		/* to be sent yet; of WORK_PASS, WORK_INFO, WORK_SET to saving */
 	struct precopy_info info;	/* of WORK_PASS, at its end, and of WORK_INFO */
 	bool reinit;		/* of these: after all, there are initial bytes again */
 	bool initial;		/* of WORK_LOAD: post it again for the rest */
