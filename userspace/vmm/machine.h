@@ -82,7 +82,7 @@ void machine_feed(struct machine *m, const struct input *input);
 int machine_migrate(struct machine *m, const char *uri, struct error *err);
 int machine_incoming(struct machine *m, const char *uri, struct error *err);
 
-/* Not while a migration is under way. */
+/* Not while a migration to somewhere else is under way. */
 void machine_set_capabilities(struct machine *m, const struct capabilities *capabilities);
 
 /* How long the peer of a migration, this one too, may be silent; 0: for ever. */

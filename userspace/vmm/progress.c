@@ -36,9 +36,17 @@ uint64_t progress_transferred(const struct progress *p)
 	return sum;
 }
 
+/* Drivers may say anything, and JSON has 63 bits. */
+static uint64_t add(uint64_t a, uint64_t b)
+{
+	uint64_t sum;
+
+	return __builtin_add_overflow(a, b, &sum) || sum > INT64_MAX ? INT64_MAX : sum;
+}
+
 static uint64_t precopy_bytes(const struct progress *p, unsigned int device)
 {
-	return p->device[device].info.initial_bytes + p->device[device].info.dirty_bytes;
+	return add(p->device[device].info.initial_bytes, p->device[device].info.dirty_bytes);
 }
 
 static uint64_t larger(uint64_t a, uint64_t b)
@@ -51,7 +59,7 @@ uint64_t progress_remaining(const struct progress *p)
 	uint64_t sum = 0;
 
 	for (unsigned int i = 0; i < VMM_DEVICES_MAX; i++)
-		sum += larger(p->device[i].size, precopy_bytes(p, i));
+		sum = add(sum, larger(p->device[i].size, precopy_bytes(p, i)));
 	return sum;
 }
 
@@ -70,8 +78,9 @@ static double measured_bandwidth(const struct progress *p)
 uint64_t progress_downtime_ms(const struct progress *p, uint64_t limit_ms, uint64_t bandwidth)
 {
 	double rate = bandwidth ? (double)bandwidth : measured_bandwidth(p);
+	double ms = rate > 0 ? progress_remaining(p) * 1000.0 / rate : limit_ms;
 
-	return rate > 0 ? progress_remaining(p) * 1000.0 / rate : limit_ms;
+	return ms < (double)INT64_MAX ? (uint64_t)ms : INT64_MAX;
 }
 
 bool progress_converged(const struct progress *p, const struct coordinator *c,
@@ -84,7 +93,7 @@ bool progress_converged(const struct progress *p, const struct coordinator *c,
 		if (c->device[i].state == VFIO_DEVICE_STATE_PRE_COPY &&
 		    (!p->device[i].passed || p->device[i].info.initial_bytes))
 			return false;
-		sum += precopy_bytes(p, i);
+		sum = add(sum, precopy_bytes(p, i));
 	}
 	return (double)sum <= rate * downtime_ms / 1000;
 }

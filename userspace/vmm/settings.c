@@ -73,7 +73,7 @@ int set_capabilities(void *opaque, struct json_object *args, struct json_object 
 		if (set_capability(&caps, json_object_array_get_idx(list, i), i, err))
 			return -EINVAL;
 	}
-	if (coordinator_migrating(&m->coordinator))
+	if (coordinator_migrating(&m->coordinator) && m->coordinator.dialogue.outgoing)
 		return qmp_fail(err, QMP_GENERIC_ERROR, "There's a migration process in progress");
 	if (caps.ack && !caps.return_path)
 		return qmp_fail(err, QMP_GENERIC_ERROR,
