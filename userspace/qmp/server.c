@@ -32,6 +32,7 @@ struct client {
 	struct qmp_reader reader;
 	struct outbox outbox;
 	bool negotiated;
+	bool finished;		/* says nothing more; dropped when it has its answers */
 	bool lagged;		/* an event had to wait; logged */
 };
 
@@ -99,6 +100,17 @@ static void reap(struct qmp_server *server)
 	}
 }
 
+static void client_watch(struct client *client)
+{
+	bool pending = outbox_pending(&client->outbox);
+
+	if (client->finished && !pending)
+		client_drop(client);
+	else
+		loop_events(client->source, (client->finished ? 0 : POLLIN) |
+					    (pending ? POLLOUT : 0));
+}
+
 static void client_send(struct client *client, const char *text, size_t len)
 {
 	int ret;
@@ -114,7 +126,7 @@ static void client_send(struct client *client, const char *text, size_t len)
 		client_drop(client);
 		return;
 	}
-	loop_events(client->source, outbox_pending(&client->outbox) ? POLLIN | POLLOUT : POLLIN);
+	client_watch(client);
 }
 
 /* The message as it goes out, to be freed; takes @message over. NULL: no memory. */
@@ -338,6 +350,17 @@ static void client_parse(struct client *client, const char *buf, size_t len)
 	}
 }
 
+/* It may only have closed its side, as socat does at the end of its input. */
+static void client_finish(struct client *client)
+{
+	if (client->finished) {
+		client_drop(client);
+		return;
+	}
+	client->finished = true;
+	client_watch(client);
+}
+
 static void client_ready(void *opaque, int fd, short revents)
 {
 	struct client *client = opaque;
@@ -348,14 +371,16 @@ static void client_ready(void *opaque, int fd, short revents)
 	server->serving = client;
 	if (revents & POLLOUT && outbox_flush(&client->outbox, fd))
 		client_drop(client);
-	else if (!outbox_pending(&client->outbox))
-		loop_events(client->source, POLLIN);
+	else
+		client_watch(client);
 
 	if (client->fd >= 0 && revents & ~POLLOUT) {
 		len = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
 		if (len > 0)
 			client_parse(client, buf, (size_t)len);
-		else if (!len || (errno != EAGAIN && errno != EINTR))
+		else if (!len)
+			client_finish(client);
+		else if (errno != EAGAIN && errno != EINTR)
 			client_drop(client);
 	}
 	server->serving = NULL;
@@ -501,7 +526,8 @@ void qmp_server_event(struct qmp_server *server, const char *name, struct json_o
 		return;
 	}
 	for (i = 0; i < QMP_CLIENTS_MAX; i++)
-		if (server->clients[i] && server->clients[i]->negotiated)
+		if (server->clients[i] && server->clients[i]->negotiated &&
+		    !server->clients[i]->finished)
 			client_send_event(server->clients[i], name, text, len);
 	free(text);
 	reap(server);
