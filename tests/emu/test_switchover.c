@@ -102,6 +102,36 @@ static void test_cancel_in_pre_switchover(void **state)
 	end(&d);
 }
 
+/* In QEMU its device runs after the cancel, and the machine does not. */
+static void test_cancel_of_a_paused_source(void **state)
+{
+	struct json_object *answer;
+	char device[16];
+	struct vm s, d;
+
+	(void)state;
+	start_source(&s, QUICK, 1, NULL);
+	start_destination(&d, QUICK, 1, "vf");
+	switch_on(&s, "pause-before-switchover");
+	do_call(&s, "stop", NULL);
+	expect_events(&s, "V vf0 running-p2p, V vf0 stop, STOP");
+	migrate(&s);
+	expect_events(&s, "M setup, M active, M pre-switchover");
+	expect_member(&s, "query-status", "status", "finish-migrate");
+	/* Nothing of it was sent yet. */
+	answer = call(&s, "query-migrate", NULL);
+	assert_true(json_object_get_int64(json_object_object_get(answer, "remaining")) > 0);
+	json_object_put(answer);
+	do_call(&s, "migrate_cancel", NULL);
+	expect_events(&s, "M cancelling, M cancelled");
+	expect_member(&s, "query-status", "status", "paused");
+	attribute(&s, "vf0", "state", device, sizeof(device));
+	assert_string_equal(device, "STOP\n");
+	expect_events(&d, "M setup, M active, V vf0 resuming, M failed");
+	end(&s);
+	end(&d);
+}
+
 static void test_never_run(void **state)
 {
 	struct vm s, d;
@@ -120,14 +150,29 @@ static void test_never_run(void **state)
 	end(&d);
 }
 
-/* The first acknowledgment is there, then the device has initial bytes again. */
+static int64_t transferred(struct vm *vm)
+{
+	struct json_object *answer = call(vm, "query-migrate", NULL);
+	struct json_object *vfio = json_object_object_get(answer, "vfio");
+	int64_t bytes = json_object_get_int64(json_object_object_get(vfio, "transferred"));
+
+	json_object_put(answer);
+	return bytes;
+}
+
+/*
+ * The device says a second time that all of its bytes are initial ones, before the
+ * destination has begun to read: two acknowledgments are due then.
+ */
 static void test_ack(void **state)
 {
 	struct vm s, d;
 
 	(void)state;
-	start_source(&s, "emu:rules=op=precopy_info reinit nth=2", 1, NULL);
-	start(&d, "destination", QUICK, 1, "vf", "--incoming=defer");
+	start_source(&s, "emu:state_bytes=16K,rules=op=precopy_info reinit nth=2", 1, NULL);
+	start(&d, "destination",
+	      "emu:state_bytes=16K,rules=arc=STOP>RESUMING hold limit_us=60000000", 1, "vf",
+	      "--incoming=defer");
 	expect_refused(&s, "migrate-set-capabilities",
 		       "{\"capabilities\": [{\"capability\": \"switchover-ack\", \"state\": true}]}",
 		       "Capability 'switchover-ack' requires capability 'return-path'");
@@ -136,7 +181,12 @@ static void test_ack(void **state)
 	listen_for_migration(&d);
 	expect_refused(&s, "migrate", "{\"uri\": \"file:/nowhere\"}", "switchover-ack is for");
 	migrate(&s);
-	expect_events(&s, SETUP_1 ", " QUIESCE_1 ", " FINISH_1);
+	expect_events(&s, SETUP_1);
+	while (transferred(&s) < 2 * 16 << 10)
+		;
+	expect_no_event(&s);
+	release(&d, "vf0");
+	expect_events(&s, QUIESCE_1 ", " FINISH_1);
 	expect_events(&d, DESTINATION_1);
 	expect_equal_fingerprints(&s, &d);
 	end(&s);
@@ -201,6 +251,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_pause),
 		cmocka_unit_test(test_cancel_in_pre_switchover),
+		cmocka_unit_test(test_cancel_of_a_paused_source),
 		cmocka_unit_test(test_never_run),
 		cmocka_unit_test(test_ack),
 		cmocka_unit_test(test_ack_that_the_destination_does_not_give),

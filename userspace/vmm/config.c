@@ -88,6 +88,7 @@ int machine_device_open(const char *arg, struct machine_device *ret_device, stru
 {
 	struct machine_device d = { .events = true };
 	char *spec = strdup(arg);
+	struct error why;
 	int ret;
 
 	if (!spec)
@@ -102,6 +103,8 @@ int machine_device_open(const char *arg, struct machine_device *ret_device, stru
 		free(d.id);
 		return ret;
 	}
+	if (d.device->ops->data_size(d.device, &d.size, &why))
+		d.size = 0;
 	*ret_device = d;
 	return 0;
 }

@@ -53,6 +53,8 @@ static void do_status(struct machine *m, const struct output *o)
 		m->begin_ns = clock_ns();
 		m->active_ns = m->stop_ns = 0;
 		m->progress = (struct progress){ 0 };
+		for (unsigned int i = 0; i < m->config->count; i++)
+			m->progress.device[i].size = m->config->device[i].size;
 	}
 	if (o->status == STATUS_ACTIVE)
 		m->active_ns = clock_ns();

@@ -20,6 +20,7 @@
 struct machine_device {
 	char *id;		/* "vf0"; 1 to HELLO_ID_MAX bytes */
 	struct device *device;
+	uint64_t size;		/* of a stop-copy, as its driver guessed at first; 0: not known */
 	bool events;		/* VFIO_MIGRATION events of this device */
 };
 

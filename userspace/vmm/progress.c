@@ -16,7 +16,8 @@ void progress_add(struct progress *p, unsigned int device, const struct work_res
 		p->device[device].passed = true;
 		break;
 	case WORK_SET:
-		p->device[device].size = result->size;
+		if (result->size)
+			p->device[device].size = result->size;
 		break;
 	case WORK_SAVE:
 		p->device[device].info = (struct precopy_info){ 0 };

@@ -10,7 +10,7 @@
 
 #include "vmm/coordinator.h"
 
-/* All zero when a migration begins. */
+/* All zero when a migration begins, but for sizes that are known already. */
 struct progress {
 	struct {
 		uint64_t bytes, busy_ns;	/* moved so far, and the time that took */
