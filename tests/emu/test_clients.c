@@ -18,6 +18,8 @@
 #define CAPS(entry)	WITH("migrate-set-capabilities", "\"capabilities\": [" entry "]")
 #define QOM(c, path, more) WITH(c, "\"path\": \"" path "\", \"property\": " more)
 #define VF0		"/machine/peripheral/vf0"
+#define DOWNTIME	GENERIC("Option downtime-limit expects an integer in the range of 0 to " \
+				"(2000 * 1000) ms")
 #define REALIZED	GENERIC("Attempt to set property 'migration-events' on device 'vf0' " \
 				"(type 'vfio-pci') after it was realized")
 
@@ -64,9 +66,10 @@ static const struct row {
 	  GENERIC("Invalid parameter type for 'capabilities[0]', expected: object")
 	  GENERIC("Parameter 'capabilities[0].x' is unexpected") RETURN("{}")
 	  GENERIC("Capability 'switchover-ack' requires capability 'return-path'") RETURN("{}") },
-	{ "parameters", NEGOTIATE WITH("migrate-set-parameters", "\"downtime-limit\": 3000000"),
-	  NEGOTIATED GENERIC("Option downtime-limit expects an integer in the range of 0 to "
-			     "(2000 * 1000) ms") },
+	{ "parameters", NEGOTIATE WITH("migrate-set-parameters", "\"downtime-limit\": 3000000")
+	  WITH("migrate-set-parameters", "\"downtime-limit\": -1")
+	  WITH("migrate-set-parameters", "\"downtime-limit\": \"1\""),
+	  NEGOTIATED DOWNTIME DOWNTIME GENERIC("Parameter 'downtime-limit' expects uint64") },
 	{ "where to", NEGOTIATE EXECUTE("migrate") WITH("migrate", "\"uri\": \"bogus\""),
 	  NEGOTIATED GENERIC("need either 'uri' or 'channels' argument")
 	  GENERIC("unknown migration protocol: bogus") },

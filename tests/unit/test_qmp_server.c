@@ -396,7 +396,7 @@ static const struct row after_negotiation[] = {
 	  "{" GENERIC("Invalid parameter type for 'number', expected: integer") "}" },
 	{ ECHO("\"text\":\"\",\"number\":9223372036854775808"),
 	  "{" GENERIC("Invalid parameter type for 'number', expected: integer") "}" },
-	{ ECHO("\"text\":\"\",\"size\":-1"), "{" GENERIC("Parameter 'size' expects uint64") "}" },
+	{ ECHO("\"text\":\"\",\"size\":1.5"), "{" GENERIC("Parameter 'size' expects uint64") "}" },
 	{ ECHO("\"text\":\"\",\"size\":\"1\""),
 	  "{" GENERIC("Parameter 'size' expects uint64") "}" },
 	{ ECHO("\"text\":\"\",\"list\":{}"),

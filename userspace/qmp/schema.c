@@ -23,11 +23,6 @@ static bool is_int(struct json_object *value)
 	       (json_object_get_int64(value) < 0 || json_object_get_uint64(value) <= INT64_MAX);
 }
 
-static bool is_uint(struct json_object *value)
-{
-	return is_int(value) && json_object_get_int64(value) >= 0;
-}
-
 static bool is_array(struct json_object *value)
 {
 	return json_object_is_type(value, json_type_array);
@@ -52,7 +47,7 @@ static const struct type {
 	{ 's', is_string, "Invalid parameter type for '%s', expected: string" },
 	{ 'b', is_bool, "Invalid parameter type for '%s', expected: boolean" },
 	{ 'i', is_int, "Invalid parameter type for '%s', expected: integer" },
-	{ 'u', is_uint, "Parameter '%s' expects uint64" },
+	{ 'u', is_int, "Parameter '%s' expects uint64" },
 	{ 'a', is_array, "Invalid parameter type for '%s', expected: array" },
 	{ '*', is_anything, NULL },
 	{ 'o', is_object, "Invalid parameter type for '%s', expected: object" },

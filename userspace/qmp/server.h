@@ -43,8 +43,8 @@ struct qmp_command {
 	const char *name;
 	/*
 	 * The arguments: "uri:s,?exit-on-error:b". Types: s string, b bool,
-	 * i integer (64 bit), u integer (0 to 2^63 - 1), a array, o object, * any;
-	 * '?' in front: optional. The server refuses missing, unknown and wrongly
+	 * i integer (64 bit), u the same where QEMU has uint64, and takes negative
+	 * ones, a array, o object, * any; '?' in front: optional. The server refuses missing, unknown and wrongly
 	 * typed ones in QEMU's words before the handler is called.
 	 */
 	const char *args;

@@ -211,7 +211,7 @@ const struct qmp_command machine_commands[] = {
 	  "Switch events, return-path, pause-before-switchover and switchover-ack" },
 	{ "query-migrate-capabilities", "", query_capabilities, "The capabilities" },
 	{ "migrate-set-parameters",
-	  "?downtime-limit:i,?avail-switchover-bandwidth:i,?x-peer-timeout:i",
+	  "?downtime-limit:u,?avail-switchover-bandwidth:u,?x-peer-timeout:i",
 	  set_parameters, "Set the parameters; ms, bytes per second, ms" },
 	{ "query-migrate-parameters", "", query_parameters, "The parameters" },
 	{ "stop", "", stop, "Stop the machine" },
