@@ -9,11 +9,15 @@
 #include "base/log.h"
 #include "cmd/cmd.h"
 #include "device/discard.h"
+#include "report/report.h"
 #include "vmm/coordinator.h"
 #include "vmm/pair.h"
 
 #define SECONDS_MAX	86400
 #define EXPECT_MAX	1000
+
+/* What soft-RoCE connections of timeout 12 (16.8 ms) and two retries were seen to last. */
+#define CONNECTION_MS	60
 
 static const char usage[] =
 	"usage: miglab migrate --from DEV --to DEV|discard [--from DEV --to DEV ..] [OPTION..]\n"
@@ -29,11 +33,17 @@ static const char usage[] =
 	"  --no-prepare       send no pre-copy-p2p-prepare, which the judge must notice\n"
 	"  --expect N         transitions to PRE_COPY_P2P of each device (1)\n"
 	"  --timeout S        for the whole (120)\n"
+	"  --report DIR       write summary.txt, timeline.svg and trace.json there\n"
+	"  --connection-timeout MS  to be drawn in the report: when a connection that is\n"
+	"                     cut off with its device gives up (60); 0: none\n"
 	"\n"
 	"Exit status: 0 completed, equal and announced in time; 1 not so; 2 bad usage;\n"
 	"3 could not be tried.\n";
 
-enum { OPT_FROM = 1, OPT_TO, OPT_POLICY, OPT_NO_PREPARE, OPT_EXPECT, OPT_TIMEOUT, OPT_HELP };
+enum {
+	OPT_FROM = 1, OPT_TO, OPT_POLICY, OPT_NO_PREPARE, OPT_EXPECT, OPT_TIMEOUT, OPT_REPORT,
+	OPT_CONNECTION_TIMEOUT, OPT_HELP
+};
 
 static const struct option options[] = {
 	{ "from", required_argument, NULL, OPT_FROM },
@@ -42,6 +52,8 @@ static const struct option options[] = {
 	{ "no-prepare", no_argument, NULL, OPT_NO_PREPARE },
 	{ "expect", required_argument, NULL, OPT_EXPECT },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
+	{ "report", required_argument, NULL, OPT_REPORT },
+	{ "connection-timeout", required_argument, NULL, OPT_CONNECTION_TIMEOUT },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ 0 },
 };
@@ -59,8 +71,13 @@ static int add_device(struct devices *d, const char *dev, struct error *err)
 	return 0;
 }
 
-static int parse_option(int id, struct pair_options *opt, struct devices *from,
-			struct devices *to, struct error *err)
+struct report_options {
+	const char *dir;	/* NULL: no report */
+	uint64_t timeout_ns;	/* of a connection */
+};
+
+static int parse_option(int id, struct pair_options *opt, struct report_options *report,
+			struct devices *from, struct devices *to, struct error *err)
 {
 	long value = 0;
 	int ret = 0;
@@ -87,6 +104,14 @@ static int parse_option(int id, struct pair_options *opt, struct devices *from,
 		ret = cmd_number("--timeout", optarg, 1, SECONDS_MAX, &value, err);
 		opt->timeout_ns = value * NSEC_PER_SEC;
 		break;
+	case OPT_REPORT:
+		report->dir = optarg;
+		break;
+	case OPT_CONNECTION_TIMEOUT:
+		ret = cmd_number("--connection-timeout", optarg, 0, SECONDS_MAX * 1000L, &value,
+				 err);
+		report->timeout_ns = value * NSEC_PER_MSEC;
+		break;
 	default:
 		ret = error_set(err, -EINVAL, "see miglab migrate --help");
 	}
@@ -112,6 +137,52 @@ static int check_devices(const struct devices *from, const struct devices *to, s
 	return 0;
 }
 
+static void on_begin(void *opaque)
+{
+	report_begin(opaque);
+}
+
+static void on_event(void *opaque, bool destination, const struct qmp_event *event)
+{
+	report_event(opaque, destination ? TIMELINE_DESTINATION : TIMELINE_SOURCE, event);
+}
+
+static void on_history(void *opaque, bool destination, unsigned int device, const char *text)
+{
+	report_history(opaque, destination ? TIMELINE_DESTINATION : TIMELINE_SOURCE, device, text);
+}
+
+/* A migration that could not be tried is no reason to lose what is known of it. */
+static int migrate_and_report(struct pair_options *opt, const struct report_options *want,
+			      struct error *err)
+{
+	struct pair_observer observer = {
+		.begin = on_begin, .event = on_event, .history = on_history,
+	};
+	struct report *report;
+	struct error why;
+	int ret, written;
+
+	ret = report_open(want->dir, want->timeout_ns, &report, err);
+	if (ret)
+		return ret;
+	for (unsigned int i = 0; !ret && i < opt->count; i++)
+		ret = report_device(report, opt->from[i], opt->to[i]);
+	if (ret) {
+		report_free(report);
+		return error_set(err, ret, "no memory for the report");
+	}
+	observer.opaque = report;
+	opt->observer = &observer;
+	ret = pair_migrate(opt, stdout, err);
+	written = report_write(report, &why);
+	report_free(report);
+	if (!written || ret < 0)
+		return ret;
+	*err = why;
+	return written;
+}
+
 int cmd_migrate(int argc, char **argv)
 {
 	struct devices from = { .count = 0 }, to = { .count = 0 };
@@ -122,6 +193,7 @@ int cmd_migrate(int argc, char **argv)
 		.expect = 1,
 		.timeout_ns = 120 * NSEC_PER_SEC,
 	};
+	struct report_options report = { .timeout_ns = CONNECTION_MS * NSEC_PER_MSEC };
 	struct error err;
 	int id, ret = 0;
 
@@ -130,14 +202,16 @@ int cmd_migrate(int argc, char **argv)
 			fputs(usage, stdout);
 			return 0;
 		}
-		ret = parse_option(id, &opt, &from, &to, &err);
+		ret = parse_option(id, &opt, &report, &from, &to, &err);
 	}
 	opt.count = from.count;
 	if (!ret && optind < argc)
 		ret = error_set(&err, -EINVAL, "unexpected argument %s", argv[optind]);
 	if (!ret)
 		ret = check_devices(&from, &to, &err);
-	if (!ret)
+	if (!ret && report.dir)
+		ret = migrate_and_report(&opt, &report, &err);
+	else if (!ret)
 		ret = pair_migrate(&opt, stdout, &err);
 	if (ret < 0)
 		log_error("migrate: %s", err.text);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <json-c/json.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -230,6 +231,8 @@ static int begin(struct pair *p, struct error *err)
 	struct json_object *incoming = uri_args(p);
 
 	json_object_object_add(incoming, "exit-on-error", json_object_new_boolean(false));
+	if (p->opt->observer)
+		p->opt->observer->begin(p->opt->observer->opaque);
 	return call(&p->destination, "migrate-incoming", incoming, NULL, err) ?:
 	       call(&p->source, "migrate", uri_args(p), NULL, err);
 }
@@ -239,42 +242,50 @@ static bool over(const struct side *s)
 	return !strcmp(s->status, "completed") || !strcmp(s->status, "failed");
 }
 
-/* Takes the events that are here, or waits a moment for one. */
-static int listen_to(struct side *s, struct error *err)
+/* Takes the events of @s that are here. */
+static int take_events(struct pair *p, struct side *s, struct error *err)
 {
-	uint64_t until_ns = clock_ns() + SLICE_NS;
+	const struct pair_observer *observer = p->opt->observer;
 	struct qmp_event event;
 	int ret;
 
-	while ((ret = qmp_client_event(s->client, until_ns, &event, err)) > 0) {
-		if (!strcmp(event.name, "MIGRATION"))
+	while ((ret = qmp_client_event(s->client, 0, &event, err)) > 0) {
+		if (observer)
+			observer->event(observer->opaque, s == &p->destination, &event);
+		if (!strcmp(event.name, "MIGRATION") && !over(s))
 			snprintf(s->status, sizeof(s->status), "%s",
 				 qmp_event_text(&event, "status"));
 		qmp_event_release(&event);
-		if (over(s))
-			return 0;
 	}
 	return ret;
 }
 
-/* Until the migration of @s is over, or @until_ns. */
-static int watch_side(struct pair *p, struct side *s, uint64_t until_ns, struct error *err)
+/* Of both, so that each is stamped when it comes; then waits a moment for more. */
+static int listen_to_both(struct pair *p, struct error *err)
 {
-	int ret = 0;
+	struct pollfd fds[] = {
+		{ .fd = qmp_client_fd(p->source.client), .events = POLLIN },
+		{ .fd = qmp_client_fd(p->destination.client), .events = POLLIN },
+	};
+	int ret = take_events(p, &p->source, err) ?: take_events(p, &p->destination, err);
 
-	while (!ret && !over(s) && clock_ns() < until_ns)
-		ret = check(p, err) ?: listen_to(s, err);
+	if (!ret && !(over(&p->source) && over(&p->destination)))
+		poll(fds, 2, SLICE_NS / NSEC_PER_MSEC);
 	return ret;
 }
 
 /* The destination of a source that failed may never have heard of it. */
 static int watch(struct pair *p, struct error *err)
 {
-	int ret = watch_side(p, &p->source, UINT64_MAX, err);
-	bool failed = !strcmp(p->source.status, "failed");
+	uint64_t until_ns = UINT64_MAX;
+	int ret = 0;
 
-	return ret ?: watch_side(p, &p->destination,
-				 failed ? clock_ns() + PARTING_NS : UINT64_MAX, err);
+	while (!ret && !(over(&p->source) && over(&p->destination)) && clock_ns() < until_ns) {
+		ret = check(p, err) ?: listen_to_both(p, err);
+		if (until_ns == UINT64_MAX && !strcmp(p->source.status, "failed"))
+			until_ns = clock_ns() + PARTING_NS;
+	}
+	return ret;
 }
 
 /* The judge listens once it has written its first line. */
@@ -434,6 +445,27 @@ static int rehearse(struct pair *p, FILE *out, struct error *err)
 	       report(p, out, err);
 }
 
+/* However it ended, and as long as they live. */
+static void observe_end(struct pair *p)
+{
+	const struct pair_observer *observer = p->opt->observer;
+	struct side *sides[] = { &p->source, &p->destination };
+	struct error err;
+
+	for (unsigned int s = 0; observer && s < 2; s++) {
+		for (unsigned int i = 0; sides[s]->client && i < p->opt->count; i++) {
+			char *text = attribute(sides[s], i, "history");
+
+			if (text)
+				observer->history(observer->opaque, s, i, text);
+			free(text);
+		}
+		/* What came before the answers. */
+		if (sides[s]->client)
+			take_events(p, sides[s], &err);
+	}
+}
+
 /* Asked, not killed: it puts back the rules of the devices that it had held. */
 static void part_judge(struct pair *p)
 {
@@ -498,6 +530,7 @@ int pair_migrate(const struct pair_options *opt, FILE *out, struct error *err)
 		return ret;
 	catch_signals();
 	ret = rehearse(&p, out, err);
+	observe_end(&p);
 	part_judge(&p);
 	part(&p.source);
 	part(&p.destination);

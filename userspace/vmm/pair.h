@@ -12,6 +12,17 @@
 
 #include "base/error.h"
 
+struct qmp_event;
+
+/* Who wants to know how a migration went. Called by the thread of pair_migrate(). */
+struct pair_observer {
+	void (*begin)(void *opaque);	/* it is about to be asked for */
+	void (*event)(void *opaque, bool destination, const struct qmp_event *event);
+	/* At the end, however it ended: the history of a device that has one, as text. */
+	void (*history)(void *opaque, bool destination, unsigned int device, const char *text);
+	void *opaque;
+};
+
 struct pair_options {
 	const char *const *from, *const *to;	/* DEV of each of the @count devices, in pairs */
 	unsigned int count;
@@ -19,6 +30,7 @@ struct pair_options {
 	bool no_prepare;
 	unsigned int expect;	/* announced transitions of each device, for the judge */
 	uint64_t timeout_ns;	/* for the whole */
+	const struct pair_observer *observer;	/* NULL: none */
 };
 
 /**
