@@ -88,8 +88,13 @@ $(BUILD)/tests/%: $(BUILD)/asan/tests/%.o $(asan-objects)
 	$(call say,LD)
 	$(link) $(SANITIZE) $(JSON_LIBS) -lcmocka
 
+# The guard's connections are RDMA where libibverbs is; miglab itself does without.
+guard-tests := $(BUILD)/tests/guard/agent $(BUILD)/tests/guard/play
+RDMA_LIBS := $(shell $(PKG_CONFIG) --exists libibverbs && $(PKG_CONFIG) --libs libibverbs)
+guard-agent := agent udp $(if $(RDMA_LIBS),rdma link,no-rdma)
+
 # Run inside the virtual test host, at full speed.
-lab-tests := $(BUILD)/tests/vm/vm $(BUILD)/tests/peer/play $(BUILD)/tests/bench/throughput
+lab-tests := $(BUILD)/tests/vm/vm $(BUILD)/tests/peer/play $(BUILD)/tests/bench/throughput $(guard-tests)
 
 tests: $(unit-tests) $(emu-tests) $(lab-tests) $(BUILD)/asan/miglab
 
@@ -104,6 +109,16 @@ $(BUILD)/tests/peer/play: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/peer/
 	$(link) $(JSON_LIBS)
 
 $(BUILD)/tests/bench/throughput: $(BUILD)/obj/tests/bench/throughput.o $(lib-objects)
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(link) $(JSON_LIBS)
+
+$(BUILD)/tests/guard/agent: $(guard-agent:%=$(BUILD)/obj/tests/guard/%.o) $(lib-objects)
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(link) $(JSON_LIBS) $(RDMA_LIBS)
+
+$(BUILD)/tests/guard/play: $(BUILD)/obj/tests/guard/play.o $(lib-objects)
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(link) $(JSON_LIBS)

@@ -29,6 +29,8 @@ static const struct command {
 	  "two runs and a judge" },
 	{ "judge", cmd_judge, "--qmp URI --device ID=BDF.. [OPTION..]",
 	  "the verdict on any VMM" },
+	{ "guard", cmd_guard, "--qmp URI.. --device ID=AGENT.. [OPTION..]",
+	  "a management application: suspends timeouts while a device is deaf" },
 };
 
 #define NR_COMMANDS (sizeof(commands) / sizeof(commands[0]))

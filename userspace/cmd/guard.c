@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* miglab guard: options of guard/guard.h. */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "cmd/cmd.h"
+#include "guard/guard.h"
+
+#define SECONDS_MAX	86400
+
+static const char usage[] =
+	"usage: miglab guard --qmp URI [--qmp URI ..] --device ID=AGENT [--device ..] [OPTION..]\n"
+	"\n"
+	"A management application: suspends the timeouts of a device's connections when\n"
+	"pre-copy-p2p-prepare announces that it goes deaf, and restores them when it, or its\n"
+	"successor at the destination, is running.\n"
+	"\n"
+	"  --qmp URI          a QMP socket of the source, and one of the destination: unix:PATH\n"
+	"  --device ID=AGENT  the device-id of the events, and unix:PATH of the program that has\n"
+	"                     its connections\n"
+	"  --grace S          after a VMM vanished while timeouts are suspended, they stay so for\n"
+	"                     S seconds, and are restored then (10)\n"
+	"  --limit S          of any suspension (300)\n"
+	"  --timeout S        to wait for the VMMs' sockets (30)\n"
+	"\n"
+	"Ends when all VMMs have, or with a signal.\n"
+	"\n"
+	"Exit status: 0 each suspension ended because the device ran again; 1 one did not, or an\n"
+	"agent failed; 2 bad usage; 3 could not listen.\n";
+
+enum { OPT_QMP = 1, OPT_DEVICE, OPT_GRACE, OPT_LIMIT, OPT_TIMEOUT, OPT_HELP };
+
+static const struct option options[] = {
+	{ "qmp", required_argument, NULL, OPT_QMP },
+	{ "device", required_argument, NULL, OPT_DEVICE },
+	{ "grace", required_argument, NULL, OPT_GRACE },
+	{ "limit", required_argument, NULL, OPT_LIMIT },
+	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
+	{ "help", no_argument, NULL, OPT_HELP },
+	{ 0 },
+};
+
+/* "ID=AGENT": @text is cut in two. */
+static int add_device(struct guard_options *opt, char *text, struct error *err)
+{
+	char *agent = strchr(text, '=');
+
+	if (!agent || agent == text || !agent[1])
+		return error_set(err, -EINVAL,
+				 "--device %s: give ID=AGENT, such as vf0=unix:/run/agent", text);
+	*agent++ = '\0';
+	for (size_t i = 0; i < opt->device_count; i++)
+		if (!strcmp(opt->devices[i].id, text))
+			return error_set(err, -EINVAL, "--device %s is given twice", text);
+	if (opt->device_count == GUARD_DEVICES_MAX)
+		return error_set(err, -EINVAL, "more than %d devices", GUARD_DEVICES_MAX);
+	opt->devices[opt->device_count++] = (struct guard_device){ .id = text, .agent = agent };
+	return 0;
+}
+
+static int set_seconds(const char *name, uint64_t *ret_ns, struct error *err)
+{
+	long value = 0;
+	int ret = cmd_number(name, optarg, 1, SECONDS_MAX, &value, err);
+
+	if (!ret)
+		*ret_ns = value * NSEC_PER_SEC;
+	return ret;
+}
+
+static int parse_option(int id, struct guard_options *opt, struct error *err)
+{
+	switch (id) {
+	case OPT_QMP:
+		if (opt->vmm_count == GUARD_VMMS_MAX)
+			return error_set(err, -EINVAL, "more than %d VMMs", GUARD_VMMS_MAX);
+		opt->qmp[opt->vmm_count++] = optarg;
+		return 0;
+	case OPT_DEVICE:
+		return add_device(opt, optarg, err);
+	case OPT_GRACE:
+		return set_seconds("--grace", &opt->plan.grace_ns, err);
+	case OPT_LIMIT:
+		return set_seconds("--limit", &opt->plan.limit_ns, err);
+	case OPT_TIMEOUT:
+		return set_seconds("--timeout", &opt->connect_ns, err);
+	default:
+		return error_set(err, -EINVAL, "see miglab guard --help");
+	}
+}
+
+/* SIGINT, SIGTERM and SIGHUP end it, timeouts restored; -1 when even that is not to be had. */
+static int watch_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+int cmd_guard(int argc, char **argv)
+{
+	struct guard_options opt = {
+		.plan = { .grace_ns = 10 * NSEC_PER_SEC, .limit_ns = 300 * NSEC_PER_SEC },
+		.connect_ns = 30 * NSEC_PER_SEC,
+		.watch_interrupts = watch_signals,
+	};
+	struct error err;
+	int id, ret = 0;
+
+	while (!ret && (id = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (id == OPT_HELP) {
+			fputs(usage, stdout);
+			return 0;
+		}
+		ret = parse_option(id, &opt, &err);
+	}
+	if (!ret && optind < argc)
+		ret = error_set(&err, -EINVAL, "unexpected argument %s", argv[optind]);
+	if (!ret && (!opt.vmm_count || !opt.device_count))
+		ret = error_set(&err, -EINVAL,
+				"give at least one --qmp and one --device; see miglab guard --help");
+	if (!ret) {
+		signal(SIGPIPE, SIG_IGN);
+		ret = guard_run(&opt, stdout, &err);
+	}
+	if (ret < 0)
+		log_error("guard: %s", err.text);
+	return cmd_status(ret);
+}
