@@ -11,14 +11,15 @@ PKG_CONFIG ?= pkg-config
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all module userspace tests demo demo-emu check check-host check-vm check-vm-all check-peer \
-	lint bench install dkms-install dkms-remove clean help
+.PHONY: all module userspace tests demo demo-guard demo-emu check check-host check-vm check-vm-all \
+	check-peer lint bench install dkms-install dkms-remove clean help
 
 help:
 	@echo 'miglab $(VERSION)'
 	@echo
 	@echo '  demo          the whole story in a virtual test host: QEMU 10.0, QEMU 11.1, miglab run'
-	@echo '  demo-emu      the same story without a kernel, in seconds'
+	@echo '  demo-guard    the story of the management application: RDMA timeouts, three times'
+	@echo '  demo-emu      the story of demo without a kernel, in seconds'
 	@echo
 	@echo '  all           userspace, and the module where the kernel headers are (KDIR=...)'
 	@echo '  module        miglab_vfio_pci.ko'
@@ -163,6 +164,11 @@ demo:
 	@tests/deps lab
 	@tests/lab/build >/dev/null
 	@tests/lab/run -- tests/peer/demo
+
+demo-guard:
+	@tests/deps lab
+	@tests/lab/build >/dev/null
+	@tests/lab/run -- tests/guard/demo
 
 demo-emu:
 	@tests/deps build

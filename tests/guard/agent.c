@@ -12,8 +12,8 @@
  *	status			ok ALIVE DEAD FORMER MOVING WHY
  *
  * FORMER connections have the timeout that they began with; MOVING are alive and had a write
- * acknowledged since the last join; WHY is what killed the last one, or "-". A client that goes while it
- * has them suspended restores them. Ends on SIGTERM, 3 when it could not begin.
+ * acknowledged since the last join; WHY is what killed the last one, or "-". When the client that
+ * suspended goes, the timeouts are restored. Ends on SIGTERM, 3 when it could not begin.
  */
 #include <errno.h>
 #include <poll.h>

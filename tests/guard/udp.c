@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What stands in for RDMA where there is none: a reliable protocol over UDP with the
- * same timeout and retries. A write is a sequence number, its acknowledgement the same
- * number back. A cut drops what arrives at the far end.
+ * same timeout and retries. A write is a sequence number, and the same number comes back
+ * for it. A cut drops what arrives at the far end.
  */
 #include <arpa/inet.h>
 #include <errno.h>
