@@ -180,6 +180,9 @@ static void add_event(struct report *r, const struct timeline_mark *mark)
 		r->event_room = room;
 	}
 	r->events[r->in.event_count++] = *mark;
+	/* Of those that were sent before the histories were read, and read after them. */
+	if (r->in.end_ns && mark->ns > r->in.end_ns)
+		r->in.end_ns = mark->ns;
 }
 
 void report_event(struct report *r, enum timeline_side side, const struct qmp_event *event)
