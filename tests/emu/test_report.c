@@ -237,6 +237,10 @@ static void test_failed(void **state)
 			    "2>%s/why"), 1);
 	assert_int_equal(sh("grep -q 'PRE_COPY_P2P > STOP_COPY .*Input/output' "
 			    "%s/failed/summary.txt"), 0);
+	assert_int_equal(sh("grep -q '^source: failed, destination: failed$' "
+			    "%s/failed/summary.txt"), 0);
+	assert_int_equal(sh("grep -q '>source: failed, destination: failed<' "
+			    "%s/failed/timeline.svg"), 0);
 	assert_int_equal(sh("xmllint --noout %s/failed/timeline.svg"), 0);
 }
 

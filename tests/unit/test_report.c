@@ -170,7 +170,7 @@ static void test_text(void **state)
 {
 	struct timeline_mark events[] = {
 		{ TIMELINE_MACHINE, TIMELINE_SOURCE, TIMELINE_RUN, AT(211), "STOP" },
-		{ TIMELINE_MACHINE, TIMELINE_SOURCE, TIMELINE_RUN, AT(222), "completed" },
+		{ TIMELINE_MACHINE, TIMELINE_SOURCE, TIMELINE_STATUS, AT(222), "completed" },
 		{ 0, TIMELINE_SOURCE, TIMELINE_PREPARE, AT(99), "pre-copy-p2p-prepare" },
 	};
 	struct timeline_input in;
@@ -183,6 +183,7 @@ static void test_text(void **state)
 	in.event_count = ROWS(events);
 	assert_int_equal(timeline_build(&in, &t), 0);
 	text = draw(text_write, &t);
+	expect_line(text, "source: completed, destination: unknown\n");
 	expect_line(text, "src-downtime-start -> src-vm-stopped: 111000 (us)\n"
 			  "src-vm-stopped -> dst-precopy-loadvm-completed: 4000 (us)\n"
 			  "dst-precopy-loadvm-completed -> dst-precopy-bh-vm-started: 5000 (us)\n"

@@ -200,6 +200,7 @@ void report_event(struct report *r, enum timeline_side side, const struct qmp_ev
 			    TIMELINE_STATE : TIMELINE_PREPARE;
 	} else if (!strcmp(event->name, QMP_EVENT_MIGRATION)) {
 		text = qmp_event_text(event, "status");
+		mark.kind = TIMELINE_STATUS;
 	} else if (strcmp(event->name, QMP_EVENT_STOP) && strcmp(event->name, QMP_EVENT_RESUME)) {
 		return;
 	}

@@ -15,6 +15,8 @@
 #define TOP		96	/* of the first lane */
 #define ROW		14	/* of a line of labels */
 #define ROWS		3	/* of labels on each side of a lane */
+#define LABELS		64	/* in a row */
+#define SPACE		6	/* between two */
 #define BAR		20
 #define GAP		18
 #define FLAG		9	/* of a mark */
@@ -205,8 +207,13 @@ static void put_legend(const struct picture *p)
 		{ "copy", "STOP_COPY, RESUMING" }, { "stop", "STOP" }, { "arc", "transition" },
 		{ "failed", "failed" }, { "prepare", "prepare" }, { "event", "event" },
 	};
+	char outcome[2 * TIMELINE_TEXT_MAX + 32];
 	double x = 24;
 
+	snprintf(outcome, sizeof(outcome), "source: %s, destination: %s",
+		 timeline_outcome(p->t, TIMELINE_SOURCE),
+		 timeline_outcome(p->t, TIMELINE_DESTINATION));
+	put_text(p, 660, 26, "label", outcome);
 	put_text(p, x, 26, "title", "A migration, device by device");
 	put_text(p, 320, 26, "faint", "milliseconds since the migration was asked for");
 	for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++) {
@@ -338,18 +345,32 @@ static void put_deaf(const struct picture *p, const struct timeline_deaf *deaf)
 
 /* --- marks ----------------------------------------------------------------- */
 
-/* Where the last text of each row of labels ends. */
+/* Where the texts of each row of labels are. */
 struct labels {
-	double end[ROWS];
+	struct {
+		double begin[LABELS], end[LABELS];
+		unsigned int count;
+	} row[ROWS];
 };
 
-/* The row in which @text has room at @x; -1 when there is none. */
-static int place(struct labels *labels, double x, const char *text)
+static bool is_free(const struct labels *labels, int row, double begin, double end)
+{
+	for (unsigned int i = 0; i < labels->row[row].count; i++)
+		if (begin < labels->row[row].end[i] && labels->row[row].begin[i] < end)
+			return false;
+	return labels->row[row].count < LABELS;
+}
+
+/* The row in which a text has room, which it takes; -1 when there is none. */
+static int place(struct labels *labels, double begin, double end)
 {
 	for (int row = 0; row < ROWS; row++) {
-		if (x < labels->end[row])
+		unsigned int *count = &labels->row[row].count;
+
+		if (!is_free(labels, row, begin, end))
 			continue;
-		labels->end[row] = x + text_width(text) + 6;
+		labels->row[row].begin[*count] = begin;
+		labels->row[row].end[(*count)++] = end;
 		return row;
 	}
 	return -1;
@@ -368,7 +389,8 @@ static void put_label(const struct picture *p, struct labels *labels, int lane,
 {
 	double width = text_width(text);
 	bool fits = x + width <= RIGHT;
-	int row = place(labels, fits ? x : x - width, text);
+	double begin = fits ? x : x - width;
+	int row = place(labels, begin, begin + width + SPACE);
 
 	if (row >= 0)
 		put_text_to(p, x, row_y(lane, side, row), class, fits ? "start" : "end", text);
@@ -381,6 +403,7 @@ static void put_mark(const struct picture *p, const struct timeline_mark *mark,
 	static const char *const class[] = {
 		[TIMELINE_PREPARE] = "prepare",
 		[TIMELINE_STATE] = "event",
+		[TIMELINE_STATUS] = "run",
 		[TIMELINE_RUN] = "run",
 	};
 	int y = bar_top(mark->lane, mark->side), foot = y, head = y - FLAG;
@@ -409,7 +432,17 @@ static void put_timeout_label(const struct picture *p, const struct timeline_dea
 		  text);
 }
 
-/* Labels are given room in the order of time, timeouts first. */
+static void put_marks_of(const struct picture *p, int lane, struct labels *labels, bool prepare)
+{
+	for (size_t i = 0; i < p->t->mark_count; i++) {
+		const struct timeline_mark *mark = &p->t->marks[i];
+
+		if (mark->lane == lane && (mark->kind == TIMELINE_PREPARE) == prepare)
+			put_mark(p, mark, &labels[mark->side]);
+	}
+}
+
+/* What the picture is about gets room first. */
 static void put_marks(const struct picture *p, int lane)
 {
 	struct labels labels[TIMELINE_SIDES] = { 0 };
@@ -420,12 +453,8 @@ static void put_marks(const struct picture *p, int lane)
 		if (deaf->lane == lane && deaf->timeout_ns)
 			put_timeout_label(p, deaf, &labels[TIMELINE_DESTINATION]);
 	}
-	for (size_t i = 0; i < p->t->mark_count; i++) {
-		const struct timeline_mark *mark = &p->t->marks[i];
-
-		if (mark->lane == lane)
-			put_mark(p, mark, &labels[mark->side]);
-	}
+	put_marks_of(p, lane, labels, true);
+	put_marks_of(p, lane, labels, false);
 }
 
 void svg_write(const struct timeline *t, FILE *out)

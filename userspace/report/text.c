@@ -199,6 +199,8 @@ static void write_marks(const struct timeline *t, int lane, FILE *out)
 
 void text_write(const struct timeline *t, FILE *out)
 {
+	fprintf(out, "source: %s, destination: %s\n\n", timeline_outcome(t, TIMELINE_SOURCE),
+		timeline_outcome(t, TIMELINE_DESTINATION));
 	write_checkpoints(t, out);
 	fprintf(out, "\nmachine: milliseconds since the migration was asked for\n");
 	write_marks(t, TIMELINE_MACHINE, out);

@@ -156,6 +156,16 @@ const struct timeline_mark *timeline_find(const struct timeline *t, enum timelin
 	return NULL;
 }
 
+const char *timeline_outcome(const struct timeline *t, enum timeline_side side)
+{
+	const char *outcome = "unknown";
+
+	for (size_t i = 0; i < t->mark_count; i++)
+		if (t->marks[i].side == side && t->marks[i].kind == TIMELINE_STATUS)
+			outcome = t->marks[i].text;
+	return outcome;
+}
+
 int timeline_build(const struct timeline_input *in, struct timeline *ret)
 {
 	struct timeline t = { .in = in };

@@ -40,7 +40,8 @@ struct timeline_device {
 enum timeline_event_kind {
 	TIMELINE_PREPARE,	/* pre-copy-p2p-prepare */
 	TIMELINE_STATE,		/* any other VFIO_MIGRATION event */
-	TIMELINE_RUN,		/* STOP, RESUME and MIGRATION */
+	TIMELINE_STATUS,	/* MIGRATION */
+	TIMELINE_RUN,		/* STOP and RESUME */
 };
 
 /* An event as it was received: on output what a mark is, too. */
@@ -110,6 +111,9 @@ struct timeline {
  */
 int timeline_build(const struct timeline_input *in, struct timeline *ret);
 void timeline_free(struct timeline *t);
+
+/* What the last MIGRATION event of @side said: "completed"; "unknown" without one. */
+const char *timeline_outcome(const struct timeline *t, enum timeline_side side);
 
 /* The first mark of @side with this text, on any lane; NULL when there is none. */
 const struct timeline_mark *timeline_find(const struct timeline *t, enum timeline_side side,

@@ -129,6 +129,7 @@ static void add_mark(struct json_object *events, const struct timeline_input *in
 	static const char *const category[] = {
 		[TIMELINE_PREPARE] = "prepare",
 		[TIMELINE_STATE] = "event",
+		[TIMELINE_STATUS] = "migration",
 		[TIMELINE_RUN] = "machine",
 	};
 	struct json_object *e = new_event("i", mark->text, pid_of(mark->side),
