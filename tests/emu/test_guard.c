@@ -110,6 +110,25 @@ static int end_guard(struct child *guard, char *text, size_t size)
 	return status;
 }
 
+/* Waits until the guard has written @want to its stderr. */
+static void await_stderr(const struct child *guard, const char *want)
+{
+	uint64_t until_ns = clock_ns() + PATIENCE_NS;
+	char text[1024] = "";
+
+	while (!strstr(text, want)) {
+		FILE *log = fopen(guard->log, "r");
+		size_t n = log ? fread(text, 1, sizeof(text) - 1, log) : 0;
+
+		text[n] = '\0';
+		if (log)
+			fclose(log);
+		if (clock_ns() > until_ns)
+			fail_msg("\"%s\" is not in \"%s\"", want, text);
+		poll(NULL, 0, 10);
+	}
+}
+
 /* These are in @text, in this order. */
 static void expect_in_order(const char *text, const char *const *parts)
 {
@@ -220,6 +239,34 @@ static void test_failed(void **state)
 	end_agent();
 }
 
+/* It is waited for once. */
+static void test_mute_agent(void **state)
+{
+	struct vm source, destination;
+	struct child guard;
+	char text[2048];
+
+	(void)state;
+	start_agent();
+	start_source(&source, HELD, 1, NULL);
+	start_destination(&destination, "emu", 1, "vf");
+	start_guard(&guard, NULL, NULL);
+	kill(agent.child.pid, SIGSTOP);
+	migrate(&source);
+	expect_events(&source, SETUP_1 ", V vf0 pre-copy-p2p-prepare");
+	kill_vm(&source);
+	kill_vm(&destination);
+	await_stderr(&guard, "guard: vf0: suspend: the agent does not answer: "
+		     "Connection timed out");
+	kill(agent.child.pid, SIGCONT);
+	kill(guard.pid, SIGTERM);
+	assert_int_equal(end_guard(&guard, text, sizeof(text)), 1);
+	/* What it heard late was undone when the guard hung up. */
+	await_unsuspended(CONNECTIONS);
+	unlink(path_of("migration"));
+	end_agent();
+}
+
 static void test_usage(void **state)
 {
 	static char *const rows[][8] = {
@@ -273,6 +320,7 @@ int main(void)
 		cmocka_unit_test(test_vanish),
 		cmocka_unit_test(test_end),
 		cmocka_unit_test(test_failed),
+		cmocka_unit_test(test_mute_agent),
 		cmocka_unit_test(test_usage),
 	};
 
