@@ -413,6 +413,7 @@ static bool play_row(const struct row *row, char **argv)
 	struct error err;
 	int ret;
 
+	printf("# == %s\n", row->what);
 	ret = mkdtemp(p.dir) ? 0 : error_set(&err, -errno, "%s: %s", p.dir, strerror(errno));
 	ret = ret ?: start(&p, &err) ?: migrate(&p, &err) ?: finish(&p, &err) ?: judge(&p, &err);
 	if (ret)
