@@ -396,6 +396,10 @@ static const struct row cancel_rows[] = {
 	  .all = "M setup, set vf0 PRE_COPY, V vf0 pre-copy, M active, pass vf0, M cancelling, "
 		 "abort, tell failed, close, set vf0 RUNNING, V vf0 running, M cancelled",
 	  .error = "the migration was cancelled" },
+	{ "cancel between two devices' PRE_COPY", 7, 2, .script = START "cancel ok ok all",
+	  .runstate = RUN_RUNNING,
+	  .wire = "M setup, M cancelling, V vf0 pre-copy, V vf1 pre-copy, V vf1 running, "
+		  "V vf0 running, M cancelled" },
 	{ "cancel after stop, two devices", 7, 2,
 	  .script = START "ok ok ok ok ok ok ok ok cancel all", .runstate = RUN_RUNNING,
 	  .wire = "M setup, V vf0 pre-copy, V vf1 pre-copy, M active, "
@@ -581,6 +585,12 @@ static const struct row destination_rows[] = {
 	  .wire = "M setup, M active, V vf0 running, M failed",
 	  .all = "M setup, M active, tell ready, set vf0 RESUMING, V vf0 running, tell failed, "
 		 "close, M failed" },
+	{ "RESUMING of the first of two fails", 7, 2, true, .script = "incoming ready fail",
+	  .runstate = RUN_INMIGRATE, .wire = "M setup, M active, V vf0 running, M failed" },
+	{ "the source gives up between two devices' RESUMING", 7, 2, true,
+	  .script = "incoming ready failed ok ok all", .runstate = RUN_INMIGRATE,
+	  .wire = "M setup, M active, V vf0 resuming, V vf1 resuming, M failed",
+	  .error = "it broke" },
 	{ "a truncated stream", 7, 2, true, .script = "incoming ready ok ok fail fail all",
 	  .runstate = RUN_INMIGRATE,
 	  .wire = "M setup, M active, V vf0 resuming, V vf1 resuming, M failed",

@@ -44,8 +44,9 @@ struct qmp_command {
 	/*
 	 * The arguments: "uri:s,?exit-on-error:b". Types: s string, b bool,
 	 * i integer (64 bit), u the same where QEMU has uint64, and takes negative
-	 * ones, a array, o object, * any; '?' in front: optional. The server refuses missing, unknown and wrongly
-	 * typed ones in QEMU's words before the handler is called.
+	 * ones, a array, o object, * any; '?' in front: optional. The server refuses
+	 * missing, unknown and wrongly typed ones in QEMU's words before the handler
+	 * is called.
 	 */
 	const char *args;
 	/*

@@ -97,14 +97,16 @@ static void post(struct coordinator *c, const struct step *s, unsigned int devic
 }
 
 /*
- * Tells the workers that it is their turn. Changes of state are never called
- * off; moving data is, as soon as it is of no use any more.
+ * Tells the workers that it is their turn. Changes of state are never called off,
+ * and end early only when one of them failed: what else fails is heard of after
+ * them, as in QEMU. Moving data ends as soon as it is of no use any more.
  *
  * Return: true when the step is over.
  */
 static bool work(struct coordinator *c, const struct step *s, struct outputs *out)
 {
-	bool halted = c->failed && !s->carry_on;
+	bool over = s->arg == WORK_SET ? c->broke : c->failed;
+	bool halted = over && !s->carry_on;
 
 	while (c->next < c->count && !halted && !(s->serial && c->pending)) {
 		unsigned int n = c->next++;
@@ -206,7 +208,7 @@ static void begin(struct coordinator *c, const struct step *program, const struc
 	c->at = program;
 	c->undo = undo;
 	c->next = 0;
-	c->draining = c->aborted = false;
+	c->draining = c->aborted = c->broke = false;
 	c->live = c->runstate == RUN_RUNNING;
 	c->stopped = c->resumed = c->again = c->taking_over = c->continued = false;
 }
@@ -271,7 +273,7 @@ static void advance(struct coordinator *c, struct outputs *out)
 		if (applies(c, s->when) && !perform(c, s, out))
 			return;
 		c->next = 0;
-		c->draining = c->aborted = false;
+		c->draining = c->aborted = c->broke = false;
 		c->at = successor(c, s);
 	}
 }
@@ -339,8 +341,10 @@ static void work_done(struct coordinator *c, const struct input *in, struct outp
 	const struct work_result *r = in->result;
 
 	c->pending--;
-	if (r->error)
+	if (r->error) {
+		c->broke = true;
 		fail(c, r->text.text);
+	}
 	c->acks += r->reinit;
 	if (r->op == WORK_SET)
 		state_done(c, in->device, r, out);

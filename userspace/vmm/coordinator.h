@@ -93,6 +93,7 @@ struct coordinator {
 	unsigned int pending;		/* commands that workers have */
 	bool draining;			/* pre-copy: no further passes */
 	bool aborted;			/* OUTPUT_ABORT went out in this step */
+	bool broke;			/* a device failed in this step */
 	bool failed;			/* the next STEP_CHECK goes to @undo */
 	bool live, stopped, resumed, taking_over;	/* see enum condition */
 	enum runstate before;		/* the switchover */
