@@ -171,10 +171,10 @@ static void on_wake(void *opaque)
 	struct work_result result;
 	unsigned int device;
 
-	channel_poll(m->channel);
 	while (worker_pool_take(m->pool, &device, &result)) {
 		struct input in = { .kind = INPUT_WORK_DONE, .device = device, .result = &result };
 
+		channel_poll(m->channel);
 		progress_add(&m->progress, device, &result);
 		in.converged = progress_converged(&m->progress, &m->coordinator, m->downtime_ms,
 						  m->bandwidth);
