@@ -12,7 +12,7 @@ PKG_CONFIG ?= pkg-config
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all module userspace tests demo demo-guard demo-emu check check-host check-vm check-vm-all \
-	check-peer lint bench install dkms-install dkms-remove clean help
+	check-peer check-peer-all lint bench install dkms-install dkms-remove clean help
 
 help:
 	@echo 'miglab $(VERSION)'
@@ -32,6 +32,7 @@ help:
 	@echo '  check-vm      the module on stock kernels 6.12 and 7.3 in the virtual test host'
 	@echo '  check-vm-all  check-vm, and again with SLUB and KFENCE checks and panic_on_warn'
 	@echo '  check-peer    unmodified QEMU 10.0 and 11.1 as clients of the module'
+	@echo '  check-peer-all  each scenario that QEMU 11.1 and miglab run must play alike'
 	@echo '  lint          checkpatch, sparse, include rules, purity of the core'
 	@echo '  bench         what saving and loading cost, and whether more than AGAINST=REV'
 	@echo '  clean         removes what the above built here; the lab is kept in its cache'
@@ -95,7 +96,8 @@ RDMA_LIBS := $(shell $(PKG_CONFIG) --libs libibverbs 2>/dev/null)
 guard-agent := agent udp $(if $(RDMA_LIBS),rdma link,no-rdma)
 
 # Run inside the virtual test host, at full speed.
-lab-tests := $(BUILD)/tests/vm/vm $(BUILD)/tests/peer/play $(BUILD)/tests/bench/throughput $(guard-tests)
+lab-tests := $(BUILD)/tests/vm/vm $(BUILD)/tests/peer/play $(BUILD)/tests/peer/mirror \
+	$(BUILD)/tests/bench/throughput $(guard-tests)
 
 tests: $(unit-tests) $(emu-tests) $(lab-tests) $(BUILD)/asan/miglab
 
@@ -104,7 +106,10 @@ $(BUILD)/tests/vm/vm: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/vm/*.c)) 
 	$(call say,LD)
 	$(link) $(JSON_LIBS) -lcmocka
 
-$(BUILD)/tests/peer/play: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/peer/*.c)) $(lib-objects)
+peer-mains := tests/peer/play.c tests/peer/mirror.c
+peer-objects := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out $(peer-mains),$(wildcard tests/peer/*.c)))
+
+$(BUILD)/tests/peer/%: $(BUILD)/obj/tests/peer/%.o $(peer-objects) $(lib-objects)
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(link) $(JSON_LIBS)
@@ -214,6 +219,11 @@ check-peer:
 	@tests/deps lab
 	@tests/lab/build >/dev/null
 	@tests/tap $(RESULTS)/check-peer tests/peer/run
+
+check-peer-all:
+	@tests/deps lab
+	@tests/lab/build >/dev/null
+	@tests/tap $(RESULTS)/check-peer-all tests/peer/run --all
 
 clean:
 	rm -rf $(BUILD)

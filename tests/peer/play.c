@@ -16,8 +16,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "attribute.h"
 #include "base/clock.h"
-#include "device/lab.h"
 #include "judge/order.h"
 #include "judged.h"
 #include "tracing.h"
@@ -75,36 +75,6 @@ struct play {
 	double lead_us;
 };
 
-/* The whole text of an attribute, without its newline; freed by the caller. */
-static int read_attribute(const char *bdf, const char *name, char **ret_text, struct error *err)
-{
-	struct lab *lab;
-	char *text;
-	int ret = lab_open_sysfs(bdf, &lab, err);
-
-	if (ret)
-		return ret;
-	ret = lab->ops->read(lab, name, &text, err);
-	lab->ops->close(lab);
-	if (ret)
-		return ret;
-	text[strcspn(text, "\n")] = '\0';
-	*ret_text = text;
-	return 0;
-}
-
-static int write_attribute(const char *bdf, const char *name, const char *text, struct error *err)
-{
-	struct lab *lab;
-	int ret = lab_open_sysfs(bdf, &lab, err);
-
-	if (ret)
-		return ret;
-	ret = lab->ops->write(lab, name, text, err);
-	lab->ops->close(lab);
-	return ret;
-}
-
 static int start(struct play *p, struct error *err)
 {
 	const struct vmm_plan source = {
@@ -120,7 +90,7 @@ static int start(struct play *p, struct error *err)
 	int ret = 0;
 
 	for (i = 0; !ret && i < p->row->devices; i++)
-		ret = write_attribute(p->sources[i], "rules", p->row->hold ? HELD : SLOW, err);
+		ret = attribute_write(p->sources[i], "rules", p->row->hold ? HELD : SLOW, err);
 	if (!ret)
 		ret = vmm_start(&p->destination, &destination, err);
 	if (!ret)
@@ -212,11 +182,11 @@ static int check_fingerprints(const struct play *p, struct error *err)
 
 	for (i = 0; i < p->row->devices; i++) {
 		char *a, *b;
-		int ret = read_attribute(p->sources[i], "fingerprint", &a, err);
+		int ret = attribute_read_line(p->sources[i], "fingerprint", &a, err);
 
 		if (ret)
 			return ret;
-		ret = read_attribute(p->destinations[i], "fingerprint", &b, err);
+		ret = attribute_read_line(p->destinations[i], "fingerprint", &b, err);
 		if (ret) {
 			free(a);
 			return ret;

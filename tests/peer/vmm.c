@@ -93,6 +93,8 @@ static void qemu_args(struct args *args, const struct vmm_plan *plan)
 		args_add(args, "-incoming");
 		args_add(args, "defer");
 	}
+	if (plan->paused)
+		args_add(args, "-S");
 }
 
 static void miglab_args(struct args *args, const struct vmm_plan *plan)
@@ -112,6 +114,8 @@ static void miglab_args(struct args *args, const struct vmm_plan *plan)
 		args_add(args, "--incoming");
 		args_add(args, "defer");
 	}
+	if (plan->paused)
+		args_add(args, "--paused");
 	if (plan->kind == MIGLAB_NO_PREPARE)
 		args_add(args, "--no-prepare");
 }
@@ -137,7 +141,7 @@ static int start_process(struct vmm *vmm, const struct vmm_plan *plan)
 	return 0;
 }
 
-static int call(struct vmm *vmm, const char *command, const char *json, struct error *err)
+int vmm_call(struct vmm *vmm, const char *command, const char *json, struct error *err)
 {
 	int ret = qmp_client_call(vmm->client, command, json ? json_tokener_parse(json) : NULL,
 				  clock_ns() + CALL_NS, NULL, err);
@@ -145,16 +149,21 @@ static int call(struct vmm *vmm, const char *command, const char *json, struct e
 	return ret ? error_prefix(err, ret, "%s: %s", vmm->role, command) : 0;
 }
 
-/* Bandwidth and downtime as given: an idle guest's own measurement need not converge. */
-static int prepare(struct vmm *vmm, struct error *err)
+static int prepare(struct vmm *vmm, const char *more, struct error *err)
 {
-	int ret = call(vmm, "migrate-set-capabilities",
-		       "{\"capabilities\": [{\"capability\": \"events\", \"state\": true}]}", err);
+	char json[512], *name, *save = NULL, *names = strdup(more ? more : "");
+	size_t used;
+	int ret;
 
-	if (ret)
-		return ret;
-	return call(vmm, "migrate-set-parameters",
-		    "{\"avail-switchover-bandwidth\": 1000000000, \"downtime-limit\": 10000}", err);
+	used = snprintf(json, sizeof(json),
+			"{\"capabilities\": [{\"capability\": \"events\", \"state\": true}");
+	for (name = strtok_r(names, ",", &save); name; name = strtok_r(NULL, ",", &save))
+		used += snprintf(json + used, sizeof(json) - used,
+				 ", {\"capability\": \"%s\", \"state\": true}", name);
+	snprintf(json + used, sizeof(json) - used, "]}");
+	free(names);
+	ret = vmm_call(vmm, "migrate-set-capabilities", json, err);
+	return ret ? ret : vmm_call(vmm, "migrate-set-parameters", VMM_CONVERGES, err);
 }
 
 /* Until it listens, it ends, or time is up. */
@@ -188,7 +197,7 @@ int vmm_start(struct vmm *vmm, const struct vmm_plan *plan, struct error *err)
 	if (ret)
 		return error_set(err, ret, "%s: %s", plan->role, strerror(-ret));
 	ret = connect_to(vmm, uri, err);
-	return ret ? error_prefix(err, ret, "%s", plan->role) : prepare(vmm, err);
+	return ret ? error_prefix(err, ret, "%s", plan->role) : prepare(vmm, plan->capabilities, err);
 }
 
 int vmm_command(struct vmm *vmm, const char *command, const char *uri, struct error *err)
@@ -196,7 +205,7 @@ int vmm_command(struct vmm *vmm, const char *command, const char *uri, struct er
 	char json[512];
 
 	snprintf(json, sizeof(json), "{\"uri\": \"%s\"}", uri ? uri : "");
-	return call(vmm, command, uri ? json : NULL, err);
+	return vmm_call(vmm, command, uri ? json : NULL, err);
 }
 
 static const char *text_of(struct json_object *data, const char *key)
@@ -207,19 +216,54 @@ static const char *text_of(struct json_object *data, const char *key)
 	       json_object_get_string(value) : "";
 }
 
+static void add_word(struct vmm *vmm, uint64_t at_ns, const char *fmt, va_list ap)
+{
+	size_t used = strlen(vmm->sequence);
+	int n;
+
+	n = vsnprintf(vmm->sequence + used + 1, sizeof(vmm->sequence) - used - 1, fmt, ap);
+	if (n < 0 || used + n + 2 > sizeof(vmm->sequence) || vmm->count == EVENTS_MAX)
+		abort();
+	vmm->sequence[used] = ' ';
+	vmm->at_ns[vmm->count++] = at_ns;
+}
+
+static void note_at(struct vmm *vmm, uint64_t at_ns, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+static void note_at(struct vmm *vmm, uint64_t at_ns, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	add_word(vmm, at_ns, fmt, ap);
+	va_end(ap);
+}
+
+void vmm_note(struct vmm *vmm, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	add_word(vmm, clock_ns(), fmt, ap);
+	va_end(ap);
+}
+
+void vmm_forget(struct vmm *vmm)
+{
+	vmm->sequence[0] = '\0';
+	vmm->count = vmm->awaited = 0;
+}
+
 /* Adds what is worth reading of an event; the passes of a migration come in thousands. */
 static void note(struct vmm *vmm, const struct qmp_event *event)
 {
-	size_t used = strlen(vmm->sequence), left = sizeof(vmm->sequence) - used;
-	char *at = vmm->sequence + used;
-
 	if (!strcmp(event->name, "VFIO_MIGRATION"))
-		snprintf(at, left, " V:%s:%s", text_of(event->data, "device-id"),
-			 text_of(event->data, "device-state"));
+		note_at(vmm, event->received_ns, "V:%s:%s", text_of(event->data, "device-id"),
+			text_of(event->data, "device-state"));
 	else if (!strcmp(event->name, "MIGRATION"))
-		snprintf(at, left, " M:%s", text_of(event->data, "status"));
+		note_at(vmm, event->received_ns, "M:%s", text_of(event->data, "status"));
 	else if (!strcmp(event->name, "STOP") || !strcmp(event->name, "RESUME"))
-		snprintf(at, left, " %s", event->name);
+		note_at(vmm, event->received_ns, "%s", event->name);
 }
 
 /* 1: goes on; else as vmm_wait(). */
@@ -253,6 +297,77 @@ int vmm_wait(struct vmm *vmm, uint64_t deadline_ns, struct error *err)
 		qmp_event_release(&event);
 	} while (ret > 0);
 	return ret;
+}
+
+/* Adds how the process ended to the sequence. */
+static void note_end(struct vmm *vmm)
+{
+	int status;
+
+	if (!vmm->pid)
+		return;
+	status = reap(vmm->pid, clock_ns() + QUIT_NS);
+	vmm->pid = 0;
+	if (WIFSIGNALED(status))
+		vmm_note(vmm, "signal:%d", WTERMSIG(status));
+	else
+		vmm_note(vmm, "exit:%d", WEXITSTATUS(status));
+}
+
+/* Is the event among those not awaited yet? Goes over it if it is. */
+static bool has_come(struct vmm *vmm, const char *event)
+{
+	size_t length = strlen(event);
+	char *at = vmm->sequence + vmm->awaited;
+
+	while ((at = strstr(at, event))) {
+		if (at > vmm->sequence && at[-1] == ' ' && (!at[length] || at[length] == ' ')) {
+			vmm->awaited = at + length - vmm->sequence;
+			return true;
+		}
+		at += length;
+	}
+	return false;
+}
+
+/* The next event or the end goes into the sequence; -ETIMEDOUT when neither comes. */
+static int take_event(struct vmm *vmm, uint64_t deadline_ns, struct error *err)
+{
+	struct qmp_event event;
+	int ret = qmp_client_event(vmm->client, deadline_ns, &event, err);
+
+	if (!ret)
+		return -ETIMEDOUT;
+	if (ret == -EPIPE || ret == -EPROTO)
+		note_end(vmm);
+	else if (ret < 0)
+		return error_prefix(err, ret, "%s", vmm->role);
+	if (ret < 0)
+		return 0;
+	note(vmm, &event);
+	qmp_event_release(&event);
+	return 0;
+}
+
+int vmm_await(struct vmm *vmm, const char *wanted, uint64_t deadline_ns, struct error *err)
+{
+	while (!has_come(vmm, wanted)) {
+		int ret = vmm->pid ? take_event(vmm, deadline_ns, err) : -ENOENT;
+
+		if (ret == -ENOENT)
+			return error_set(err, ret, "%s: it ended without %s", vmm->role, wanted);
+		if (ret)
+			return error_set(err, ret, "%s: %s does not come", vmm->role, wanted);
+	}
+	return 0;
+}
+
+void vmm_drain(struct vmm *vmm)
+{
+	struct error ignored;
+
+	while (vmm->client && vmm->pid && !take_event(vmm, 0, &ignored))
+		;
 }
 
 void vmm_stop(struct vmm *vmm)

@@ -13,6 +13,7 @@
 
 #define ARGS_MAX	128
 #define SEQUENCE_MAX	4096
+#define EVENTS_MAX	256
 
 /* The arguments of a program. */
 struct args {
@@ -31,6 +32,10 @@ pid_t spawn(const struct args *args, int cpu, int out, int err_fd);
 
 enum vmm_kind { QEMU_11, QEMU_10, MIGLAB, MIGLAB_NO_PREPARE };
 
+/* What migrate-set-parameters is told: an idle guest's own measurement need not converge. */
+#define VMM_CONVERGES	"{\"avail-switchover-bandwidth\": 1000000000, \"downtime-limit\": 10000}"
+#define VMM_ENDLESS	"{\"avail-switchover-bandwidth\": 1000, \"downtime-limit\": 1}"
+
 struct vmm_plan {
 	enum vmm_kind kind;
 	const char *dir;	/* for sockets and logs */
@@ -38,6 +43,8 @@ struct vmm_plan {
 	const char *const *bdfs;	/* of vf0, vf1, .. */
 	size_t devices;
 	bool incoming;
+	bool paused;		/* it does not run until it is told to */
+	const char *capabilities;	/* beside "events", separated by commas; may be NULL */
 	int cpu;
 };
 
@@ -46,8 +53,11 @@ struct vmm {
 	pid_t pid;
 	struct qmp_client *client;
 	char log[256];
-	char judge_uri[256];	/* a QMP socket for the judge */
-	char sequence[SEQUENCE_MAX];	/* events so far: "M:setup V:vf0 pre-copy .." */
+	char judge_uri[256];	/* a QMP socket for the judge, or another client */
+	char sequence[SEQUENCE_MAX];	/* events so far: " M:setup V:vf0:pre-copy .." */
+	uint64_t at_ns[EVENTS_MAX];	/* when each was received, CLOCK_MONOTONIC */
+	size_t count;		/* of events */
+	size_t awaited;		/* of these, the bytes that vmm_await() has gone over */
 };
 
 /* Starts it, connects, and enables what a migration needs. 0 or negative errno. */
@@ -61,6 +71,25 @@ int vmm_command(struct vmm *vmm, const char *command, const char *uri, struct er
  * ends (-EPIPE) or time is up (-ETIMEDOUT).
  */
 int vmm_wait(struct vmm *vmm, uint64_t deadline_ns, struct error *err);
+
+/* Any command, with its arguments as JSON or NULL. */
+int vmm_call(struct vmm *vmm, const char *command, const char *json, struct error *err);
+
+/*
+ * Until an event as it stands in the sequence has come, of those that were not awaited
+ * yet: "V:vf0:pre-copy". The end of the process is one, too: "signal:9", "exit:0".
+ * -ENOENT when it ended otherwise, -ETIMEDOUT.
+ */
+int vmm_await(struct vmm *vmm, const char *event, uint64_t deadline_ns, struct error *err);
+
+/* Takes the events that are there already. */
+void vmm_drain(struct vmm *vmm);
+
+/* Adds a word of the player's own to the sequence. */
+void vmm_note(struct vmm *vmm, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Forgets the sequence. */
+void vmm_forget(struct vmm *vmm);
 
 /* Asks it to quit, waits five seconds, kills it; a zeroed one is allowed. */
 void vmm_stop(struct vmm *vmm);
