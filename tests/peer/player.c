@@ -222,8 +222,6 @@ static int take_step(struct stage *s, const struct step *step, struct error *err
 {
 	struct vmm *vmm = &s->vmm[step->side];
 	const char *bdf = s->functions->bdf[step->side][step->text ? *step->text == '1' : 0];
-	struct error ignored;
-	int ret;
 
 	switch (step->verb) {
 	case NOTHING:
@@ -232,10 +230,6 @@ static int take_step(struct stage *s, const struct step *step, struct error *err
 		return vmm_await(vmm, step->text, clock_ns() + GUARD_NS, err);
 	case TELL:
 		return vmm_call(vmm, step->text, step->json, err);
-	case REFUSED:
-		ret = vmm_call(vmm, step->text, step->json, &ignored);
-		return ret == -EREMOTEIO ? 0 : error_set(err, -EPROTO, "%s: %s is not refused",
-							 vmm->role, step->text);
 	case SEND:
 	case ASK:
 		send_command(s, step);
@@ -244,8 +238,6 @@ static int take_step(struct stage *s, const struct step *step, struct error *err
 		return wait_for_hold(bdf, err);
 	case RELEASE:
 		return attribute_write(bdf, "release", "1", err);
-	case RULES:
-		return attribute_write(s->functions->bdf[step->side][0], "rules", step->text, err);
 	case CONVERGE:
 		return vmm_call(vmm, "migrate-set-parameters", VMM_CONVERGES, err);
 	case MIGRATE:

@@ -19,12 +19,10 @@ enum verb {
 	NOTHING,	/* the end of the steps */
 	AWAIT,		/* an event, of those that no step has awaited yet */
 	TELL,		/* a command that must succeed */
-	REFUSED,	/* a command that must not */
 	SEND,		/* a command whose answer is not waited for: the machine may be blocked */
 	ASK,		/* the same; whether the answer came within a second is an event */
 	HELD,		/* until an arc of a device, by its number, is held */
 	RELEASE,	/* one permit for a device, by its number */
-	RULES,		/* new rules for the side's first device */
 	CONVERGE,	/* the pre-copy that was endless need not be so any more */
 	MIGRATE,	/* once more */
 	KILL,		/* the process */
@@ -34,7 +32,7 @@ enum verb {
 struct step {
 	enum verb verb;
 	enum side side;
-	const char *text;	/* event, command, rules; the number of a device as text */
+	const char *text;	/* event, command; the number of a device as text */
 	const char *json;	/* the arguments of the command */
 };
 

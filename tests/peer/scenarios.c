@@ -14,7 +14,8 @@
 #define FAILED		{ "M:failed", "M:failed" }
 
 /* What a destination does that stays paused; QEMU's device stays in RESUMING. */
-#define WAITS		{ [DESTINATION] = " M:setup M:active V:vf0:resuming V:vf0:stop M:completed" }
+#define WAITS		{ [DESTINATION] = " M:setup M:active V:vf0:resuming V:vf0:stop " \
+					  "M:completed" }
 #define WHY_WAITS	"a device that refuses the state says so then, not at cont"
 
 /* What a destination loses makes both sides fail; QEMU's say that they completed. */
@@ -300,11 +301,13 @@ const struct scenario scenarios[] = {
 	/* What takes long. */
 	{
 		.name = "slow-two", .devices = 2,
-		.rules = { { SLOW("PRE_COPY>PRE_COPY_P2P"), SLOW("PRE_COPY>PRE_COPY_P2P") } },
+		.rules = { { SLOW("PRE_COPY>PRE_COPY_P2P"),
+			     SLOW("PRE_COPY>PRE_COPY_P2P") } },
 		.from = "V:vf1:pre-copy-p2p-prepare", .to = "V:vf0:pre-copy-p2p-prepare",
 	}, {
 		.name = "slow-precopy-info-two", .devices = 2, .capabilities = ACK,
-		.rules = { { "op=precopy_info delay_us=300000", "op=precopy_info delay_us=300000" } },
+		.rules = { { "op=precopy_info delay_us=300000",
+			     "op=precopy_info delay_us=300000" } },
 		.from = "V:vf1:pre-copy-p2p", .to = "V:vf0:pre-copy-p2p-prepare",
 	}, {
 		.name = "query-while-held", .quick = true,
@@ -313,7 +316,9 @@ const struct scenario scenarios[] = {
 			   { RELEASE, SOURCE, "0" } },
 		.from = "query-migrate:unanswered", .to = "V:vf0:pre-copy-p2p",
 		.why = "QEMU answers nothing while a device's ioctl lasts",
-		.ours = { " M:setup V:vf0:pre-copy M:active V:vf0:pre-copy-p2p-prepare query-migrate:answered V:vf0:pre-copy-p2p V:vf0:stop-copy STOP M:device M:completed V:vf0:stop" },
+		.ours = { " M:setup V:vf0:pre-copy M:active V:vf0:pre-copy-p2p-prepare "
+			  "query-migrate:answered V:vf0:pre-copy-p2p V:vf0:stop-copy STOP "
+			  "M:device M:completed V:vf0:stop" },
 	},
 
 	/* A side goes away. */

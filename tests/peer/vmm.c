@@ -197,7 +197,9 @@ int vmm_start(struct vmm *vmm, const struct vmm_plan *plan, struct error *err)
 	if (ret)
 		return error_set(err, ret, "%s: %s", plan->role, strerror(-ret));
 	ret = connect_to(vmm, uri, err);
-	return ret ? error_prefix(err, ret, "%s", plan->role) : prepare(vmm, plan->capabilities, err);
+	if (ret)
+		return error_prefix(err, ret, "%s", plan->role);
+	return prepare(vmm, plan->capabilities, err);
 }
 
 int vmm_command(struct vmm *vmm, const char *command, const char *uri, struct error *err)
