@@ -39,7 +39,7 @@ const struct scenario scenarios[] = {
 	}, {
 		.name = "success-no-precopy-two", .profile = "no-precopy", .devices = 2,
 	}, {
-		.name = "success-stop-copy", .quick = true, .profile = "stop-copy",
+		.name = "success-stop-copy", .profile = "stop-copy",
 	}, {
 		.name = "success-after-long-pre-copy", .endless = true,
 		.steps = { { AWAIT, SOURCE, "M:active" }, { CONVERGE, SOURCE } },
@@ -56,7 +56,7 @@ const struct scenario scenarios[] = {
 		.steps = { { AWAIT, SOURCE, "M:pre-switchover" },
 			   { TELL, SOURCE, "migrate-continue", PRE_SWITCHOVER } },
 	}, {
-		.name = "ack", .quick = true, .capabilities = ACK,
+		.name = "ack", .capabilities = ACK,
 	}, {
 		.name = "ack-two", .devices = 2, .capabilities = ACK,
 	}, {
@@ -174,7 +174,7 @@ const struct scenario scenarios[] = {
 
 	/* An arc of the source fails. */
 	{
-		.name = "fail-pre-copy", .quick = true,
+		.name = "fail-pre-copy",
 		.rules = { { FAIL("RUNNING>PRE_COPY") } },
 		.last = FAILED,
 	}, {
@@ -263,7 +263,7 @@ const struct scenario scenarios[] = {
 
 	/* The destination fails. */
 	{
-		.name = "fail-resuming", .quick = true,
+		.name = "fail-resuming",
 		.rules = { [DESTINATION] = { FAIL("STOP>RESUMING") } },
 		.last = FAILED,
 	}, {
