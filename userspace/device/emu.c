@@ -145,7 +145,8 @@ static int finish_arc(struct emu *e, struct miglab_arc *arc, int ret, bool break
 	pthread_mutex_lock(&e->model_lock);
 	pthread_mutex_lock(&e->lock);
 	state = e->state;
-	if (e->reset_gen != gen) {
+	/* A reset may also have begun before this arc and ended within it. */
+	if (e->reset_gen != gen || state != arc->from) {
 		ret = ret ? ret : -EIO;
 		breaks = false;
 	}
@@ -192,7 +193,7 @@ static int take_arc(struct emu *e, u32 from, u32 to, u32 requested, u64 gen)
 	return finish_arc(e, arc, ret ? ret : plan.error, breaks, gen);
 }
 
-static int emu_set_state(struct device *dev, uint32_t want, struct error *err)
+int emu_set_state(struct device *dev, uint32_t want, struct error *err)
 {
 	struct emu *e = to_emu(dev);
 	u32 cur, next;
@@ -246,7 +247,7 @@ static void fill_model(struct emu *e)
 	miglab_synthetic_run(&e->model, true, clock_ns());
 }
 
-static int emu_reset(struct device *dev, struct error *err)
+int emu_reset(struct device *dev, struct error *err)
 {
 	struct emu *e = to_emu(dev);
 	struct miglab_plan plan;
@@ -280,6 +281,7 @@ static void emu_close(struct device *dev)
 	free(e->model.bytes);
 	free(e->dev.name);
 	pthread_cond_destroy(&e->changed);
+	pthread_mutex_destroy(&e->set_lock);
 	pthread_mutex_destroy(&e->lock);
 	pthread_mutex_destroy(&e->model_lock);
 	free(e);
@@ -304,6 +306,7 @@ static void init_locks(struct emu *e)
 
 	pthread_mutex_init(&e->model_lock, NULL);
 	pthread_mutex_init(&e->lock, NULL);
+	pthread_mutex_init(&e->set_lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&e->changed, &attr);
@@ -343,6 +346,8 @@ int emu_open(const char *spec, struct device **ret_dev, struct error *err)
 				 (unsigned long long)wanted.state_bytes);
 	init_locks(e);
 	e->dev.ops = &emu_ops;
+	e->calls = emu_calls;
+	e->dev.calls = &e->calls;
 	e->dev.flags = wanted.flags;
 	e->dev.lab = &e->lab;
 	e->lab.ops = &emu_lab_ops;
@@ -359,6 +364,12 @@ int emu_open(const char *spec, struct device **ret_dev, struct error *err)
 		return error_prefix(err, ret, "emu: rules=");
 	}
 	fill_model(e);
+	if (*wanted.mutant)
+		ret = emu_mutate(e, wanted.mutant, err);
+	if (ret) {
+		emu_close(&e->dev);
+		return ret;
+	}
 	*ret_dev = &e->dev;
 	return 0;
 }

@@ -35,6 +35,7 @@ struct emu_spec {
 	u64 seed;
 	u32 flags;			/* of the profile: VFIO_MIGRATION_* */
 	char rules[MIGLAB_RULES_TEXT_MAX + 1];
+	char mutant[32];		/* the name of a defect; "": none */
 };
 
 /*
@@ -45,6 +46,7 @@ int emu_spec_parse(const char *spec, struct emu_spec *ret, struct error *err);
 
 /* What exists between the arc that begins a session and the one that ends it. */
 struct emu_session {
+	u64 id;				/* counts from 1 */
 	bool resuming;			/* written by the user; else read by the user */
 	bool open;			/* the user has not closed it */
 	u8 *record;			/* MIGLAB_RECORD_MAX bytes: the record under way */
@@ -54,6 +56,29 @@ struct emu_session {
 	u64 final_delay_us;		/* saving: before the first read in STOP_COPY */
 	struct miglab_decoder decoder;	/* resuming */
 	struct miglab_synthetic incoming;	/* resuming: the image that replaces the state */
+};
+
+#define EMU_HANDLES	64	/* data_fds open at a time */
+#define EMU_FIRST_HANDLE	1000	/* no number that a descriptor has by chance */
+
+/* What stands for a data_fd. */
+struct emu_handle {
+	u64 session;		/* 0: the slot is free */
+	bool resuming;
+};
+
+#define EMU_BAR_BYTES	4096u
+#define EMU_LOG_RANGES	256u	/* as many as VFIO takes */
+#define EMU_LOG_PAGES	1024u
+
+/* emu_log.c: the log of what the device wrote to memory. */
+struct emu_log {
+	bool on;
+	u64 page_size;
+	u32 ranges, pages, pending;
+	struct emu_span { u64 iova, length; } range[EMU_LOG_RANGES];
+	u64 page[EMU_LOG_PAGES];	/* written since the last report, in units of page_size */
+	struct emu_span work[16];	/* asked for while the device may not begin to write */
 };
 
 struct emu_stats {
@@ -72,6 +97,7 @@ struct emu {
 	u32 state;			/* both */
 	u64 reset_gen;			/* counts resets; an arc that sees it change fails */
 	struct emu_session *session;	/* both */
+	u64 sessions;			/* how many there were; model_lock */
 	u64 rate;			/* as asked for; the model takes it over when it advances */
 	u64 permits;			/* releases that no hold has consumed yet */
 	const struct miglab_arc *held;	/* the arc that waits for a release, or NULL */
@@ -85,6 +111,16 @@ struct emu {
 	struct emu_stats stats;
 
 	u64 seed;			/* of the first state; a reset adds 1 */
+
+	/* emu_calls.c */
+	pthread_mutex_t set_lock;	/* one SET at a time; outermost */
+	struct emu_handle handles[EMU_HANDLES];		/* lock */
+	bool opted_in;			/* lock; MIG_PRECOPY_INFOv2 */
+	u8 region[EMU_BAR_BYTES];	/* lock; BAR 0 */
+	u8 config[256];			/* lock; configuration space */
+	struct emu_log log;		/* lock */
+	struct device_calls calls;	/* emu_calls, as the mutant has them */
+	u64 mutant_data[4];		/* the mutant's own */
 };
 
 /* emu_lab.c: attributes of the device that @lab is a part of. */
@@ -113,12 +149,44 @@ void emu_session_end(struct emu *e);
 /* Does the device's work up to @now_ns, accounted to the saving session if there is one. */
 void emu_advance(struct emu *e, u64 now_ns);
 
+/*
+ * As the operations of the same name, of session number @id: -EBADF when that is
+ * over. 0 stands for the one that the user has not closed.
+ */
+ssize_t emu_session_read(struct emu *e, u64 id, void *buf, size_t size);
+ssize_t emu_session_write(struct emu *e, u64 id, const void *buf, size_t size);
+int emu_session_wait(struct emu *e, u64 id, int timeout_ms);
+int emu_session_info(struct emu *e, u64 id, struct precopy_info *ret_info, struct error *err);
+/* The session's user has closed it; nothing when it is over. */
+void emu_session_close(struct emu *e, u64 id);
+
 int emu_data_size(struct device *dev, uint64_t *ret_bytes, struct error *err);
 int emu_precopy_info(struct device *dev, struct precopy_info *ret_info, struct error *err);
 ssize_t emu_read(struct device *dev, void *buf, size_t size);
 ssize_t emu_write(struct device *dev, const void *buf, size_t size);
 int emu_wait(struct device *dev, int timeout_ms);
 void emu_end_session(struct device *dev);
+
+/* emu.c */
+int emu_set_state(struct device *dev, uint32_t want, struct error *err);
+int emu_reset(struct device *dev, struct error *err);
+
+/* emu_calls.c */
+extern const struct device_calls emu_calls;
+/* Is @state one in which the device begins to write memory? */
+bool emu_may_write(u32 state);
+
+/* emu_log.c: VFIO_DEVICE_FEATURE_DMA_LOGGING_*, answered as ioctl does; e->lock is held. */
+int emu_log_start(struct emu *e, struct vfio_device_feature_dma_logging_control *control);
+int emu_log_stop(struct emu *e);
+int emu_log_report(struct emu *e, const struct vfio_device_feature_dma_logging_report *report);
+/* The device writes memory, or will when it may again. */
+int emu_log_write(struct emu *e, u64 iova, u64 length);
+/* The device may write again: what was asked for meanwhile happens. */
+void emu_log_resume(struct emu *e);
+
+/* emu_mutant.c: makes @e a device with the defect @name; -EINVAL with a sentence. */
+int emu_mutate(struct emu *e, const char *name, struct error *err);
 
 /* Waits on e->changed, at most until @deadline_ns (U64_MAX: no limit); e->lock is held. */
 void emu_wait_changed(struct emu *e, u64 deadline_ns);

@@ -53,6 +53,7 @@ int emu_session_begin(struct emu *e, bool resuming)
 
 	if (!s)
 		return -ENOMEM;
+	s->id = ++e->sessions;
 	s->open = true;
 	s->resuming = resuming;
 	s->record = malloc(MIGLAB_RECORD_MAX);
@@ -104,12 +105,12 @@ void emu_advance(struct emu *e, u64 now_ns)
 	pthread_mutex_unlock(&e->lock);
 }
 
-/* The session when the user may use it in this direction; model_lock is held. */
-static struct emu_session *session_of(struct emu *e, bool resuming)
+/* Session @id when the user may use it in this direction; model_lock is held. */
+static struct emu_session *session_of(struct emu *e, u64 id, bool resuming)
 {
 	struct emu_session *s = e->session;
 
-	return s && s->open && s->resuming == resuming ? s : NULL;
+	return s && s->open && (!id || s->id == id) && s->resuming == resuming ? s : NULL;
 }
 
 static void count(struct emu *e, u64 *counter, u64 bytes)
@@ -134,9 +135,9 @@ static int begin_io(struct emu *e, enum miglab_op op, size_t *size)
 }
 
 /* The final state may be slow to come: once. model_lock is held, but not while it waits. */
-static void await_final(struct emu *e)
+static void await_final(struct emu *e, u64 id)
 {
-	struct emu_session *s = session_of(e, false);
+	struct emu_session *s = session_of(e, id, false);
 	u64 delay_us;
 
 	if (!s || !s->final_delay_us || e->state != MIGLAB_STOP_COPY)
@@ -168,9 +169,8 @@ static ssize_t session_read(struct emu *e, struct emu_session *s, void *buf, siz
 	return size;
 }
 
-ssize_t emu_read(struct device *dev, void *buf, size_t size)
+ssize_t emu_session_read(struct emu *e, u64 id, void *buf, size_t size)
 {
-	struct emu *e = to_emu(dev);
 	struct emu_session *s;
 	ssize_t ret = begin_io(e, MIGLAB_OP_READ, &size);
 
@@ -178,8 +178,8 @@ ssize_t emu_read(struct device *dev, void *buf, size_t size)
 		return ret;
 	ret = -EBADF;
 	pthread_mutex_lock(&e->model_lock);
-	await_final(e);
-	s = session_of(e, false);
+	await_final(e, id);
+	s = session_of(e, id, false);
 	if (s)
 		ret = size ? session_read(e, s, buf, size) : 0;
 	if (ret > 0)
@@ -210,9 +210,8 @@ static ssize_t session_write(struct emu_session *s, const u8 *buf, size_t size)
 	return done;
 }
 
-ssize_t emu_write(struct device *dev, const void *buf, size_t size)
+ssize_t emu_session_write(struct emu *e, u64 id, const void *buf, size_t size)
 {
-	struct emu *e = to_emu(dev);
 	struct emu_session *s;
 	ssize_t ret = begin_io(e, MIGLAB_OP_WRITE, &size);
 
@@ -220,7 +219,7 @@ ssize_t emu_write(struct device *dev, const void *buf, size_t size)
 		return ret;
 	ret = -EBADF;
 	pthread_mutex_lock(&e->model_lock);
-	s = session_of(e, true);
+	s = session_of(e, id, true);
 	if (s)
 		ret = session_write(s, buf, size);
 	if (ret > 0)
@@ -233,9 +232,9 @@ ssize_t emu_write(struct device *dev, const void *buf, size_t size)
  * Has read() something to say? model_lock is held. When it has not, *ret_next_ns
  * is the time at which it will, U64_MAX for never.
  */
-static int session_readable(struct emu *e, u64 now_ns, u64 *ret_next_ns)
+static int session_readable(struct emu *e, u64 id, u64 now_ns, u64 *ret_next_ns)
 {
-	struct emu_session *s = session_of(e, false);
+	struct emu_session *s = session_of(e, id, false);
 	u64 initial, dirty, next;
 
 	if (!s)
@@ -257,11 +256,10 @@ static bool loses_wakeup(struct emu *e)
 	return emu_plan(e, MIGLAB_OP_POLL).faults & MIGLAB_FAULT_DROP;
 }
 
-int emu_wait(struct device *dev, int timeout_ms)
+int emu_session_wait(struct emu *e, u64 id, int timeout_ms)
 {
 	const u64 begin = clock_ns();
 	const u64 deadline = timeout_ms < 0 ? U64_MAX : begin + timeout_ms * NSEC_PER_MSEC;
-	struct emu *e = to_emu(dev);
 	bool slept = false;
 
 	for (;;) {
@@ -269,7 +267,7 @@ int emu_wait(struct device *dev, int timeout_ms)
 		int ret;
 
 		pthread_mutex_lock(&e->model_lock);
-		ret = session_readable(e, now, &next);
+		ret = session_readable(e, id, now, &next);
 		if (ret > 0 && slept && now < deadline && loses_wakeup(e)) {
 			ret = 0;
 			next = U64_MAX;
@@ -301,23 +299,22 @@ static struct precopy_info session_info(struct emu *e, struct emu_session *s, u3
 	return info;
 }
 
-int emu_precopy_info(struct device *dev, struct precopy_info *ret_info, struct error *err)
+int emu_session_info(struct emu *e, u64 id, struct precopy_info *ret_info, struct error *err)
 {
-	struct emu *e = to_emu(dev);
 	struct miglab_plan plan;
 	struct emu_session *s;
 	int ret = emu_obey(e, MIGLAB_OP_PRECOPY_INFO, &plan);
 
 	if (ret)
-		return error_set(err, ret, "%s: cannot get its pre-copy figures: %s", dev->name,
+		return error_set(err, ret, "%s: cannot get its pre-copy figures: %s", e->dev.name,
 				 strerror(-ret));
 	pthread_mutex_lock(&e->model_lock);
-	s = session_of(e, false);
+	s = session_of(e, id, false);
 	if (!s) {
-		ret = error_set(err, -EBADF, "%s: no saving session is open", dev->name);
+		ret = error_set(err, -EBADF, "%s: no saving session is open", e->dev.name);
 	} else if (e->state == MIGLAB_STOP_COPY) {
 		ret = error_set(err, -EINVAL, "%s: precopy_info is for PRE_COPY, not for STOP_COPY",
-				dev->name);
+				e->dev.name);
 	} else {
 		*ret_info = session_info(e, s, plan.faults);
 	}
@@ -349,12 +346,35 @@ int emu_data_size(struct device *dev, uint64_t *ret_bytes, struct error *err)
 	return 0;
 }
 
-void emu_end_session(struct device *dev)
+void emu_session_close(struct emu *e, u64 id)
 {
-	struct emu *e = to_emu(dev);
-
 	pthread_mutex_lock(&e->model_lock);
-	if (e->session)
+	if (e->session && (!id || e->session->id == id))
 		e->session->open = false;
 	pthread_mutex_unlock(&e->model_lock);
+}
+
+ssize_t emu_read(struct device *dev, void *buf, size_t size)
+{
+	return emu_session_read(to_emu(dev), 0, buf, size);
+}
+
+ssize_t emu_write(struct device *dev, const void *buf, size_t size)
+{
+	return emu_session_write(to_emu(dev), 0, buf, size);
+}
+
+int emu_wait(struct device *dev, int timeout_ms)
+{
+	return emu_session_wait(to_emu(dev), 0, timeout_ms);
+}
+
+int emu_precopy_info(struct device *dev, struct precopy_info *ret_info, struct error *err)
+{
+	return emu_session_info(to_emu(dev), 0, ret_info, err);
+}
+
+void emu_end_session(struct device *dev)
+{
+	emu_session_close(to_emu(dev), 0);
 }

@@ -90,6 +90,17 @@ static int set_rules(struct emu_spec *spec, const char *value, size_t len, struc
 	return 0;
 }
 
+static int set_mutant(struct emu_spec *spec, const char *value, size_t len, struct error *err)
+{
+	if (!len || len >= sizeof(spec->mutant))
+		return error_set(err, -EINVAL,
+				 "emu: mutant=%.*s is none; see miglab conform --mutants",
+				 (int)len, value);
+	memcpy(spec->mutant, value, len);
+	spec->mutant[len] = '\0';
+	return 0;
+}
+
 static const struct {
 	const char *name;
 	int (*set)(struct emu_spec *spec, const char *value, size_t len, struct error *err);
@@ -99,6 +110,7 @@ static const struct {
 	{ "profile", set_profile },
 	{ "rules", set_rules },
 	{ "seed", set_seed },
+	{ "mutant", set_mutant },
 };
 
 static int set_key(struct emu_spec *spec, const char *item, size_t len, struct error *err)
@@ -115,7 +127,7 @@ static int set_key(struct emu_spec *spec, const char *item, size_t len, struct e
 		return keys[i].set(spec, equals + 1, len - name_len - 1, err);
 	}
 	return error_set(err, -EINVAL,
-			 "emu: unknown key \"%.*s\"; known are state_bytes, dirty_bytes_per_sec, profile, rules, seed",
+			 "emu: unknown key \"%.*s\"; known are state_bytes, dirty_bytes_per_sec, profile, rules, seed, mutant",
 			 (int)name_len, item);
 }
 

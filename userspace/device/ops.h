@@ -16,6 +16,7 @@
 #include <sys/types.h>
 
 #include "base/error.h"
+#include "device/calls.h"
 #include "device/uapi.h"
 
 struct device;
@@ -75,6 +76,7 @@ struct device_ops {
 /* The head of every backend's own structure. */
 struct device {
 	const struct device_ops *ops;
+	const struct device_calls *calls;	/* NULL: no device that could be tested */
 	char *name;		/* as the user wrote it: "vfio:0000:01:00.0", "emu" */
 	uint32_t flags;		/* VFIO_MIGRATION_*, constant while the device is open */
 	struct lab *lab;	/* rules, history, ...; NULL for other people's drivers */
@@ -86,7 +88,7 @@ struct device {
  * @ret_dev: to be closed with dev->ops->close()
  *
  * The device is in RUNNING afterwards. emu keys: state_bytes, dirty_bytes_per_sec,
- * profile, rules, seed; the rules' own commas are no separators since a rule has none.
+ * profile, rules, seed, mutant; the rules' own commas are no separators since a rule has none.
  *
  * Return: 0, -EINVAL for a spec that is malformed, -ENODEV for a function that
  * does not exist or is not usable, -EOPNOTSUPP for one that cannot migrate,

@@ -4,7 +4,6 @@
  */
 #include <errno.h>
 #include <poll.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -12,17 +11,8 @@
 
 #include "device/lab.h"
 #include "device/open.h"
-#include "device/pci.h"
 #include "device/state.h"
 #include "device/vfio.h"
-
-struct vfio {
-	struct device dev;	/* first: the ops' argument */
-	struct vfio_files files;
-	bool opted_in;		/* the flags of struct vfio_precopy_info mean something */
-	atomic_int data_fd;	/* the session's, or -1; a reset may come from another thread */
-	char bdf[PCI_BDF_SIZE];
-};
 
 static struct vfio *to_vfio(struct device *dev)
 {
@@ -98,6 +88,22 @@ static int switch_session(struct vfio *v, enum session_kind before, uint32_t sta
 	return 0;
 }
 
+/*
+ * Asks, once, to be told when a saving session begins anew; not every kernel can do that.
+ * Not when the device is opened: who uses the calls decides for himself.
+ */
+static void opt_in(struct vfio *v)
+{
+	char none = 0;
+
+	if (v->asked)
+		return;
+	v->asked = true;
+	v->opted_in = v->dev.flags & VFIO_MIGRATION_PRE_COPY &&
+		      !feature(v, VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2,
+			       &none, 0);
+}
+
 static int vfio_set_state(struct device *dev, uint32_t want, struct error *err)
 {
 	struct vfio_device_feature_mig_state state = { .device_state = want, .data_fd = -1 };
@@ -108,6 +114,7 @@ static int vfio_set_state(struct device *dev, uint32_t want, struct error *err)
 	if (ret)
 		return error_set(err, ret, "%s: cannot get its state: %s", dev->name,
 				 strerror(-ret));
+	opt_in(v);
 	ret = feature(v, VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE, &state,
 		      sizeof(state));
 	if (ret) {
@@ -290,24 +297,12 @@ static int get_flags(struct vfio *v, struct error *err)
 			 driver, v->bdf);
 }
 
-/* Asks to be told when a saving session begins anew; not every kernel can do that. */
-static void opt_in(struct vfio *v)
-{
-	char none = 0;
-
-	v->opted_in = v->dev.flags & VFIO_MIGRATION_PRE_COPY &&
-		      !feature(v, VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2,
-			       &none, 0);
-}
-
 static int open_device(struct vfio *v, struct error *err)
 {
 	int ret = open_files(v, err);
 
 	if (!ret)
 		ret = get_flags(v, err);
-	if (!ret)
-		opt_in(v);
 	if (!ret && sysfs_exists(PCI_DEVICES "/%s/miglab", v->bdf))
 		ret = lab_open_sysfs(v->bdf, &v->dev.lab, err);
 	return ret;
@@ -325,6 +320,7 @@ int vfio_open(const char *spec, struct device **ret_dev, struct error *err)
 		return error_set(err, ret, "%s: no memory for the device", spec);
 	}
 	v->dev.ops = &vfio_ops;
+	v->dev.calls = &vfio_calls;
 	v->data_fd = -1;
 	v->files = (struct vfio_files){ -1, -1, -1, -1 };
 	ret = pci_find(spec + strlen("vfio:"), v->bdf, err);

@@ -5,9 +5,12 @@
 #ifndef MIGLAB_DEVICE_VFIO_H
 #define MIGLAB_DEVICE_VFIO_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "base/error.h"
+#include "device/ops.h"
+#include "device/pci.h"
 
 /* The device, and what must stay open as long as it does; -1: not used. */
 struct vfio_files {
@@ -15,6 +18,18 @@ struct vfio_files {
 	int group, container;	/* vfio_group.c */
 	int iommufd;		/* vfio_cdev.c */
 };
+
+struct vfio {
+	struct device dev;	/* first: the ops' argument */
+	struct vfio_files files;
+	bool asked;		/* whether the kernel tells of sessions that begin anew */
+	bool opted_in;		/* it does: the flags of struct vfio_precopy_info mean something */
+	atomic_int data_fd;	/* the session's, or -1; a reset may come from another thread */
+	char bdf[PCI_BDF_SIZE];
+};
+
+/* vfio_calls.c */
+extern const struct device_calls vfio_calls;
 
 /*
  * /dev/vfio/GROUP with a type1 container of its own. Negative errno with a
