@@ -200,7 +200,8 @@ lint:
 check-host:
 	@tests/deps build
 	@$(MAKE) --no-print-directory -s -j$(shell nproc) userspace tests
-	@MIGLAB=$(BUILD)/asan/miglab tests/tap $(RESULTS)/check-host tests/host $(unit-tests) $(emu-tests)
+	@MIGLAB=$(BUILD)/asan/miglab tests/tap $(RESULTS)/check-host tests/host $(unit-tests) $(emu-tests) \
+		tests/conform/mutants
 
 check-vm:
 	@tests/deps lab

@@ -20,6 +20,7 @@ int cmd_run(int argc, char **argv);
 int cmd_migrate(int argc, char **argv);
 int cmd_judge(int argc, char **argv);
 int cmd_guard(int argc, char **argv);
+int cmd_conform(int argc, char **argv);
 
 /* @text, the value of option @name, as a number from @min to @max; -EINVAL with a sentence. */
 int cmd_number(const char *name, const char *text, long min, long max, long *ret,

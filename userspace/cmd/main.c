@@ -31,6 +31,8 @@ static const struct command {
 	  "the verdict on any VMM" },
 	{ "guard", cmd_guard, "--qmp URI.. --device ID=AGENT.. [OPTION..]",
 	  "a management application: suspends timeouts while a device is deaf" },
+	{ "conform", cmd_conform, "DEV [OPTION..]",
+	  "the contract of a migration driver, assertion by assertion" },
 };
 
 #define NR_COMMANDS (sizeof(commands) / sizeof(commands[0]))
