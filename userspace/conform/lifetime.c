@@ -285,6 +285,7 @@ static void module_is_pinned(struct conform *c)
 	require(c, with > without, "a data_fd does not keep the module: %ld users, %ld without it",
 		with, without);
 	dut_open(c);
+	dut_home(c);
 }
 
 #define OPS	"linux/vfio.h, struct vfio_migration_ops"

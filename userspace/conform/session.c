@@ -271,7 +271,7 @@ static void bad_buffer(struct conform *c)
 
 	for (int i = 0; i < 3; i++) {
 		require_result(c, dut_read(c, fd, (void *)8, 100), -EFAULT, "read() to nowhere");
-		take(c, fd, &stream, 1000);
+		take(c, fd, &stream, 5);
 	}
 	take_rest(c, fd, &stream);
 	dut_go(c, VFIO_DEVICE_STATE_STOP);
@@ -380,6 +380,7 @@ static void device_closed_first(struct conform *c)
 	require(c, read(fd, &byte, 1) <= 0, "the data_fd gives data after the device's close");
 	close(fd);
 	dut_open(c);
+	dut_home(c);
 }
 
 static void io_after_end(struct conform *c)

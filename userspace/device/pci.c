@@ -7,6 +7,8 @@
 
 #include "device/pci.h"
 
+#define UUID_LEN	36
+
 /* Exactly @min to @max hexadecimal digits, then @end; moves *at behind it. */
 static bool take_hex(const char **at, size_t min, size_t max, char end, unsigned long limit,
 		     unsigned long *ret)
@@ -56,9 +58,14 @@ int pci_find(const char *text, char ret_bdf[PCI_BDF_SIZE], struct error *err)
 	return 0;
 }
 
+const char *pci_or_mdev(const char *name)
+{
+	return strlen(name) == UUID_LEN && name[8] == '-' ? MDEV_DEVICES : PCI_DEVICES;
+}
+
 void pci_driver(const char *bdf, char ret_name[SYSFS_NAME_SIZE])
 {
-	if (sysfs_link_name(ret_name, SYSFS_NAME_SIZE, PCI_DEVICES "/%s/driver", bdf))
+	if (sysfs_link_name(ret_name, SYSFS_NAME_SIZE, "%s/%s/driver", pci_or_mdev(bdf), bdf))
 		strcpy(ret_name, "none");
 }
 
@@ -71,7 +78,7 @@ bool pci_is_bridge(const char *bdf)
 
 int pci_iommu_group(const char *bdf, char ret_group[SYSFS_NAME_SIZE], struct error *err)
 {
-	if (sysfs_link_name(ret_group, SYSFS_NAME_SIZE, PCI_DEVICES "/%s/iommu_group", bdf))
+	if (sysfs_link_name(ret_group, SYSFS_NAME_SIZE, "%s/%s/iommu_group", pci_or_mdev(bdf), bdf))
 		return error_set(err, -ENODEV,
 				 "%s has no IOMMU group; switch the IOMMU on in the firmware and boot with intel_iommu=on or amd_iommu=on",
 				 bdf);
@@ -82,7 +89,7 @@ int pci_vfio_name(const char *bdf, char ret_name[SYSFS_NAME_SIZE])
 {
 	char **names;
 	size_t count;
-	int ret = sysfs_names(&names, &count, PCI_DEVICES "/%s/vfio-dev", bdf);
+	int ret = sysfs_names(&names, &count, "%s/%s/vfio-dev", pci_or_mdev(bdf), bdf);
 
 	if (ret)
 		return ret == -ENOENT ? -ENODEV : ret;

@@ -12,6 +12,7 @@
 #include "device/sysfs.h"
 
 #define PCI_DEVICES	"bus/pci/devices"	/* below the root of sysfs */
+#define MDEV_DEVICES	"bus/mdev/devices"
 #define PCI_DRIVERS	"bus/pci/drivers"
 #define PCI_BDF_SIZE	16			/* "0000:01:00.0", domains of up to 6 digits too */
 
@@ -25,6 +26,13 @@ int pci_parse_bdf(const char *text, char ret_bdf[PCI_BDF_SIZE], struct error *er
 
 /* Parses and checks that the function exists: -ENODEV with a sentence when it does not. */
 int pci_find(const char *text, char ret_bdf[PCI_BDF_SIZE], struct error *err);
+
+/*
+ * Where VFIO devices of that name are, below the root of sysfs: PCI functions, or
+ * mediated devices, whose name is a UUID. Each of pci_driver(), pci_iommu_group() and
+ * pci_vfio_name() takes either.
+ */
+const char *pci_or_mdev(const char *name);
 
 /* The name of its driver; "none" when it has none. */
 void pci_driver(const char *bdf, char ret_name[SYSFS_NAME_SIZE]);

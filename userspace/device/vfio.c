@@ -308,6 +308,18 @@ static int open_device(struct vfio *v, struct error *err)
 	return ret;
 }
 
+/* @name of a mediated device, which is a UUID, or of a PCI function. */
+static int find(const char *name, char ret_name[SYSFS_NAME_SIZE], struct error *err)
+{
+	if (strcmp(pci_or_mdev(name), MDEV_DEVICES))
+		return pci_find(name, ret_name, err);
+	if (strchr(name, '/') || !sysfs_exists(MDEV_DEVICES "/%s", name))
+		return error_set(err, -ENODEV,
+				 "there is no mediated device %s in /sys/" MDEV_DEVICES, name);
+	strcpy(ret_name, name);
+	return 0;
+}
+
 int vfio_open(const char *spec, struct device **ret_dev, struct error *err)
 {
 	struct vfio *v = calloc(1, sizeof(*v));
@@ -323,7 +335,7 @@ int vfio_open(const char *spec, struct device **ret_dev, struct error *err)
 	v->dev.calls = &vfio_calls;
 	v->data_fd = -1;
 	v->files = (struct vfio_files){ -1, -1, -1, -1 };
-	ret = pci_find(spec + strlen("vfio:"), v->bdf, err);
+	ret = find(spec + strlen("vfio:"), v->bdf, err);
 	if (!ret)
 		ret = open_device(v, err);
 	if (ret) {

@@ -25,7 +25,7 @@ struct vfio {
 	bool asked;		/* whether the kernel tells of sessions that begin anew */
 	bool opted_in;		/* it does: the flags of struct vfio_precopy_info mean something */
 	atomic_int data_fd;	/* the session's, or -1; a reset may come from another thread */
-	char bdf[PCI_BDF_SIZE];
+	char bdf[SYSFS_NAME_SIZE];	/* or the UUID of a mediated device */
 };
 
 /* vfio_calls.c */

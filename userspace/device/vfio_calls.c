@@ -79,7 +79,9 @@ static int call_group(struct device *dev)
 
 static int call_sysfs(struct device *dev, char *ret_path, size_t size)
 {
-	return sysfs_path(ret_path, size, PCI_DEVICES "/%s", ((struct vfio *)dev)->bdf);
+	const char *name = ((struct vfio *)dev)->bdf;
+
+	return sysfs_path(ret_path, size, "%s/%s", pci_or_mdev(name), name);
 }
 
 const struct device_calls vfio_calls = {
