@@ -56,7 +56,8 @@ struct scenario {
 	struct step steps[SCENARIO_STEPS];
 	/*
 	 * The events, separated by blanks, after which nothing comes. NULL: the one that ends
-	 * a migration that was completed, a source's being "stop" of its last device.
+	 * a migration that was completed, a source's being "stop" of its last device. "" is
+	 * for a side that was killed.
 	 */
 	const char *last[SIDES];
 	const char *from, *to;		/* events of the source, the time between which is told */
