@@ -102,6 +102,17 @@ static const struct row {
 	ROW("{\"a\":{\"b\":1},\"c\":[{\"b\":\":\"},{\"b\":[]}]}",
 	    "{\"a\":{\"b\":1},\"c\":[{\"b\":\":\"},{\"b\":[]}]}"),
 
+	/* numbers end in the same place however they are cut */
+	ROW("[-1.5e+3,2E-1,-0]", "[-1.5e+3,2E-1,0]"),
+	ROW("1-2 ", "1 -2"),
+	ROW("[1-2]{}", "! {}"),
+	ROW("[--1]{}", "! {}"),
+	ROW("[1e5-1]{}", "! {}"),
+	ROW("[1.2.3]{}", "! {}"),
+	ROW("-1I{}", "-1 ! {}"),
+	ROW("-2i{}", "-2 ! {}"),
+	ROW("[-1I]{}", "! {}"),
+
 	/* a name that comes twice in an object: which one was meant? */
 	ROW("{\"a\":1,\"a\":2}{}", "! {}"),
 	ROW("{\"a\":1,\"b\":2,\"a\":1}[]", "! []"),

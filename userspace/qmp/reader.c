@@ -41,6 +41,52 @@ static bool is_open(char c)
 	return c == '{' || c == '[';
 }
 
+static bool begins_number(char c)
+{
+	return (c >= '0' && c <= '9') || c == '-';
+}
+
+static void follow_number(struct qmp_reader *reader, char c)
+{
+	if (begins_number(c) || (reader->number && strchr(".eE+", c))) {
+		reader->number++;
+		reader->exponent |= c == 'e' || c == 'E';
+	} else {
+		reader->number = 0;
+		reader->exponent = false;
+	}
+}
+
+/*
+ * How much of @buf json-c gets in one call. What it makes of a number depends on where the
+ * calls cut it, so that it gets each byte of one, and the one behind it, alone.
+ */
+static size_t piece(const struct qmp_reader *reader, const char *buf, size_t len)
+{
+	size_t n = 0;
+
+	if (reader->number)
+		return 1;
+	while (n < len && (reader->in_string || !begins_number(buf[n])))
+		if (buf[n++] == '"')
+			break;
+	return n ?: 1;
+}
+
+/*
+ * What json-c gets in the place of @c, the first byte of a call. Behind a part of a number,
+ * it would go on with "-" as if that were a sign, and with "I" as if it were -Infinity. The
+ * one is to end the number as "+" does, and the other one as "/".
+ */
+static char first_byte(const struct qmp_reader *reader, char c)
+{
+	if (reader->number && !reader->exponent && c == '-')
+		return '+';
+	if (reader->number > 1 && (c == 'I' || c == 'i'))
+		return '/';
+	return c;
+}
+
 /* Follows strings and brackets; what they hold is json-c's business. */
 static enum scan scan_byte(struct qmp_reader *reader, char c)
 {
@@ -57,6 +103,7 @@ static enum scan scan_byte(struct qmp_reader *reader, char c)
 		return utf8 && (unsigned char)c >= ' ' ? SCAN_OK : SCAN_BYTE;
 	}
 
+	follow_number(reader, c);
 	if (c == '"')
 		reader->in_string = true;
 	else if (c == ':')
@@ -80,6 +127,8 @@ static void begin_value(struct qmp_reader *reader)
 	reader->bytes = 0;
 	reader->depth = 0;
 	reader->members = 0;
+	reader->number = 0;
+	reader->exponent = false;
 	reader->in_string = false;
 	reader->escaped = false;
 	reader->utf8 = (struct utf8){ 0 };
@@ -146,16 +195,22 @@ static size_t count_members(struct json_object *value)
 	return count;
 }
 
-/* Parses at most @len bytes, at least one. As qmp_reader_next(), 0 when all of them are used. */
+/* Parses at most @len bytes, at least one. As qmp_reader_next(), 0 when more are needed. */
 static int parse(struct qmp_reader *reader, const char *buf, size_t len, size_t *ret_used,
 		 struct json_object **ret_value, struct error *err)
 {
 	/* For json-c a NUL ends the text; it gets none. */
-	size_t i, end, text = strnlen(buf, len);
+	size_t i, end, text;
+	char first = first_byte(reader, *buf);
 	struct json_object *value;
 	enum json_tokener_error result;
 
-	value = json_tokener_parse_ex(reader->tokener, buf, (int)text);
+	len = piece(reader, buf, len);
+	text = strnlen(buf, len);
+	if (first != *buf)
+		value = json_tokener_parse_ex(reader->tokener, &first, 1);
+	else
+		value = json_tokener_parse_ex(reader->tokener, buf, (int)text);
 	result = json_tokener_get_error(reader->tokener);
 	end = result == json_tokener_continue ? len : json_tokener_get_parse_end(reader->tokener);
 
@@ -212,11 +267,14 @@ int qmp_reader_next(struct qmp_reader *reader, const char *buf, size_t len, size
 		return room ? 0 : error_set(err, -EOVERFLOW, "malformed JSON without an end");
 	if (used == len)
 		return 0;
-	if (!room)
-		return error_set(err, -EMSGSIZE, "JSON token size limit exceeded");
-
-	ret = parse(reader, buf + used, room < len - used ? room : len - used, &part, ret_value,
-		    err);
-	*ret_used += part;
+	do {
+		room = reader->bytes_max - reader->bytes;
+		if (!room)
+			return error_set(err, -EMSGSIZE, "JSON token size limit exceeded");
+		ret = parse(reader, buf + used, room < len - used ? room : len - used, &part,
+			    ret_value, err);
+		used += part;
+		*ret_used = used;
+	} while (!ret && used < len);
 	return ret;
 }

@@ -29,6 +29,8 @@ struct qmp_reader {
 	size_t bytes;		/* of it so far; after its end: its length */
 	unsigned int depth;
 	size_t members;		/* of its objects so far */
+	size_t number;		/* bytes of the number that the last byte was of; 0: none */
+	bool exponent;		/* it has an 'e' */
 	bool in_string;
 	bool escaped;		/* the byte before was a backslash */
 	bool skipping;		/* behind an error */
