@@ -12,7 +12,7 @@ PKG_CONFIG ?= pkg-config
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all module userspace tests demo demo-guard demo-emu check check-host check-vm check-vm-all \
-	check-peer check-peer-all lint bench install dkms-install dkms-remove clean help
+	check-peer check-peer-all lint fuzz bench install dkms-install dkms-remove clean help
 
 help:
 	@echo 'miglab $(VERSION)'
@@ -34,6 +34,7 @@ help:
 	@echo '  check-peer    unmodified QEMU 10.0 and 11.1 as clients of the module'
 	@echo '  check-peer-all  each scenario that QEMU 11.1 and miglab run must play alike'
 	@echo '  lint          checkpatch, sparse, include rules, purity of the core'
+	@echo '  fuzz          the parsers against inputs of libFuzzer (FUZZ_RUNS=, FUZZ_SECONDS=)'
 	@echo '  bench         what saving and loading cost, and whether more than AGAINST=REV'
 	@echo '  clean         removes what the above built here; the lab is kept in its cache'
 
@@ -84,6 +85,8 @@ $(BUILD)/asan/%.o: %.c
 
 unit-tests := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 emu-tests := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/emu/test_*.c))
+fuzz-names := $(filter-out replay,$(basename $(notdir $(wildcard tests/fuzz/*.c))))
+fuzz-replays := $(fuzz-names:%=$(BUILD)/tests/fuzz/replay-%)
 
 $(BUILD)/tests/%: $(BUILD)/asan/tests/%.o $(asan-objects)
 	@mkdir -p $(@D)
@@ -99,7 +102,7 @@ guard-agent := agent udp $(if $(RDMA_LIBS),rdma link,no-rdma)
 lab-tests := $(BUILD)/tests/vm/vm $(BUILD)/tests/peer/play $(BUILD)/tests/peer/mirror \
 	$(BUILD)/tests/bench/throughput $(guard-tests)
 
-tests: $(unit-tests) $(emu-tests) $(lab-tests) $(BUILD)/asan/miglab
+tests: $(unit-tests) $(emu-tests) $(fuzz-replays) $(lab-tests) $(BUILD)/asan/miglab
 
 $(BUILD)/tests/vm/vm: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/vm/*.c)) $(lib-objects)
 	@mkdir -p $(@D)
@@ -129,7 +132,36 @@ $(BUILD)/tests/guard/play: $(BUILD)/obj/tests/guard/play.o $(lib-objects)
 	$(call say,LD)
 	$(link) $(JSON_LIBS)
 
--include $(shell find $(BUILD)/obj $(BUILD)/asan -name '*.d' 2>/dev/null)
+# Fuzz targets: with libFuzzer, and as programs that replay the corpus, without clang. What
+# a target defines itself, it does not get from the archive.
+fuzz-sources := $(core-sources) $(wildcard userspace/port/*.c userspace/base/*.c \
+	userspace/qmp/*.c) userspace/vmm/framing.c
+FUZZ_CC ?= clang
+FUZZ_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
+
+$(BUILD)/fuzz/lib.a: $(fuzz-sources:%.c=$(BUILD)/fuzz/%.o)
+$(BUILD)/asan/fuzz.a: $(fuzz-sources:%.c=$(BUILD)/asan/%.o)
+$(BUILD)/fuzz/lib.a $(BUILD)/asan/fuzz.a:
+	$(call say,AR)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/tests/fuzz/replay-%: $(BUILD)/asan/tests/fuzz/%.o $(BUILD)/asan/tests/fuzz/replay.o \
+		$(BUILD)/asan/fuzz.a
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(link) $(SANITIZE) $(JSON_LIBS)
+
+$(BUILD)/fuzz/%: $(BUILD)/fuzz/tests/fuzz/%.o $(BUILD)/fuzz/lib.a
+	$(call say,LD)
+	$(Q)$(FUZZ_CC) -o $@ $^ $(FUZZ_SANITIZE) -fsanitize=fuzzer -pthread $(JSON_LIBS)
+
+$(BUILD)/fuzz/%.o: CC = $(FUZZ_CC)
+$(BUILD)/fuzz/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(compile) $(FUZZ_SANITIZE) -fsanitize=fuzzer-no-link
+
+-include $(shell find $(BUILD)/obj $(BUILD)/asan $(BUILD)/fuzz -name '*.d' 2>/dev/null)
 
 # --- the module ------------------------------------------------------------
 
@@ -201,7 +233,7 @@ check-host:
 	@tests/deps build
 	@$(MAKE) --no-print-directory -s -j$(shell nproc) userspace tests
 	@MIGLAB=$(BUILD)/asan/miglab tests/tap $(RESULTS)/check-host tests/host $(unit-tests) $(emu-tests) \
-		tests/conform/mutants
+		$(fuzz-replays) tests/conform/mutants
 
 check-vm:
 	@tests/deps lab
@@ -225,6 +257,13 @@ check-peer-all:
 	@tests/deps lab
 	@tests/lab/build >/dev/null
 	@tests/tap $(RESULTS)/check-peer-all tests/peer/run --all
+
+# Not a tier of check: it takes clang, and as long as one likes.
+fuzz:
+	@tests/deps build fuzz
+	@$(MAKE) --no-print-directory -s -j$(shell nproc) $(fuzz-names:%=$(BUILD)/fuzz/%)
+	@tests/tap $(RESULTS)/fuzz tests/fuzz/run
+	@tests/tap $(RESULTS)/fuzz-self-test tests/fuzz/run --self-test
 
 clean:
 	rm -rf $(BUILD)

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The frames between two machines.
+ *
+ * - Any segmentation gives the same frames and the same error, which sticks.
+ * - No byte is asked for beyond the reader's buffer or of the next frame.
+ * - A header and a HELLO that are accepted encode to the same bytes.
+ * - A HELLO that is refused leaves the output alone.
+ */
+#include "fuzz.h"
+
+#include <errno.h>
+
+#include "vmm/framing.h"
+
+#define FRAMES_MAX	64	/* more are not compared */
+
+struct outcome {
+	size_t count;
+	struct {
+		enum frame_type type;
+		uint32_t length, sum;
+	} frames[FRAMES_MAX];
+	int error;
+};
+
+static void check_header(const uint8_t *bytes)
+{
+	uint8_t again[FRAME_HEADER_BYTES];
+	enum frame_type type = 99;
+	uint32_t length = 99;
+	int ret = frame_header(bytes, &type, &length);
+
+	CHECK(!ret || (ret == -EPROTO && type == 99 && length == 99));
+	if (ret)
+		return;
+	CHECK(length <= (type == FRAME_DATA ? FRAME_DATA_MAX : FRAME_CONTROL_MAX));
+	frame_put_header(again, type, length);
+	CHECK(!memcmp(again, bytes, sizeof(again)));
+}
+
+static void check_hello(const uint8_t *payload, size_t length)
+{
+	static struct hello hello, untouched;
+	static uint8_t again[HELLO_BYTES_MAX];
+	int ret;
+
+	memset(&untouched, 0x5a, sizeof(untouched));
+	hello = untouched;
+	ret = hello_decode(payload, length, &hello);
+	if (ret) {
+		CHECK(ret == -EPROTO || ret == -EPROTONOSUPPORT);
+		CHECK(!memcmp(&hello, &untouched, sizeof(hello)));
+		return;
+	}
+	CHECK(hello.count <= HELLO_DEVICES_MAX && !hello.count == (hello.kind == HELLO_DATA));
+	CHECK(hello_encode(again, &hello) == FRAME_HEADER_BYTES + length);
+	CHECK(!memcmp(again + FRAME_HEADER_BYTES, payload, length));
+}
+
+static void take_frame(const struct frame_reader *r, struct outcome *o)
+{
+	const uint8_t *payload = frame_payload(r);
+	uint32_t sum = 0;
+
+	check_header(r->buf);
+	CHECK(r->type != FRAME_DATA && r->length <= FRAME_CONTROL_MAX);
+	if (r->type == FRAME_HELLO)
+		check_hello(payload, r->length);
+	for (uint32_t i = 0; i < r->length; i++)
+		sum = sum * 31 + payload[i];
+	if (o->count < FRAMES_MAX) {
+		o->frames[o->count].type = r->type;
+		o->frames[o->count].length = r->length;
+		o->frames[o->count].sum = sum;
+	}
+	o->count++;
+}
+
+static void read_frames(const uint8_t *bytes, size_t len, struct cuts cuts, struct outcome *o)
+{
+	static struct frame_reader r;
+
+	r.have = 0;
+	r.error = 0;
+	memset(o, 0, sizeof(*o));
+	while (len) {
+		uint8_t *at;
+		size_t want = frame_want(&r, &at), n;
+		int ret;
+
+		CHECK(want && at >= r.buf && want <= (size_t)(r.buf + sizeof(r.buf) - at));
+		n = next_cut(&cuts, len < want ? len : want);
+		memcpy(at, bytes, n);
+		ret = frame_got(&r, n);
+		CHECK(ret == 0 || ret == 1 || ret == -EPROTO);
+		if (ret < 0) {
+			o->error = ret;
+			check_header(r.buf);
+			CHECK(frame_got(&r, 0) == ret && frame_got(&r, 1) == ret);
+			return;
+		}
+		if (ret)
+			take_frame(&r, o);
+		bytes += n;
+		len -= n;
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct outcome whole, cut;
+
+	if (!size)
+		return 0;
+	/* Not only behind a good header. */
+	check_hello(data + 1, size - 1);
+	read_frames(data + 1, size - 1, cuts_of(0), &whole);
+	read_frames(data + 1, size - 1, cuts_of(data[0]), &cut);
+	CHECK(!memcmp(&whole, &cut, sizeof(whole)));
+	return 0;
+}

@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The decoder of the migration stream, loading a synthetic device.
+ *
+ * - It accepts what a second decoder accepts that sees the stream as a whole.
+ * - Any segmentation gives the same result.
+ * - It asks for no byte beyond its buffer, and places none beyond the state.
+ * - A refused stream stays refused, and changes nothing any more.
+ * - What is accepted encodes to the same bytes, and the state sends itself to the same state.
+ */
+#include "fuzz.h"
+
+#include "core/stream.h"
+#include "core/synthetic.h"
+
+#define STATE_BYTES	(2 * MIGLAB_PAGE)
+#define STREAM_MAX	(2 * MIGLAB_RECORD_MAX)
+#define SQUEEZED	40u	/* bytes of a payload that an input has */
+
+static const struct miglab_identity identity = {
+	.model = MIGLAB_MODEL_SYNTHETIC,
+	.vendor = 0x8086,
+	.device = 0x10ed,
+	.subvendor = 0x1af4,
+	.subdevice = 0x1100,
+	.state_bytes = STATE_BYTES,
+};
+
+static const u32 mandatory = MIGLAB_REC_MANDATORY;
+
+/* What came of a stream. */
+struct outcome {
+	u8 state[STATE_BYTES];
+	struct miglab_synthetic model;	/* of that state */
+	u64 records;
+	int error;		/* the decoder's at the end */
+};
+
+static u8 record[MIGLAB_RECORD_MAX];
+
+static u32 crc_of(const u8 *rec, u32 length)
+{
+	return ~crc32c(crc32c(~0u, rec, offsetof(struct miglab_rec, crc)),
+		       rec + sizeof(struct miglab_rec), length);
+}
+
+/*
+ * One record of the input at @in to @out, which has @room: a payload lacks what is
+ * behind SQUEEZED bytes, where the last one goes on, and a CRC of 0 is the right one.
+ * Returns what it made, and 0 of @ret_used at the end.
+ */
+static size_t expand_record(const u8 *in, size_t len, u8 *out, size_t room, size_t *ret_used)
+{
+	size_t head = len < sizeof(struct miglab_rec) ? len : sizeof(struct miglab_rec), there;
+	struct miglab_rec rec;
+	u32 length;
+
+	*ret_used = 0;
+	if (room < sizeof(rec) + SQUEEZED)
+		return 0;
+	memcpy(out, in, head);
+	*ret_used = head;
+	if (head < sizeof(rec))
+		return head;
+	memcpy(&rec, in, sizeof(rec));
+	length = le32_to_cpu(rec.length);
+	there = length < SQUEEZED ? length : SQUEEZED;
+	there = there < len - head ? there : len - head;
+	memcpy(out + head, in + head, there);
+	*ret_used += there;
+	if (there < length && there == SQUEEZED && length <= room - head)
+		memset(out + head + there, out[head + there - 1], length - there);
+	else if (there < length)
+		return head + there;
+	if (!rec.crc) {
+		rec.crc = cpu_to_le32(crc_of(out, length));
+		memcpy(out, &rec, sizeof(rec));
+	}
+	return head + length;
+}
+
+static size_t expand(const u8 *in, size_t len, u8 *out)
+{
+	size_t size = 0, used = 1;
+
+	for (; len && used; in += used, len -= used)
+		size += expand_record(in, len, out + size, STREAM_MAX - size, &used);
+	return size;
+}
+
+/* --- the second decoder --------------------------------------------------------- */
+
+/* Is the record at @at, whole and with a right CRC, what the encoder makes of its fields? */
+static void check_reencodes(const u8 *at, const struct miglab_rec *rec)
+{
+	static u8 again[MIGLAB_RECORD_MAX];
+	const u8 *payload = at + sizeof(*rec);
+	u32 length = le32_to_cpu(rec->length);
+	__le64 number;
+
+	if (le32_to_cpu(rec->flags) != mandatory)
+		return;
+	memcpy(&number, payload, sizeof(number));
+	if (le32_to_cpu(rec->tag) == MIGLAB_TAG_HEADER) {
+		miglab_stream_put_header(again, &identity);
+	} else if (le32_to_cpu(rec->tag) == MIGLAB_TAG_END) {
+		miglab_stream_put_end(again, le64_to_cpu(number));
+	} else {
+		memcpy(again + MIGLAB_PAGES_BYTES, payload + sizeof(number),
+		       length - sizeof(number));
+		miglab_stream_put_pages(again, le64_to_cpu(number),
+					length - (u32)sizeof(number));
+	}
+	CHECK(!memcmp(again, at, sizeof(*rec) + length));
+}
+
+static bool place_pages(const u8 *payload, u32 length, u8 *state)
+{
+	__le64 le_offset;
+	u64 offset;
+
+	if (length <= sizeof(le_offset) || (length - sizeof(le_offset)) % MIGLAB_PAGE ||
+	    length > MIGLAB_PAYLOAD_MAX)
+		return false;
+	memcpy(&le_offset, payload, sizeof(le_offset));
+	offset = le64_to_cpu(le_offset);
+	length -= sizeof(le_offset);
+	if (offset % MIGLAB_PAGE || offset >= STATE_BYTES || length > STATE_BYTES - offset)
+		return false;
+	memcpy(state + offset, payload + sizeof(le_offset), length);
+	return true;
+}
+
+static bool is_header(const u8 *payload, u32 length)
+{
+	u8 header[MIGLAB_HEADER_BYTES];
+
+	miglab_stream_put_header(header, &identity);
+	return length == sizeof(struct miglab_header_payload) &&
+	       !memcmp(payload, header + sizeof(struct miglab_rec), length);
+}
+
+/* Is it a stream for us, and which state does it carry? */
+static bool is_stream(const u8 *at, size_t len, u8 *state, u64 *ret_records)
+{
+	bool first = true, end = false;
+	u64 records = 0;
+
+	while (len >= sizeof(struct miglab_rec) && !end) {
+		const u8 *payload = at + sizeof(struct miglab_rec);
+		struct miglab_rec rec;
+		u32 tag, length;
+		__le64 count;
+
+		memcpy(&rec, at, sizeof(rec));
+		tag = le32_to_cpu(rec.tag);
+		length = le32_to_cpu(rec.length);
+		if (length > len - sizeof(rec) || le32_to_cpu(rec.flags) & ~mandatory ||
+		    le32_to_cpu(rec.crc) != crc_of(at, length) ||
+		    first != (tag == MIGLAB_TAG_HEADER))
+			return false;
+		if (first && !is_header(payload, length))
+			return false;
+		if (tag == MIGLAB_TAG_PAGES && !place_pages(payload, length, state))
+			return false;
+		if (tag == MIGLAB_TAG_END) {
+			memcpy(&count, payload, length < 8 ? length : 8);
+			if (length != sizeof(count) || le64_to_cpu(count) != records)
+				return false;
+		}
+		if (tag && tag <= MIGLAB_TAG_END)
+			check_reencodes(at, &rec);
+		else if (le32_to_cpu(rec.flags) == mandatory || length > MIGLAB_PAYLOAD_MAX)
+			return false;
+		records += tag == MIGLAB_TAG_PAGES;
+		end = tag == MIGLAB_TAG_END;
+		first = false;
+		at = payload + length;
+		len -= sizeof(rec) + length;
+	}
+	*ret_records = records;
+	return end && !len;
+}
+
+/* --- the first one -------------------------------------------------------------- */
+
+static void place(void *opaque, u64 offset, const u8 *data, u32 len)
+{
+	struct outcome *o = opaque;
+
+	CHECK(!o->error);
+	CHECK(len && len % MIGLAB_PAGE == 0 && offset % MIGLAB_PAGE == 0);
+	CHECK(offset <= STATE_BYTES && len <= STATE_BYTES - offset);
+	miglab_synthetic_put_pages(&o->model, offset, data, len);
+}
+
+/* One that has failed: more input of any kind changes nothing. */
+static void check_sticky(struct miglab_decoder *d, struct outcome *o)
+{
+	u32 fingerprint = miglab_synthetic_fingerprint(&o->model);
+	u8 *at = NULL;
+
+	CHECK(miglab_decoder_want(d, &at) == d->error && !at);
+	CHECK(miglab_decoder_got(d, 1) == o->error);
+	CHECK(miglab_decoder_got(d, 0) == o->error);
+	CHECK(miglab_decoder_finish(d) == o->error);
+	CHECK(miglab_synthetic_fingerprint(&o->model) == fingerprint);
+}
+
+static void decode(const u8 *bytes, size_t len, struct cuts cuts, struct outcome *o)
+{
+	struct miglab_decoder d;
+
+	memset(o, 0, sizeof(*o));
+	o->model = (struct miglab_synthetic){ .bytes = o->state, .id = identity };
+	miglab_decoder_init(&d, &identity, record, place, o);
+	while (len && !o->error) {
+		u8 *at;
+		ssize_t want = miglab_decoder_want(&d, &at);
+		size_t n;
+
+		CHECK(want > 0 && at >= record && at + want <= record + sizeof(record));
+		n = next_cut(&cuts, len < (size_t)want ? len : (size_t)want);
+		memcpy(at, bytes, n);
+		o->error = miglab_decoder_got(&d, n);
+		CHECK(!o->error || o->error == -EINVAL);
+		bytes += n;
+		len -= n;
+	}
+	o->records = d.records;
+	if (o->error)
+		check_sticky(&d, o);
+	else
+		o->error = miglab_decoder_finish(&d);
+}
+
+/* The state of @from, staged as a saving session does. */
+static void check_sends_itself(struct outcome *from)
+{
+	static u8 stream[STATE_BYTES + 4 * MIGLAB_HEADER_BYTES];
+	static struct outcome again;
+	struct miglab_precopy track;
+	u64 bitmap[1];
+	size_t n, len = 0;
+
+	CHECK(sizeof(bitmap) >= miglab_precopy_bytes_needed(STATE_BYTES));
+	miglab_precopy_start(&track, STATE_BYTES, bitmap);
+	while ((n = miglab_synthetic_stage(&from->model, &track, true, record))) {
+		CHECK(n <= sizeof(stream) - len);
+		memcpy(stream + len, record, n);
+		miglab_precopy_read(&track, n);
+		len += n;
+	}
+	CHECK(len <= miglab_synthetic_stream_bytes(STATE_BYTES));
+	decode(stream, len, cuts_of(0), &again);
+	CHECK(!again.error);
+	CHECK(!memcmp(again.state, from->state, STATE_BYTES));
+	CHECK(miglab_synthetic_fingerprint(&again.model) ==
+	      miglab_synthetic_fingerprint(&from->model));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct outcome whole, cut;
+	static u8 stream[STREAM_MAX], state[STATE_BYTES];
+	u64 records;
+	size_t len;
+	bool good;
+
+	if (!size)
+		return 0;
+	len = expand(data + 1, size - 1, stream);
+	memset(state, 0, sizeof(state));
+	good = is_stream(stream, len, state, &records);
+	decode(stream, len, cuts_of(0), &whole);
+	decode(stream, len, cuts_of(data[0]), &cut);
+
+	CHECK(whole.error == (good ? 0 : -EINVAL));
+	CHECK(cut.error == whole.error && cut.records == whole.records);
+	CHECK(!memcmp(cut.state, whole.state, STATE_BYTES));
+	if (good) {
+		CHECK(!memcmp(whole.state, state, STATE_BYTES) && whole.records == records);
+		check_sends_itself(&whole);
+	}
+	return 0;
+}
