@@ -104,6 +104,47 @@ static void test_tcp_addresses(void **state)
 	}
 }
 
+static void test_addresses_of_this_host(void **state)
+{
+	static const struct {
+		const char *uri;
+		bool local;
+	} rows[] = {
+		{ "unix:/a", true }, { "tcp:127.0.0.1:1", true }, { "tcp:127.255.0.1:1", true },
+		{ "tcp:[::1]:1", true }, { "tcp:0.0.0.0:1", false }, { "tcp:[::]:1", false },
+		{ "tcp:128.0.0.1:1", false }, { "tcp:126.255.255.255:1", false },
+		{ "tcp:[::2]:1", false }, { "tcp:[fe80::1]:1", false },
+	};
+	struct address parsed;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_int_equal(socket_address(rows[i].uri, &parsed, NULL), 0);
+		if (address_is_local(&parsed) != rows[i].local)
+			fail_msg("%s", rows[i].uri);
+	}
+}
+
+/* Whatever the umask; without us it would follow that. */
+static void test_only_the_owner_may_connect(void **state)
+{
+	mode_t before = umask(0);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct listener *listener;
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(bind(fd, &address.any, address.len), 0);
+	assert_int_equal(stat(address.text, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0777);
+	close(fd);
+	listener = listen_here();
+	assert_int_equal(stat(address.text, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	listener_free(listener);
+	umask(before);
+}
+
 /* The first one goes on listening, and its socket stays. */
 static void test_two_on_one_path(void **state)
 {
@@ -192,6 +233,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		LISTENER_TEST(test_addresses),
 		LISTENER_TEST(test_tcp_addresses),
+		LISTENER_TEST(test_addresses_of_this_host),
+		LISTENER_TEST(test_only_the_owner_may_connect),
 		LISTENER_TEST(test_two_on_one_path),
 		LISTENER_TEST(test_other_files_stay),
 		LISTENER_TEST(test_stale_socket_is_replaced),

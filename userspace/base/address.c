@@ -4,7 +4,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -86,6 +85,15 @@ int socket_address(const char *uri, struct address *ret_address, struct error *e
 		return unix_address(uri, ret_address, err);
 	return error_set(err, -EINVAL,
 			 "'%s' is no socket address, write unix:PATH or tcp:HOST:PORT", uri);
+}
+
+bool address_is_local(const struct address *address)
+{
+	if (address->any.sa_family == AF_INET)
+		return ntohl(address->in.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+	if (address->any.sa_family == AF_INET6)
+		return IN6_IS_ADDR_LOOPBACK(&address->in6.sin6_addr);
+	return true;
 }
 
 int address_socket(const struct address *address)

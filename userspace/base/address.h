@@ -6,6 +6,7 @@
 #define MIGLAB_BASE_ADDRESS_H
 
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -30,6 +31,9 @@ int unix_address(const char *uri, struct address *ret_address, struct error *err
  * brackets: looking names up would block. PORT is 1 to 65535.
  */
 int socket_address(const char *uri, struct address *ret_address, struct error *err);
+
+/* Can only this host reach it? A UNIX socket, or one of the loopback device. */
+bool address_is_local(const struct address *address);
 
 /* A socket for @address that does not block, delays nothing and is closed on exec, or -errno. */
 int address_socket(const struct address *address);

@@ -69,6 +69,12 @@ static int open_socket(const struct address *address, int queue, int *ret_fd,
 
 	if (fd < 0)
 		return error_set(err, fd, "no socket: %s", strerror(-fd));
+	/* bind(2) gives it to the file, so that at no time others may connect. */
+	if (address->any.sa_family == AF_UNIX && fchmod(fd, 0600)) {
+		ret = error_set(err, -errno, "cannot make the socket %s private: %s",
+				address->text, strerror(errno));
+		goto out_close;
+	}
 	/* The connections of an earlier migration do not keep a TCP port. */
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (bind(fd, &address->any, address->len)) {

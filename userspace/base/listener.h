@@ -18,8 +18,9 @@ typedef void (*listener_fn)(void *opaque, int fd);
  * listener_new() - listen, and accept in the loop
  * @queue: connections that may wait for accept(2)
  *
- * A UNIX socket that refuses connections is left over from an earlier process and is
- * replaced. When accepting fails, say for want of descriptors, it pauses for a moment.
+ * A UNIX socket is its owner's alone (0600). One that refuses connections is left over
+ * from an earlier process and is replaced. When accepting fails, say for want of
+ * descriptors, it pauses for a moment.
  *
  * Return: 0, -EADDRINUSE when somebody listens there, -EEXIST when PATH is something
  * else, -ENOMEM, or what the system says.

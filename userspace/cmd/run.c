@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/privileges.h"
 #include "cmd/cmd.h"
 #include "vmm/config.h"
 #include "vmm/machine.h"
@@ -162,6 +163,9 @@ int cmd_run(int argc, char **argv)
 	if (!ret && (!config.qmp || !config.count))
 		ret = error_set(&err, -EINVAL,
 				"give --qmp and at least one --device; see miglab run --help");
+	/* The devices are open; there is no thread yet. */
+	if (!ret)
+		ret = privileges_drop(&err);
 	if (!ret)
 		ret = serve(&config, &err);
 	if (ret < 0)

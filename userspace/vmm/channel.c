@@ -591,5 +591,8 @@ int channel_listen(struct channel *ch, const char *uri, struct error *err)
 		channel_close(ch);
 		return error_set(err, -ENOMEM, "no memory to wait for a migration");
 	}
+	if (!address_is_local(&ch->address))
+		log_warn("other hosts can reach %s, and whoever connects first is taken for the source; use a network that you trust",
+			 ch->address.text);
 	return 0;
 }
