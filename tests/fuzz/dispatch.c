@@ -249,7 +249,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	negotiated = data[0] & 1;
 	cuts = cuts_of(data[0] >> 1);
 	talk(bytes, size - 1, cuts_of(0), &whole);
-	/* Pieces cost three system calls each: some are enough, the reader has a target of its own. */
+	/* Pieces cost system calls: a few are enough, the reader has a target of its own. */
 	cuts.left = cuts.left ? PIECES_MAX : 0;
 	talk(bytes, size - 1, cuts, &cut);
 	CHECK(whole.len == cut.len && !memcmp(whole.text, cut.text, cut.len));
