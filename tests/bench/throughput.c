@@ -4,9 +4,9 @@
  *
  * Moves the state of one device to another in reads and writes of PIECE bytes, and copies
  * each piece into a file in memory and out of it, so that all four meet the same machine.
- * Prints for each PIECE one line: PIECE, four sums of nanoseconds, of the reads from SOURCE,
- * of the reads from the file, of the writes to DESTINATION and of the writes to the file;
- * and the bytes of the stream.
+ * Prints for each PIECE one line: PIECE and four medians in nanoseconds, of a read from
+ * SOURCE, a read from the file, a write to DESTINATION and a write to the file. Medians,
+ * since a machine that is shared stands still at times.
  *
  * Exit status: 0, 1 when the fingerprints differ, 2 bad usage, 3 could not measure.
  */
@@ -23,15 +23,17 @@
 
 #define PIECE_MAX (1u << 20)
 
-enum { SAVE, COPY_OUT, LOAD, COPY_IN, SUMS };
+enum { SAVE, COPY_OUT, LOAD, COPY_IN, CALLS };
 
 struct bench {
 	struct device *src, *dst;
 	int file;		/* as large as the stream, all of it in memory */
 	unsigned char piece[PIECE_MAX];
+	uint64_t stream_max;	/* bytes of the stream, at most */
 	size_t size;		/* of a piece */
 	uint64_t bytes;
-	uint64_t sum[SUMS];
+	size_t pieces;
+	uint64_t *took[CALLS];	/* nanoseconds for each piece */
 };
 
 static void die(const char *what)
@@ -68,6 +70,7 @@ static void make_file(struct bench *b)
 
 	if (b->src->ops->data_size(b->src, &bytes, &err))
 		die(err.text);
+	b->stream_max = bytes;
 	b->file = memfd_create("copy", MFD_CLOEXEC);
 	for (done = 0; done < bytes; done += PIECE_MAX)
 		if (pwrite(b->file, b->piece, PIECE_MAX, (off_t)done) != PIECE_MAX)
@@ -90,7 +93,7 @@ static void write_all(struct bench *b, size_t n)
 /* One piece through all four; false at the end of the stream. */
 static bool move_piece(struct bench *b)
 {
-	uint64_t at[SUMS + 1];
+	uint64_t at[CALLS + 1];
 	ssize_t n;
 
 	at[0] = clock_ns();
@@ -100,6 +103,8 @@ static bool move_piece(struct bench *b)
 		die(strerror((int)-n));
 	if (!n)
 		return false;
+	if (b->pieces > b->stream_max / b->size)
+		die("there are more pieces than the stream can have");
 	if (pwrite(b->file, b->piece, (size_t)n, (off_t)b->bytes) != n)
 		die("the file takes no copy");
 	at[2] = clock_ns();
@@ -109,11 +114,12 @@ static bool move_piece(struct bench *b)
 		die("the file gives no copy");
 	at[4] = clock_ns();
 
-	b->sum[SAVE] += at[1] - at[0];
-	b->sum[COPY_IN] += at[2] - at[1];
-	b->sum[LOAD] += at[3] - at[2];
-	b->sum[COPY_OUT] += at[4] - at[3];
+	b->took[SAVE][b->pieces] = at[1] - at[0];
+	b->took[COPY_IN][b->pieces] = at[2] - at[1];
+	b->took[LOAD][b->pieces] = at[3] - at[2];
+	b->took[COPY_OUT][b->pieces] = at[4] - at[3];
 	b->bytes += (uint64_t)n;
+	b->pieces++;
 	return true;
 }
 
@@ -132,27 +138,51 @@ static bool same_state(struct bench *b)
 	return same;
 }
 
+static int compare(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void print_medians(struct bench *b)
+{
+	int i;
+
+	printf("%zu", b->size);
+	for (i = 0; i < CALLS; i++) {
+		qsort(b->took[i], b->pieces, sizeof(*b->took[i]), compare);
+		printf(" %llu", (unsigned long long)b->took[i][b->pieces / 2]);
+	}
+	printf("\n");
+}
+
 /* Moves the state in pieces of @size bytes; both devices end in STOP. */
 static bool measure(struct bench *b, size_t size)
 {
+	bool same;
 	int i;
 
 	b->size = size;
 	b->bytes = 0;
-	memset(b->sum, 0, sizeof(b->sum));
+	b->pieces = 0;
+	for (i = 0; i < CALLS; i++) {
+		b->took[i] = calloc(b->stream_max / size + 1, sizeof(*b->took[i]));
+		if (!b->took[i])
+			die("no memory for the figures");
+	}
 	go(b->dst, MIGLAB_RESUMING);
 	go(b->src, MIGLAB_STOP_COPY);
 	while (move_piece(b))
 		;
 	go(b->dst, MIGLAB_STOP);
-	if (!same_state(b))
-		return false;
+	same = same_state(b);
 	go(b->src, MIGLAB_STOP);
-	printf("%zu", size);
-	for (i = 0; i < SUMS; i++)
-		printf(" %llu", (unsigned long long)b->sum[i]);
-	printf(" %llu\n", (unsigned long long)b->bytes);
-	return true;
+	if (same)
+		print_medians(b);
+	for (i = 0; i < CALLS; i++)
+		free(b->took[i]);
+	return same;
 }
 
 int main(int argc, char **argv)
