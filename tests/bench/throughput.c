@@ -4,9 +4,9 @@
  *
  * Moves the state of one device to another in reads and writes of PIECE bytes, and copies
  * each piece into a file in memory and out of it, so that all four meet the same machine.
- * Prints for each PIECE one line: PIECE and four medians in nanoseconds, of a read from
- * SOURCE, a read from the file, a write to DESTINATION and a write to the file. Medians,
- * since a machine that is shared stands still at times.
+ * Prints for each PIECE one line: PIECE and four times in nanoseconds, of a read from
+ * SOURCE, a read from the file, a write to DESTINATION and a write to the file. A tenth of
+ * the pieces took no longer than that: the others met what else a shared machine does.
  *
  * Exit status: 0, 1 when the fingerprints differ, 2 bad usage, 3 could not measure.
  */
@@ -145,14 +145,14 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static void print_medians(struct bench *b)
+static void print_times(struct bench *b)
 {
 	int i;
 
 	printf("%zu", b->size);
 	for (i = 0; i < CALLS; i++) {
 		qsort(b->took[i], b->pieces, sizeof(*b->took[i]), compare);
-		printf(" %llu", (unsigned long long)b->took[i][b->pieces / 2]);
+		printf(" %llu", (unsigned long long)b->took[i][b->pieces / 10]);
 	}
 	printf("\n");
 }
@@ -179,7 +179,7 @@ static bool measure(struct bench *b, size_t size)
 	same = same_state(b);
 	go(b->src, MIGLAB_STOP);
 	if (same)
-		print_medians(b);
+		print_times(b);
 	for (i = 0; i < CALLS; i++)
 		free(b->took[i]);
 	return same;
