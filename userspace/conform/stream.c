@@ -119,18 +119,20 @@ static void poisoned(struct conform *c)
 	dut_reset(c);
 }
 
-/* Reads what there is of each BAR: what a bad state may trip over. */
+/* Writes and reads the first registers of each BAR: what a bad state may trip over. */
 static void touch_registers(struct conform *c)
 {
-	uint8_t byte;
+	uint8_t byte = 0;
 	size_t size;
 	off_t at;
 
 	for (unsigned int bar = 0; bar <= VFIO_PCI_BAR5_REGION_INDEX; bar++) {
 		if (!dut_region(c, bar, &at, &size))
 			continue;
-		for (size_t i = 0; i < size && i < 8; i++)
+		for (size_t i = 0; i < size && i < 8; i++) {
+			c->dev->calls->pwrite(c->dev, DEVICE_SELF, &byte, 1, at + i);
 			c->dev->calls->pread(c->dev, DEVICE_SELF, &byte, 1, at + i);
+		}
 	}
 }
 
