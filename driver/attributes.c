@@ -218,13 +218,14 @@ static const char *const stat_keys[MIGLAB_NR_STATS] = {
 
 static ssize_t stats_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
-	struct miglab_stats *stats = miglab_from_dev(dev)->stats;
+	struct miglab_device *m = miglab_from_dev(dev);
 	ssize_t len = 0;
 	size_t i;
 
 	for (i = 0; i < MIGLAB_NR_STATS; i++)
 		len += sysfs_emit_at(buf, len, "%s %lld\n", stat_keys[i],
-				     atomic64_read(&stats->value[i]));
+				     atomic64_read(&m->stats->value[i]));
+	len += sysfs_emit_at(buf, len, "rules_acted %llu\n", miglab_rulebook_acted(m->book));
 	return len;
 }
 static DEVICE_ATTR_RO(stats);

@@ -83,6 +83,16 @@ ssize_t miglab_rulebook_emit(struct miglab_rulebook *book, char *buf)
 	return len;
 }
 
+u64 miglab_rulebook_acted(struct miglab_rulebook *book)
+{
+	u64 acted;
+
+	spin_lock(&book->lock);
+	acted = miglab_rules_acted(&book->set->rules);
+	spin_unlock(&book->lock);
+	return acted;
+}
+
 void miglab_rulebook_close(struct miglab_rulebook *book)
 {
 	spin_lock(&book->lock);

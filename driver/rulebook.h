@@ -55,6 +55,9 @@ void miglab_rulebook_replace(struct miglab_rulebook *book, struct miglab_ruleset
 /* The text of the set in force and a newline, to a sysfs buffer; returns the bytes. */
 ssize_t miglab_rulebook_emit(struct miglab_rulebook *book, char *buf);
 
+/* How often rules of the set in force acted. */
+u64 miglab_rulebook_acted(struct miglab_rulebook *book);
+
 /* No rule acts from now on, and pauses end. Never blocks. */
 void miglab_rulebook_close(struct miglab_rulebook *book);
 

@@ -492,6 +492,16 @@ struct miglab_plan miglab_rules_match_op(struct miglab_rules *rules, enum miglab
 	return match(rules, op, 0, 0);
 }
 
+u64 miglab_rules_acted(const struct miglab_rules *rules)
+{
+	u64 acted = 0;
+	u32 i;
+
+	for (i = 0; i < rules->count; i++)
+		acted += rules->rule[i].acted;
+	return acted;
+}
+
 const char *miglab_op_name(enum miglab_op op)
 {
 	return ops[op].name;

@@ -123,6 +123,9 @@ struct miglab_plan miglab_rules_match(struct miglab_rules *rules, u32 from, u32 
 /* @op begins, which is not MIGLAB_OP_ARC: counts the match and says what shall happen. */
 struct miglab_plan miglab_rules_match_op(struct miglab_rules *rules, enum miglab_op op);
 
+/* How often the rules of @rules acted, all together. */
+u64 miglab_rules_acted(const struct miglab_rules *rules);
+
 /* "read" and so on, as op= has it; "arc" for MIGLAB_OP_ARC. */
 const char *miglab_op_name(enum miglab_op op);
 

@@ -189,6 +189,26 @@ static int wait_for_hold(const char *bdf, struct error *err)
 	return 0;
 }
 
+static int wait_for_rule(const char *bdf, struct error *err)
+{
+	uint64_t deadline_ns = clock_ns() + GUARD_NS;
+	bool acted = false;
+	char *text;
+
+	while (!acted) {
+		int ret = attribute_read(bdf, "stats", &text, err);
+
+		if (ret)
+			return ret;
+		acted = !strstr(text, "rules_acted 0\n");
+		free(text);
+		if (!acted && clock_ns() > deadline_ns)
+			return error_set(err, -ETIMEDOUT, "%s: no rule acts", bdf);
+		poll(NULL, 0, acted ? 0 : 10);
+	}
+	return 0;
+}
+
 /* What the old process said stays in the sequence. */
 static int renew(struct stage *s, enum side side, struct error *err)
 {
@@ -236,6 +256,8 @@ static int take_step(struct stage *s, const struct step *step, struct error *err
 		return 0;
 	case HELD:
 		return wait_for_hold(bdf, err);
+	case ACTED:
+		return wait_for_rule(bdf, err);
 	case RELEASE:
 		return attribute_write(bdf, "release", "1", err);
 	case CONVERGE:

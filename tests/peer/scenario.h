@@ -22,6 +22,7 @@ enum verb {
 	SEND,		/* a command whose answer is not waited for: the machine may be blocked */
 	ASK,		/* the same; whether the answer came within a second is an event */
 	HELD,		/* until an arc of a device, by its number, is held */
+	ACTED,		/* until a rule of device 0 acted, for the first time */
 	RELEASE,	/* one permit for a device, by its number */
 	CONVERGE,	/* the pre-copy that was endless need not be so any more */
 	MIGRATE,	/* once more */

@@ -62,7 +62,7 @@ const struct scenario scenarios[] = {
 	}, {
 		.name = "ack-reinit", .endless = true, .capabilities = ACK,
 		.rules = { { "op=precopy_info reinit nth=3" } },
-		.steps = { { AWAIT, SOURCE, "M:active" }, { CONVERGE, SOURCE } },
+		.steps = { { AWAIT, SOURCE, "M:active" }, { ACTED, SOURCE }, { CONVERGE, SOURCE } },
 	},
 
 	/* The source does not run, or is stopped meanwhile. */

@@ -446,6 +446,7 @@ static void test_matches(void **unused)
 	(void)unused;
 	for (size_t i = 0; i < ARRAY_SIZE(matches); i++) {
 		struct miglab_rules_error err;
+		u64 total = 0;
 
 		assert_int_equal(parse(matches[i].set, strlen(matches[i].set), &err), 0);
 		for (size_t n = 0; matches[i].acts[n]; n++) {
@@ -456,6 +457,8 @@ static void test_matches(void **unused)
 			if (acted != matches[i].acts[n])
 				fail_msg("\"%s\", match %zu: rule %c acted", matches[i].set, n + 1,
 					 acted);
+			total += plan.rule != 0;
+			assert_int_equal(miglab_rules_acted(&rules), total);
 		}
 	}
 }

@@ -60,6 +60,7 @@ static void show_stats(struct emu *e, FILE *out)
 		{ "resets", e->stats.resets },
 		{ "bytes_read", e->stats.bytes_read },
 		{ "bytes_written", e->stats.bytes_written },
+		{ "rules_acted", miglab_rules_acted(&e->rules) },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(lines); i++)
