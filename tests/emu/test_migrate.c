@@ -70,7 +70,7 @@ static const struct row rows[] = {
 	{ "no such device", { "--from", "emu", "--to", "emu:mood=1" }, 2, NULL },
 	{ "an odd one", { "--from", "emu", "--to", "emu", "--from", "emu" }, 2, NULL },
 	{ "nothing", { NULL }, 2, NULL },
-	{ "no such policy", { "--from", "emu", "--to", "emu", "--policy", "group" }, 2, NULL },
+	{ "no such policy", { "--from", "emu", "--to", "emu", "--policy", "other" }, 2, NULL },
 	{ "no number", { "--from", "emu", "--to", "emu", "--timeout", "soon" }, 2, NULL },
 };
 

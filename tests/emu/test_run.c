@@ -505,7 +505,7 @@ static void test_bad_usage(void **state)
 		{ "run", "--device", "emu,id=vf0,migration-events=no", "--qmp", "unix:/nowhere/q" },
 		{ "run", "--device", "emu:mood=1,id=vf0", "--qmp", "unix:/nowhere/q" },
 		{ "run", "--device", "what,id=vf0", "--qmp", "unix:/nowhere/q" },
-		{ "run", "--policy", "group" },
+		{ "run", "--policy", "other" },
 		{ "run", "--device=emu,id=a", "--device=emu,id=a", "--qmp", "unix:/nowhere/q" },
 		{ "run", "left", "over" },
 	};

@@ -32,6 +32,9 @@
 
 static char dir[] = "/tmp/miglab-test-XXXXXX";
 
+/* Of the machines that are started from now on: "--policy=..", or NULL. */
+static const char *policy;
+
 struct vm {
 	struct child child;
 	struct qmp_client *client;
@@ -224,6 +227,8 @@ static inline void start(struct vm *vm, const char *name, const char *device, un
 		argv[argc++] = "--device";
 		argv[argc++] = devices[i];
 	}
+	if (policy)
+		argv[argc++] = (char *)policy;
 	argv[argc] = (char *)extra;
 	snprintf(log, sizeof(log), "%s.log", name);
 	assert_int_equal(child_start(&vm->child, name, argv, path_of(log), false, &err), 0);

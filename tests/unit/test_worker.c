@@ -19,7 +19,8 @@
 struct fake {
 	struct device device;
 	int set_error[VFIO_DEVICE_STATE_PRE_COPY_P2P + 1];	/* by state */
-	int reset_error;
+	int reset_error, get_error;
+	uint32_t state;		/* as get_state() says */
 	char calls[256];
 	const ssize_t *reads;	/* what read() returns, one after the other */
 	ssize_t write_max;	/* bytes that one write() takes; negative: its error */
@@ -42,6 +43,17 @@ static int fake_set_state(struct device *dev, uint32_t state, struct error *err)
 
 	note(f, "set", state);
 	return f->set_error[state] ? error_set(err, f->set_error[state], "it will not") : 0;
+}
+
+static int fake_get_state(struct device *dev, uint32_t *ret_state, struct error *err)
+{
+	struct fake *f = (struct fake *)dev;
+
+	note(f, "get", f->state);
+	if (f->get_error)
+		return error_set(err, f->get_error, "it will not");
+	*ret_state = f->state;
+	return 0;
 }
 
 static int fake_reset(struct device *dev, struct error *err)
@@ -107,6 +119,7 @@ static void fake_end_session(struct device *dev)
 
 static const struct device_ops fake_ops = {
 	.set_state = fake_set_state,
+	.get_state = fake_get_state,
 	.data_size = fake_data_size,
 	.precopy_info = fake_precopy_info,
 	.read = fake_read,
@@ -160,6 +173,8 @@ static void test_set(void **state)
 		{ -EIO, -EBUSY, 0, stop, -EIO, running, "set 3, set 1, reset 0" },
 		{ -EIO, 0, 0, none, -EIO, running, "set 3, reset 0" },
 		{ -EIO, 0, -ENOTTY, none, -EIO, none, "set 3, reset 0" },
+		/* It is where it says, not where it was to go. */
+		{ -EIO, 0, 0, WORK_STAY, -EIO, VFIO_DEVICE_STATE_PRE_COPY, "set 3, get 6" },
 		/* The change took place. */
 		{ -EBADFD, 0, 0, none, -EBADFD, stop_copy, "set 3" },
 	};
@@ -176,11 +191,47 @@ static void test_set(void **state)
 		b.fake.set_error[stop_copy] = rows[i].stop_copy;
 		b.fake.set_error[stop] = rows[i].stop;
 		b.fake.reset_error = rows[i].reset;
+		b.fake.state = VFIO_DEVICE_STATE_PRE_COPY;
 		mover_do(&b.mover, &work, &r);
 		assert_int_equal(r.error, rows[i].error);
 		assert_int_equal(r.state, rows[i].ends_in);
 		assert_string_equal(b.fake.calls, rows[i].calls);
 		assert_true(r.enter_ns && r.enter_ns <= r.return_ns);
+		assert_int_equal(!!*r.text.text, !!rows[i].error);
+		close_bench(&b);
+	}
+}
+
+static void test_state_and_reset(void **state)
+{
+	const uint32_t none = VFIO_DEVICE_STATE_ERROR, stop = VFIO_DEVICE_STATE_STOP;
+	const struct {
+		enum work_op op;
+		int get, reset;		/* errors */
+		int error;
+		uint32_t ends_in;
+		const char *calls;
+	} rows[] = {
+		{ WORK_STATE, 0, 0, 0, stop, "get 1" },
+		{ WORK_STATE, -EIO, 0, -EIO, none, "get 1" },
+		{ WORK_RESET, 0, 0, 0, stop, "reset 0, get 1" },
+		{ WORK_RESET, -EIO, 0, -EIO, none, "reset 0, get 1" },
+		{ WORK_RESET, 0, -ENOTTY, -ENOTTY, none, "reset 0" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct work_result r;
+		struct bench b;
+
+		open_bench(&b);
+		b.fake.state = stop;
+		b.fake.get_error = rows[i].get;
+		b.fake.reset_error = rows[i].reset;
+		mover_do(&b.mover, &(struct work){ .op = rows[i].op }, &r);
+		assert_int_equal(r.error, rows[i].error);
+		assert_int_equal(r.state, rows[i].ends_in);
+		assert_string_equal(b.fake.calls, rows[i].calls);
 		assert_int_equal(!!*r.text.text, !!rows[i].error);
 		close_bench(&b);
 	}
@@ -503,6 +554,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_set),
+		cmocka_unit_test(test_state_and_reset),
 		cmocka_unit_test(test_passes_then_save),
 		cmocka_unit_test(test_initial_bytes),
 		cmocka_unit_test(test_save_failures),

@@ -29,7 +29,8 @@ static const char usage[] =
 	"  --from, --to DEV   vfio:BDF or emu[:key=value,..]; the first --from goes to the\n"
 	"                     first --to, and so on\n"
 	"  --to discard       check the stream and throw it away, for a device that is alone\n"
-	"  --policy P         the order of transitions: qemu (as QEMU 11.1)\n"
+	"  --policy P         the order of transitions: qemu (as QEMU 11.1, the default), or\n"
+	"                     group (all devices together)\n"
 	"  --no-prepare       send no pre-copy-p2p-prepare, which the judge must notice\n"
 	"  --expect N         transitions to PRE_COPY_P2P of each device (1)\n"
 	"  --timeout S        for the whole (120)\n"
@@ -90,8 +91,8 @@ static int parse_option(int id, struct pair_options *opt, struct report_options 
 	case OPT_POLICY:
 		opt->policy = optarg;
 		if (!policy_find(optarg))
-			ret = error_set(err, -EINVAL, "--policy %s is unknown; there is: qemu",
-					optarg);
+			ret = error_set(err, -EINVAL,
+					"--policy %s is unknown; there are qemu and group", optarg);
 		break;
 	case OPT_NO_PREPARE:
 		opt->no_prepare = true;

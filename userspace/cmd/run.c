@@ -16,7 +16,7 @@
 
 static const char usage[] =
 	"usage: miglab run --device DEV,id=ID[,migration-events=off] [--device ..] --qmp unix:PATH\n"
-	"                  [--incoming URI|defer] [--paused] [--policy qemu] [--no-prepare]\n"
+	"                  [--incoming URI|defer] [--paused] [--policy P] [--no-prepare]\n"
 	"\n"
 	"A machine that consists of devices: runs, migrates and answers QMP until quit,\n"
 	"SIGTERM, SIGINT or SIGHUP. It is ready when the QMP socket accepts.\n"
@@ -27,7 +27,8 @@ static const char usage[] =
 	"  --incoming   wait for a migration at URI, unix:PATH or tcp:HOST:PORT, or take the\n"
 	"               one in file:PATH, or wait for migrate-incoming\n"
 	"  --paused     do not run before cont, as -S of QEMU\n"
-	"  --policy     the order of transitions: qemu (as QEMU 11.1)\n"
+	"  --policy     the order of transitions: qemu (as QEMU 11.1, the default), or\n"
+	"               group (all devices together)\n"
 	"  --no-prepare send no pre-copy-p2p-prepare: the defect that the judge is to find\n";
 
 enum { OPT_DEVICE = 1, OPT_QMP, OPT_INCOMING, OPT_PAUSED, OPT_POLICY, OPT_NO_PREPARE, OPT_HELP };
@@ -79,7 +80,8 @@ static int parse_option(int id, struct machine_config *config, struct error *err
 	case OPT_POLICY:
 		config->policy = policy_find(optarg);
 		if (!config->policy)
-			return error_set(err, -EINVAL, "--policy %s is unknown; there is: qemu",
+			return error_set(err, -EINVAL,
+					 "--policy %s is unknown; there are qemu and group",
 					 optarg);
 		break;
 	case OPT_NO_PREPARE:

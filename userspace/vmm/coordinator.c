@@ -48,7 +48,7 @@ static void set_runstate(struct coordinator *c, enum runstate runstate)
 {
 	if (runstate == RUN_FINISH_MIGRATE) {
 		c->before = c->runstate;
-		c->stopped = c->live;
+		c->scattered = true;
 	} else {
 		c->live = runstate == RUN_RUNNING;
 	}
@@ -62,7 +62,8 @@ static bool applies(const struct coordinator *c, unsigned int when)
 	unsigned int holds = (c->live ? WHEN_LIVE : WHEN_PAUSED) |
 			     (c->taking_over ? WHEN_TAKING_OVER : WHEN_WAITING) |
 			     (c->stopped ? WHEN_STOPPED : 0) | (c->resumed ? WHEN_RESUMED : 0) |
-			     (c->with_pause ? WITH_PAUSE : 0) | (c->with_ack ? WITH_ACK : 0);
+			     (c->with_pause ? WITH_PAUSE : 0) | (c->with_ack ? WITH_ACK : 0) |
+			     (c->scattered ? WHEN_SCATTERED : 0);
 
 	return !(when & ~holds);
 }
@@ -78,22 +79,44 @@ static const struct move *find_move(const struct coordinator *c, const struct mo
 	return NULL;
 }
 
+/* Where the step takes the device; NULL when it leaves it alone. */
+static const struct move *choose(const struct coordinator *c, const struct step *s,
+				 unsigned int device)
+{
+	const struct move *m = find_move(c, s->moves, device);
+
+	return m && s->arg == WORK_SET && m->to == c->device[device].state ? NULL : m;
+}
+
+static void announce(const struct coordinator *c, const struct step *s, unsigned int device,
+		     struct outputs *out)
+{
+	const struct move *m = choose(c, s, device);
+
+	if (m && m->announce && !c->no_prepare)
+		emit(out, OUTPUT_PREPARE)->device = device;
+}
+
 static void post(struct coordinator *c, const struct step *s, unsigned int device,
 		 struct outputs *out)
 {
-	const struct move *m = find_move(c, s->moves, device);
+	const struct move *m = choose(c, s, device);
 	struct output *o;
 
-	if (!m || (s->arg == WORK_SET && m->to == c->device[device].state))
+	if (!m)
 		return;
-	if (m->announce && !c->no_prepare)
-		emit(out, OUTPUT_PREPARE)->device = device;
 	o = emit(out, OUTPUT_WORK);
 	o->device = device;
 	o->op = s->arg;
 	o->state = m->to;
-	o->recover = m->recover;
+	o->recover = s->stay ? WORK_STAY : m->recover;
 	c->pending++;
+}
+
+/* The @n-th device of the step. */
+static unsigned int nth(const struct coordinator *c, const struct step *s, unsigned int n)
+{
+	return s->reverse ? c->count - 1 - n : n;
 }
 
 /*
@@ -109,9 +132,12 @@ static bool work(struct coordinator *c, const struct step *s, struct outputs *ou
 	bool halted = over && !s->carry_on;
 
 	while (c->next < c->count && !halted && !(s->serial && c->pending)) {
-		unsigned int n = c->next++;
+		unsigned int end = s->serial ? c->next + 1 : c->count;
 
-		post(c, s, s->reverse ? c->count - 1 - n : n, out);
+		for (unsigned int n = c->next; n < end; n++)
+			announce(c, s, nth(c, s, n), out);
+		for (; c->next < end; c->next++)
+			post(c, s, nth(c, s, c->next), out);
 	}
 	if (halted && c->pending && s->arg != WORK_SET && !c->aborted) {
 		emit(out, OUTPUT_ABORT);
@@ -175,6 +201,7 @@ static bool perform(struct coordinator *c, const struct step *s, struct outputs 
 			c->runstate = c->before;
 		break;
 	case STEP_STOP:
+		c->stopped = c->runstate == RUN_FINISH_MIGRATE;
 		emit(out, OUTPUT_STOP);
 		break;
 	case STEP_RESUME:
@@ -210,7 +237,7 @@ static void begin(struct coordinator *c, const struct step *program, const struc
 	c->next = 0;
 	c->draining = c->aborted = c->broke = false;
 	c->live = c->runstate == RUN_RUNNING;
-	c->stopped = c->resumed = c->again = c->taking_over = c->continued = false;
+	c->stopped = c->resumed = c->again = c->taking_over = c->continued = c->scattered = false;
 }
 
 /* What makes the machine do what stop and cont asked for; NULL when it does. */
@@ -303,15 +330,18 @@ static void cancel(struct coordinator *c, struct outputs *out)
 	error_set(&c->error, 0, "the migration was cancelled");
 }
 
+/* A device that was only asked where it is has news when it is somewhere else. */
 static void state_done(struct coordinator *c, unsigned int device, const struct work_result *r,
 		       struct outputs *out)
 {
+	uint32_t before = c->device[device].state;
 	struct output *o;
 
+	c->scattered |= r->error || r->op == WORK_RESET;
 	c->device[device].state = r->state;
-	if (r->state == VFIO_DEVICE_STATE_ERROR)
+	if (r->state == VFIO_DEVICE_STATE_ERROR || (r->op != WORK_SET && r->state == before))
 		return;
-	if (r->state == VFIO_DEVICE_STATE_PRE_COPY)
+	if (r->state == VFIO_DEVICE_STATE_PRE_COPY && before != r->state)
 		c->acks += c->with_ack;
 	o = emit(out, OUTPUT_VFIO);
 	o->device = device;
@@ -346,7 +376,7 @@ static void work_done(struct coordinator *c, const struct input *in, struct outp
 		fail(c, r->text.text);
 	}
 	c->acks += r->reinit;
-	if (r->op == WORK_SET)
+	if (r->op == WORK_SET || r->op == WORK_STATE || r->op == WORK_RESET)
 		state_done(c, in->device, r, out);
 	else if (r->op == WORK_PASS)
 		pass_done(c, in, out);
@@ -426,51 +456,6 @@ void coordinator_step(struct coordinator *c, const struct input *in, struct outp
 		break;
 	}
 	advance(c, out);
-}
-
-const char *coordinator_blocked(const struct coordinator *c)
-{
-	for (unsigned int i = 0; i < c->count; i++) {
-		/* Its state is lost, and the destination would wait for it for ever. */
-		if (c->device[i].state == VFIO_DEVICE_STATE_ERROR)
-			return "A device is in state ERROR and cannot be migrated";
-		if (c->count > 1 && !(c->device[i].flags & VFIO_MIGRATION_P2P))
-			return "Multiple VFIO devices migration is supported only if all of "
-			       "them support P2P migration";
-	}
-	return NULL;
-}
-
-static const char *refuses_incoming(const struct coordinator *c)
-{
-	if (c->runstate != RUN_INMIGRATE)
-		return "'-incoming' was not specified on the command line";
-	return c->status == STATUS_NONE ? NULL : "The incoming migration has already been started";
-}
-
-static const char *refuses_migrate(const struct coordinator *c)
-{
-	if (c->runstate == RUN_INMIGRATE)
-		return "Guest is waiting for an incoming migration";
-	if (coordinator_migrating(c))
-		return "There's a migration process in progress";
-	if (c->runstate == RUN_POSTMIGRATE)
-		return "Can't migrate the vm that was paused due to previous migration";
-	return coordinator_blocked(c);
-}
-
-const char *coordinator_refuses(const struct coordinator *c, enum input_kind command)
-{
-	switch (command) {
-	case INPUT_MIGRATE:
-		return refuses_migrate(c);
-	case INPUT_INCOMING:
-		return refuses_incoming(c);
-	case INPUT_CONT:
-		return c->runstate == RUN_FINISH_MIGRATE ? "Migration is not finalized yet" : NULL;
-	default:
-		return NULL;
-	}
 }
 
 void coordinator_init(struct coordinator *c, const struct policy *policy, bool no_prepare,

@@ -95,7 +95,7 @@ struct coordinator {
 	bool aborted;			/* OUTPUT_ABORT went out in this step */
 	bool broke;			/* a device failed in this step */
 	bool failed;			/* the next STEP_CHECK goes to @undo */
-	bool live, stopped, resumed, taking_over;	/* see enum condition */
+	bool live, stopped, resumed, taking_over, scattered;	/* see enum condition */
 	enum runstate before;		/* the switchover */
 	bool continued;			/* INPUT_CONTINUE came */
 	bool again;			/* the machine was started: WORK_SAVE begins a new stream */

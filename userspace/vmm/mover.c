@@ -267,6 +267,16 @@ static int do_load(struct mover *m, const struct work *work, struct work_result 
 	return ret < 0 ? ret : 0;
 }
 
+/* Whether it worked or not, @r says where the device is: a device that does not say is lost. */
+static int ask_state(struct mover *m, struct work_result *r, struct error *err)
+{
+	int ret = m->device->ops->get_state(m->device, &r->state, err);
+
+	if (ret)
+		r->state = VFIO_DEVICE_STATE_ERROR;
+	return ret;
+}
+
 /* @r says where the device is afterwards. The error is that of the change which was wanted. */
 static int change_state(struct mover *m, const struct work *work, struct work_result *r)
 {
@@ -281,6 +291,10 @@ static int change_state(struct mover *m, const struct work *work, struct work_re
 		return ret ? error_prefix(&r->text, ret, "%s", m->id) : 0;
 	error_set(&r->text, ret, "%s: cannot go to %s: %s", m->id, device_state_name(work->state),
 		  strerror(-ret));
+	if (work->recover == WORK_STAY) {
+		ask_state(m, r, &why);
+		return ret;
+	}
 	r->state = work->recover;
 	if (work->recover != VFIO_DEVICE_STATE_ERROR &&
 	    !ops->set_state(m->device, work->recover, &why))
@@ -290,18 +304,44 @@ static int change_state(struct mover *m, const struct work *work, struct work_re
 	return ret;
 }
 
-static int do_set(struct mover *m, const struct work *work, struct work_result *r)
+/* A stream lasts as long as the device stays in the saving group. */
+static void note_state(struct mover *m, struct work_result *r)
 {
-	int ret = change_state(m, work, r);
-
-	/* A stream lasts as long as the device stays in the saving group. */
 	if (device_state_is_saving(r->state)) {
 		ask_size(m, r);
 	} else {
 		m->total = 0;
 		m->idle = m->announced = false;
 	}
+}
+
+static int do_set(struct mover *m, const struct work *work, struct work_result *r)
+{
+	int ret = change_state(m, work, r);
+
+	note_state(m, r);
 	return ret;
+}
+
+static int do_state(struct mover *m, const struct work *work, struct work_result *r)
+{
+	int ret = ask_state(m, r, &r->text);
+
+	(void)work;
+	if (ret)
+		return error_prefix(&r->text, ret, "%s", m->id);
+	note_state(m, r);
+	return 0;
+}
+
+static int do_reset(struct mover *m, const struct work *work, struct work_result *r)
+{
+	int ret = m->device->ops->reset(m->device, &r->text);
+
+	if (!ret)
+		return do_state(m, work, r);
+	r->state = VFIO_DEVICE_STATE_ERROR;
+	return error_prefix(&r->text, ret, "%s", m->id);
 }
 
 static int do_end(struct mover *m, const struct work *work, struct work_result *r)
@@ -316,6 +356,8 @@ void mover_do(struct mover *m, const struct work *work, struct work_result *ret_
 {
 	static int (*const op[])(struct mover *m, const struct work *w, struct work_result *r) = {
 		[WORK_SET] = do_set,
+		[WORK_STATE] = do_state,
+		[WORK_RESET] = do_reset,
 		[WORK_PASS] = do_pass,
 		[WORK_INFO] = do_info,
 		[WORK_SAVE] = do_save,

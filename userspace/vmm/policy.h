@@ -41,12 +41,13 @@ enum condition {
 	ALWAYS = 0,
 	WHEN_LIVE = 1 << 0,		/* the machine ran when the switchover began */
 	WHEN_PAUSED = 1 << 1,		/* it did not */
-	WHEN_STOPPED = 1 << 2,		/* the switchover stopped it */
+	WHEN_STOPPED = 1 << 2,		/* the switchover stopped it, and said so */
 	WHEN_RESUMED = 1 << 3,		/* this program started it */
 	WHEN_TAKING_OVER = 1 << 4,	/* destination: shall run once it has everything */
 	WHEN_WAITING = 1 << 5,		/* destination: shall stay paused */
 	WITH_PAUSE = 1 << 6,		/* capability pause-before-switchover */
 	WITH_ACK = 1 << 7,		/* capability switchover-ack */
+	WHEN_SCATTERED = 1 << 8,	/* devices are not all where the program had them */
 };
 
 /*
@@ -85,8 +86,13 @@ struct step {
 	const struct move *moves;
 	unsigned int when;	/* enum condition */
 	bool reverse;		/* the last device first */
-	bool serial;		/* a device begins when the one before it is done */
+	/*
+	 * A device begins when the one before it is done. Otherwise all are announced,
+	 * then all begin, and the step is over when the last one is done.
+	 */
+	bool serial;
 	bool carry_on;		/* the other devices go on when one failed */
+	bool stay;		/* WORK_STAY takes the place of the moves' @recover */
 };
 
 /*

@@ -14,9 +14,14 @@
 enum work_op {
 	/*
 	 * Take the device to @state. When that fails: to @recover, and when that
-	 * fails too, or @recover is VFIO_DEVICE_STATE_ERROR, reset it.
+	 * fails too, or @recover is VFIO_DEVICE_STATE_ERROR, reset it. With
+	 * WORK_STAY it is left where it is instead, and asked where that is.
 	 */
 	WORK_SET,
+	/* Ask the device where it is; one that does not say counts as in ERROR. */
+	WORK_STATE,
+	/* Reset the device, and ask it where it is. */
+	WORK_RESET,
 	/*
 	 * One pass of pre-copy: send what the device has, until it has nothing for
 	 * now or WORK_PASS_BYTES were sent, then ask for the precopy info. After a
@@ -40,13 +45,14 @@ enum work_op {
 	WORK_END,
 };
 
+#define WORK_STAY	UINT32_MAX	/* @recover: no state */
 #define WORK_PASS_BYTES	(4u << 20)
 #define WORK_IDLE_MS	10
 
 struct work {
 	enum work_op op;
 	uint32_t state;		/* of WORK_SET; enum vfio_device_mig_state */
-	uint32_t recover;	/* of WORK_SET; VFIO_DEVICE_STATE_ERROR: reset */
+	uint32_t recover;	/* of WORK_SET; VFIO_DEVICE_STATE_ERROR: reset; WORK_STAY */
 	int fd;			/* the device's connection, for the ops that move data */
 	bool ack;		/* capability switchover-ack */
 	bool again;		/* of WORK_SAVE */
@@ -56,7 +62,7 @@ struct work_result {
 	enum work_op op;
 	int error;		/* 0, or the negative errno of the first call that failed */
 	struct error text;	/* with @error */
-	uint32_t state;		/* of WORK_SET: where the device is; ERROR when its reset failed */
+	uint32_t state;		/* of WORK_SET, STATE, RESET: where it is; ERROR: nowhere */
 	uint64_t bytes;		/* moved by this command */
 	uint64_t busy_ns;	/* of which time spent moving, without waits for the device */
 	uint64_t size;		/* to be sent yet; of WORK_PASS, WORK_INFO, WORK_SET to saving */
