@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "qmp/json.h"
+
 static const char *const state_names[] = {
 	[QMP_VFIO_STOP] = "stop",
 	[QMP_VFIO_RUNNING] = "running",
@@ -45,6 +47,19 @@ struct json_object *qmp_vfio_migration_data(const char *device_id, unsigned int 
 	json_object_object_add(data, "device-id", json_object_new_string(device_id));
 	json_object_object_add(data, "qom-path", qom_path(device_id));
 	json_object_object_add(data, "device-state", json_object_new_string(name));
+	return data;
+}
+
+struct json_object *qmp_vfio_late_data(const char *device_id, unsigned int state,
+				       unsigned int requested, uint64_t elapsed_us)
+{
+	struct json_object *data = json_object_new_object();
+
+	json_add_string(data, "device-id", device_id);
+	json_object_object_add(data, "qom-path", qom_path(device_id));
+	json_add_string(data, "device-state", qmp_vfio_state_name(state));
+	json_add_string(data, "requested-state", qmp_vfio_state_name(requested));
+	json_add_int(data, "elapsed-us", elapsed_us);
 	return data;
 }
 

@@ -7,8 +7,10 @@
 #define MIGLAB_QMP_EVENTS_H
 
 #include <json-c/json.h>
+#include <stdint.h>
 
 #define QMP_EVENT_VFIO_MIGRATION	"VFIO_MIGRATION"
+#define QMP_EVENT_VFIO_LATE		"X_VFIO_MIGRATION_LATE"
 #define QMP_EVENT_MIGRATION		"MIGRATION"
 #define QMP_EVENT_STOP			"STOP"
 #define QMP_EVENT_RESUME		"RESUME"
@@ -34,6 +36,10 @@ const char *qmp_vfio_state_name(unsigned int state);
 
 /* Data of VFIO_MIGRATION, owned by the caller; NULL where qmp_vfio_state_name() gives NULL. */
 struct json_object *qmp_vfio_migration_data(const char *device_id, unsigned int state);
+
+/* Data of X_VFIO_MIGRATION_LATE, which is not of QEMU; two states of enum qmp_vfio_state. */
+struct json_object *qmp_vfio_late_data(const char *device_id, unsigned int state,
+				       unsigned int requested, uint64_t elapsed_us);
 
 /* Data of MIGRATION; @status as MigrationStatus spells it, "active" and so on. */
 struct json_object *qmp_migration_data(const char *status);

@@ -68,22 +68,12 @@ static bool applies(const struct coordinator *c, unsigned int when)
 	return !(when & ~holds);
 }
 
-static const struct move *find_move(const struct coordinator *c, const struct move *moves,
-				    unsigned int device)
-{
-	for (const struct move *m = moves; m->from; m++) {
-		if ((m->from & 1u << c->device[device].state) &&
-		    (m->needs & c->device[device].flags) == m->needs)
-			return m;
-	}
-	return NULL;
-}
-
 /* Where the step takes the device; NULL when it leaves it alone. */
 static const struct move *choose(const struct coordinator *c, const struct step *s,
 				 unsigned int device)
 {
-	const struct move *m = find_move(c, s->moves, device);
+	const struct move *m = policy_move(s->moves, c->device[device].state,
+					   c->device[device].flags);
 
 	return m && s->arg == WORK_SET && m->to == c->device[device].state ? NULL : m;
 }

@@ -12,6 +12,10 @@
 int query_migrate(void *opaque, struct json_object *args, struct json_object **ret,
 		  struct qmp_error *err);
 
+/* statistics.c: what of query-migrate is not of QEMU, for each device and in sum. */
+struct machine;
+void add_statistics(const struct machine *m, struct json_object *info);
+
 /* settings.c */
 int set_capabilities(void *opaque, struct json_object *args, struct json_object **ret,
 		     struct qmp_error *err);

@@ -135,6 +135,8 @@ int query_migrate(void *opaque, struct json_object *args, struct json_object **r
 		add_times(m, info);
 		add_amounts(m, info);
 	}
+	if (m->capabilities.statistics)
+		add_statistics(m, info);
 	if (c->status == STATUS_FAILING || c->status == STATUS_FAILED)
 		json_add_string(info, "error-desc", c->error.text);
 	return 0;

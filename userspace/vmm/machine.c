@@ -34,6 +34,13 @@ static void do_work(struct machine *m, const struct output *o)
 		.again = m->coordinator.again,
 	};
 
+	if (o->op == WORK_SET) {
+		uint32_t from = m->coordinator.device[o->device].state;
+
+		durations_begin(&m->durations, o->device, o->state, clock_ns());
+		deadlines_begin(&m->deadlines, o->device, from, o->state,
+				m->deadline_ms * NSEC_PER_MSEC);
+	}
 	worker_post(m->worker[o->device], &work);
 }
 
@@ -131,6 +138,21 @@ void machine_feed(struct machine *m, const struct input *input)
 	}
 }
 
+/* The device is in its ioctl still, and nobody else notices. */
+static void on_late(void *opaque, unsigned int device, uint32_t from, uint32_t to,
+		    uint64_t elapsed_ns)
+{
+	struct machine *m = opaque;
+	const char *id = m->config->device[device].id;
+
+	log_warn("%s: on the way to %s for %llu ms (x-transition-deadline)", id,
+		 qmp_vfio_state_name(to), (unsigned long long)(elapsed_ns / NSEC_PER_MSEC));
+	qmp_server_event(m->server, QMP_EVENT_VFIO_LATE,
+			 qmp_vfio_late_data(id, from, to, elapsed_ns / NSEC_PER_USEC));
+	if (m->cancel_late)
+		machine_feed(m, &(struct input){ .kind = INPUT_CANCEL });
+}
+
 static void on_message(void *opaque, enum message message, bool running, const char *text)
 {
 	struct input in = {
@@ -176,6 +198,8 @@ static void on_wake(void *opaque)
 
 		channel_poll(m->channel);
 		progress_add(&m->progress, device, &result);
+		durations_end(&m->durations, device, &result);
+		deadlines_end(&m->deadlines, device);
 		in.converged = progress_converged(&m->progress, &m->coordinator, m->downtime_ms,
 						  m->bandwidth);
 		/* Once a migration is lost, what else breaks is its consequence. */
@@ -303,6 +327,7 @@ int machine_new(struct loop *loop, const struct machine_config *config,
 	m->downtime_ms = DOWNTIME_MS;
 	m->exit_on_error = true;
 	init_coordinator(m);
+	deadlines_init(&m->deadlines, loop, on_late, m);
 	loop_on_wake(loop, on_wake, m);
 	ret = start_workers(m);
 	if (ret)
@@ -324,6 +349,7 @@ bool machine_free(struct machine *m)
 	if (!m)
 		return true;
 	qmp_server_free(m->server);
+	deadlines_clear(&m->deadlines);
 	if (m->coordinator.pending)
 		return false;
 	channel_free(m->channel);

@@ -14,6 +14,8 @@
 #include "qmp/server.h"
 #include "vmm/channel.h"
 #include "vmm/coordinator.h"
+#include "vmm/deadlines.h"
+#include "vmm/durations.h"
 #include "vmm/progress.h"
 #include "vmm/worker.h"
 
@@ -38,6 +40,7 @@ struct capabilities {
 	bool events;		/* MIGRATION events */
 	bool return_path;	/* there always is one */
 	bool pause, ack;	/* pause-before-switchover, switchover-ack */
+	bool statistics;	/* x-device-statistics */
 };
 
 struct machine {
@@ -53,6 +56,8 @@ struct machine {
 	char *uri;			/* of the migration that is or was */
 	struct loop_timer *connecting;	/* it will be connected to soon */
 	struct progress progress;
+	struct durations durations;
+	struct deadlines deadlines;
 	uint64_t begin_ns, active_ns;	/* migrate, status active; 0 before */
 	uint64_t stop_ns, end_ns;	/* switchover, final status */
 
@@ -60,6 +65,8 @@ struct machine {
 	uint64_t downtime_ms;		/* parameter "downtime-limit" */
 	uint64_t bandwidth;		/* "avail-switchover-bandwidth", bytes/s; 0: measured */
 	uint64_t peer_timeout_ms;	/* "x-peer-timeout": see machine_set_peer_timeout() */
+	uint64_t deadline_ms;		/* "x-transition-deadline"; 0: none was set */
+	bool cancel_late;		/* "x-cancel-late": who misses it ends the migration */
 	bool exit_on_error;		/* of migrate-incoming */
 };
 

@@ -17,6 +17,15 @@ const struct policy *policy_find(const char *name)
 	return NULL;
 }
 
+const struct move *policy_move(const struct move *moves, uint32_t state, uint32_t flags)
+{
+	for (const struct move *m = moves; m->from; m++) {
+		if ((m->from & 1u << state) && (m->needs & flags) == m->needs)
+			return m;
+	}
+	return NULL;
+}
+
 const char *runstate_name(enum runstate state)
 {
 	static const char *const names[] = {

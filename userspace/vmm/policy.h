@@ -110,6 +110,9 @@ struct policy {
 /* NULL when there is none of that name. */
 const struct policy *policy_find(const char *name);
 
+/* The row of @moves that fits a device in @state which has @flags; NULL when there is none. */
+const struct move *policy_move(const struct move *moves, uint32_t state, uint32_t flags);
+
 /* As QMP spells them. */
 const char *runstate_name(enum runstate state);
 const char *status_name(enum migration_status status);

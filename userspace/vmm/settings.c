@@ -23,6 +23,7 @@ static const struct {
 	{ "return-path", offsetof(struct capabilities, return_path) },
 	{ "pause-before-switchover", offsetof(struct capabilities, pause) },
 	{ "switchover-ack", offsetof(struct capabilities, ack) },
+	{ "x-device-statistics", offsetof(struct capabilities, statistics) },
 };
 
 #define NAMES (sizeof(names) / sizeof(names[0]))
@@ -100,6 +101,21 @@ int query_capabilities(void *opaque, struct json_object *args, struct json_objec
 	return 0;
 }
 
+/* Of a change of state. @deadline NULL: not given. */
+static int set_deadline(struct machine *m, struct json_object *deadline, struct qmp_error *err)
+{
+	int64_t ms = json_object_get_int64(deadline);
+
+	if (!deadline)
+		return 0;
+	if (ms < 1 || ms > TIMEOUT_MS_MAX)
+		return qmp_fail(err, QMP_GENERIC_ERROR,
+				"Parameter 'x-transition-deadline' expects an integer in the range of 1 to %d ms",
+				TIMEOUT_MS_MAX);
+	m->deadline_ms = ms;
+	return 0;
+}
+
 int set_parameters(void *opaque, struct json_object *args, struct json_object **ret,
 		   struct qmp_error *err)
 {
@@ -107,6 +123,7 @@ int set_parameters(void *opaque, struct json_object *args, struct json_object **
 	struct json_object *bandwidth = json_object_object_get(args, "avail-switchover-bandwidth");
 	struct json_object *timeout = json_object_object_get(args, "x-peer-timeout");
 	int64_t ms = json_object_get_int64(downtime), rate = json_object_get_int64(bandwidth);
+	struct json_object *cancel;
 	int64_t silence = json_object_get_int64(timeout);
 	struct machine *m = opaque;
 
@@ -121,6 +138,10 @@ int set_parameters(void *opaque, struct json_object *args, struct json_object **
 		return qmp_fail(err, QMP_GENERIC_ERROR,
 				"Parameter 'x-peer-timeout' expects 0 for none, or an integer in the range of %d to %d ms",
 				TIMEOUT_MS_MIN, TIMEOUT_MS_MAX);
+	if (set_deadline(m, json_object_object_get(args, "x-transition-deadline"), err))
+		return -EINVAL;
+	if (json_object_object_get_ex(args, "x-cancel-late", &cancel))
+		m->cancel_late = json_object_get_boolean(cancel);
 	if (downtime)
 		m->downtime_ms = ms;
 	if (bandwidth)
@@ -141,5 +162,8 @@ int query_parameters(void *opaque, struct json_object *args, struct json_object 
 	json_add_int(*ret, "downtime-limit", m->downtime_ms);
 	json_add_int(*ret, "avail-switchover-bandwidth", m->bandwidth);
 	json_add_int(*ret, "x-peer-timeout", m->peer_timeout_ms);
+	if (m->deadline_ms)
+		json_add_int(*ret, "x-transition-deadline", m->deadline_ms);
+	json_add_bool(*ret, "x-cancel-late", m->cancel_late);
 	return 0;
 }

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What QMP has that is not of QEMU, each off until asked for: deadlines, and the
+ * figures of each device.
+ */
+#include "vm.h"
+
+#define CAPABILITY(name) \
+	"{\"capabilities\": [{\"capability\": \"" name "\", \"state\": true}]}"
+#define SLOW	"emu:rules=arc=PRE_COPY>PRE_COPY_P2P delay_us=20000"
+
+static int64_t member(struct json_object *o, const char *name)
+{
+	struct json_object *value;
+
+	if (!json_object_object_get_ex(o, name, &value))
+		fail_msg("there is no %s", name);
+	return json_object_get_int64(value);
+}
+
+static void test_late_while_held(void **state)
+{
+	struct qmp_event e;
+	struct error err;
+	struct vm s, d;
+
+	(void)state;
+	start_source(&s, HELD, 1, NULL);
+	start_destination(&d, QUICK, 1, "vf");
+	for (unsigned int i = 0; i < 3; i++) {
+		static const char *const bad[] = { "0", "-1", "86400001" };
+		char args[64];
+
+		snprintf(args, sizeof(args), "{\"x-transition-deadline\": %s}", bad[i]);
+		expect_refused(&s, "migrate-set-parameters", args, "in the range of 1 to 86400000");
+	}
+	do_call(&s, "migrate-set-parameters", "{\"x-transition-deadline\": 20}");
+	expect_member(&s, "query-migrate-parameters", "x-transition-deadline", "20");
+	migrate(&s);
+	expect_events(&s, SETUP_1 ", V vf0 pre-copy-p2p-prepare");
+	assert_int_equal(qmp_client_event(s.client, clock_ns() + PATIENCE_NS, &e, &err), 1);
+	assert_string_equal(e.name, "X_VFIO_MIGRATION_LATE");
+	assert_string_equal(qmp_event_text(&e, "device-id"), "vf0");
+	assert_string_equal(qmp_event_text(&e, "device-state"), "pre-copy");
+	assert_string_equal(qmp_event_text(&e, "requested-state"), "pre-copy-p2p");
+	assert_true(member(e.data, "elapsed-us") >= 20000);
+	qmp_event_release(&e);
+	/* Once, and that is all. */
+	expect_no_event(&s);
+	finish_held(&s, &d);
+}
+
+static void test_late_cancels(void **state)
+{
+	struct vm s, d;
+
+	(void)state;
+	policy = "--policy=group";
+	start_source(&s, QUICK, 2, NULL);
+	start_destination(&d, QUICK, 2, "vf");
+	do_call(&s, "x-miglab-write", "{\"device\": \"vf1\", \"attribute\": \"rules\", "
+		"\"text\": \"arc=PRE_COPY>PRE_COPY_P2P hold limit_us=60000000 times=1\"}");
+	do_call(&s, "migrate-set-parameters",
+		"{\"x-transition-deadline\": 500, \"x-cancel-late\": true}");
+	migrate(&s);
+	for (char text[128] = ""; strcmp(text, "X_VFIO_MIGRATION_LATE"); )
+		next_event(&s, text, sizeof(text));
+	expect_events(&s, "M cancelling");
+	release(&s, "vf1");
+	for (char text[128] = ""; strcmp(text, "M cancelled"); )
+		next_event(&s, text, sizeof(text));
+	expect_member(&s, "query-status", "status", "running");
+	end(&s);
+	for (char text[128] = ""; strcmp(text, "M failed"); )
+		next_event(&d, text, sizeof(text));
+	end(&d);
+	policy = NULL;
+}
+
+/* Asked for in pre-switchover: what the switchover took is known by then. */
+static void expect_statistics(struct vm *vm)
+{
+	struct json_object *info = call(vm, "query-migrate", NULL), *list, *sum;
+	int64_t transferred = 0;
+
+	assert_true(json_object_object_get_ex(info, "x-devices", &list));
+	assert_int_equal(json_object_array_length(list), 2);
+	for (size_t i = 0; i < 2; i++) {
+		struct json_object *o = json_object_array_get_idx(list, i), *times;
+		char id[8];
+
+		snprintf(id, sizeof(id), "vf%zu", i);
+		assert_string_equal(json_object_get_string(json_object_object_get(o, "device-id")),
+				    id);
+		assert_string_equal(json_object_get_string(json_object_object_get(o, "state")),
+				    "stop-copy");
+		assert_true(json_object_object_get_ex(o, "transitions-us", &times));
+		assert_true(member(times, "pre-copy-p2p") >= 20000);
+		assert_true(member(o, "transferred") > 0);
+		assert_true(member(o, "rate") > 0);
+		assert_int_equal(member(o, "precopy-initial"), 0);
+		member(o, "precopy-dirty");
+		member(o, "stop-copy-size");
+		transferred += member(o, "transferred");
+	}
+	assert_true(json_object_object_get_ex(info, "x-devices-sum", &sum));
+	assert_int_equal(member(sum, "transferred"), transferred);
+	assert_int_equal(member(json_object_object_get(info, "vfio"), "transferred"), transferred);
+	/* QEMU's ignores the transitions: two of 20 ms, one after the other. */
+	assert_true(member(info, "x-expected-downtime") - member(info, "expected-downtime") >= 40);
+	json_object_put(info);
+}
+
+static void test_statistics(void **state)
+{
+	struct json_object *info;
+	struct vm s, d;
+	char text[128];
+
+	(void)state;
+	start_source(&s, SLOW, 2, NULL);
+	start_destination(&d, QUICK, 2, "vf");
+	do_call(&s, "migrate-set-capabilities", CAPABILITY("pause-before-switchover"));
+	migrate(&s);
+	do {
+		next_event(&s, text, sizeof(text));
+	} while (strcmp(text, "M pre-switchover"));
+	info = call(&s, "query-migrate", NULL);
+	assert_false(json_object_object_get_ex(info, "x-devices", NULL));
+	assert_false(json_object_object_get_ex(info, "x-expected-downtime", NULL));
+	json_object_put(info);
+	do_call(&s, "migrate_cancel", NULL);
+	do {
+		next_event(&s, text, sizeof(text));
+	} while (strcmp(text, "M cancelled"));
+	for (*text = '\0'; strcmp(text, "M failed"); )
+		next_event(&d, text, sizeof(text));
+	end(&d);
+	do_call(&s, "migrate-set-capabilities", CAPABILITY("x-device-statistics"));
+	start_destination(&d, QUICK, 2, "vf");
+	migrate(&s);
+	do {
+		next_event(&s, text, sizeof(text));
+	} while (strcmp(text, "M pre-switchover"));
+	expect_statistics(&s);
+	do_call(&s, "migrate-continue", "{\"state\": \"pre-switchover\"}");
+	expect_events(&s, "M device, M completed, V vf0 stop, V vf1 stop");
+	for (*text = '\0'; strcmp(text, "M completed"); )
+		next_event(&d, text, sizeof(text));
+	end(&s);
+	end(&d);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_late_while_held),
+		cmocka_unit_test(test_late_cancels),
+		cmocka_unit_test(test_statistics),
+	};
+
+	return cmocka_run_group_tests(tests, make_dir, remove_dir);
+}
