@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What QMP has that is not of QEMU, each off until asked for: deadlines, and the
- * figures of each device.
+ * What QMP has that is not of QEMU, each off until asked for: deadlines, the figures of
+ * each device, announcements that are answered, and more in each event.
  */
 #include "vm.h"
 
@@ -151,12 +151,161 @@ static void test_statistics(void **state)
 	end(&d);
 }
 
+/* --- announcements that are answered ---------------------------------------------- */
+
+static void expect_ack(struct vm *vm, const char *device, bool answered)
+{
+	struct qmp_event e;
+	struct error err;
+
+	assert_int_equal(qmp_client_event(vm->client, clock_ns() + PATIENCE_NS, &e, &err), 1);
+	assert_string_equal(e.name, "X_VFIO_PREPARE_ACK");
+	assert_string_equal(qmp_event_text(&e, "device-id"), device);
+	assert_int_equal(json_object_get_boolean(json_object_object_get(e.data, "answered")),
+			 answered);
+	assert_true(member(e.data, "client") > 0);
+	assert_true(member(e.data, "elapsed-us") >= 0);
+	qmp_event_release(&e);
+}
+
+static void test_answered(void **state)
+{
+	char text[64];
+	struct vm s, d;
+
+	(void)state;
+	start_source(&s, QUICK, 1, NULL);
+	start_destination(&d, QUICK, 1, "vf");
+	do_call(&s, "migrate-set-parameters", "{\"x-prepare-ack-timeout\": 60000}");
+	expect_refused(&s, "migrate-set-parameters", "{\"x-prepare-ack-timeout\": 0}",
+		       "in the range of 1 to 60000 ms");
+	do_call(&s, "migrate-set-capabilities", CAPABILITY("x-prepare-ack"));
+	expect_refused(&s, "x-prepare-ack", "{\"device-id\": \"vf0\"}", "waits for no answer");
+	expect_refused(&s, "x-prepare-ack", "{\"device-id\": \"vf1\"}", "'vf1' not found");
+	migrate(&s);
+	expect_events(&s, SETUP_1 ", V vf0 pre-copy-p2p-prepare");
+	expect_no_event(&s);
+	attribute(&s, "vf0", "state", text, sizeof(text));
+	assert_string_equal(text, "PRE_COPY\n");
+	do_call(&s, "x-prepare-ack", "{\"device-id\": \"vf0\"}");
+	expect_ack(&s, "vf0", true);
+	expect_events(&s, "V vf0 pre-copy-p2p, " FINISH_1);
+	expect_refused(&s, "x-prepare-ack", "{\"device-id\": \"vf0\"}", "waits for no answer");
+	expect_events(&d, DESTINATION_1);
+	end(&s);
+	end(&d);
+}
+
+/* It costs the bound once: with it the migration would take two, for two devices. */
+static void test_promised_and_silent(void **state)
+{
+	struct vm s, d;
+
+	(void)state;
+	start_source(&s, QUICK, 2, NULL);
+	start_destination(&d, QUICK, 2, "vf");
+	do_call(&s, "migrate-set-parameters", "{\"x-prepare-ack-timeout\": 50}");
+	do_call(&s, "migrate-set-capabilities", CAPABILITY("x-prepare-ack"));
+	migrate(&s);
+	expect_events(&s, "M setup, V vf0 pre-copy, V vf1 pre-copy, M active, "
+		      "V vf1 pre-copy-p2p-prepare");
+	expect_ack(&s, "vf1", false);
+	expect_events(&s, "V vf1 pre-copy-p2p, V vf0 pre-copy-p2p-prepare, V vf0 pre-copy-p2p, "
+		      "V vf1 stop-copy, V vf0 stop-copy, STOP, M device, M completed, "
+		      "V vf0 stop, V vf1 stop");
+	end(&s);
+	for (char text[128] = ""; strcmp(text, "M completed"); )
+		next_event(&d, text, sizeof(text));
+	end(&d);
+}
+
+/* Who promised and went is nobody's delay; the bound here is longer than any patience. */
+static void test_promised_and_gone(void **state)
+{
+	struct qmp_client *other;
+	struct json_object *answer;
+	struct error err;
+	struct vm s, d;
+
+	(void)state;
+	start_source(&s, QUICK, 1, NULL);
+	start_destination(&d, QUICK, 1, "vf");
+	do_call(&s, "migrate-set-parameters", "{\"x-prepare-ack-timeout\": 60000}");
+	assert_int_equal(qmp_client_connect(uri_of("source"), clock_ns() + PATIENCE_NS, &other,
+					    &err), 0);
+	assert_int_equal(qmp_client_call(other, "migrate-set-capabilities",
+					 json_tokener_parse(CAPABILITY("x-prepare-ack")),
+					 clock_ns() + PATIENCE_NS, &answer, &err), 0);
+	json_object_put(answer);
+	qmp_client_free(other);
+	migrate(&s);
+	expect_events(&s, SETUP_1 ", " QUIESCE_1 ", " FINISH_1);
+	expect_events(&d, DESTINATION_1);
+	end(&s);
+	end(&d);
+}
+
+/* --- more in an event ------------------------------------------------------------- */
+
+static void test_members(void **state)
+{
+	static const char *const names[] = {
+		"x-errno", "x-duration-us", "x-seq", "x-monotonic-ns",
+	};
+	int64_t seq = 0, ns = 0;
+	struct qmp_event e;
+	struct error err;
+	struct vm s, d;
+
+	(void)state;
+	start_source(&s, SLOW, 1, NULL);
+	start_destination(&d, QUICK, 1, "vf");
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		char args[128];
+
+		snprintf(args, sizeof(args), "{\"capabilities\": [{\"capability\": \"%s\", "
+			 "\"state\": true}]}", names[i]);
+		do_call(&s, "migrate-set-capabilities", args);
+	}
+	migrate(&s);
+	do {
+		assert_int_equal(qmp_client_event(s.client, clock_ns() + PATIENCE_NS, &e, &err), 1);
+		if (!strcmp(e.name, "VFIO_MIGRATION")) {
+			const char *what = qmp_event_text(&e, "device-state");
+
+			assert_true(member(e.data, "x-seq") > seq);
+			assert_true(member(e.data, "x-monotonic-ns") > ns);
+			seq = member(e.data, "x-seq");
+			ns = member(e.data, "x-monotonic-ns");
+			/* An announcement has no result yet. */
+			assert_int_equal(!strstr(what, "prepare"),
+					 json_object_object_get_ex(e.data, "x-errno", NULL));
+			if (!strcmp(what, "pre-copy-p2p"))
+				assert_true(member(e.data, "x-duration-us") >= 20000);
+		}
+		*err.text = '\0';
+		if (!strcmp(e.name, "VFIO_MIGRATION") &&
+		    !strcmp(qmp_event_text(&e, "device-state"), "stop"))
+			strcpy(err.text, "over");
+		qmp_event_release(&e);
+	} while (!*err.text);
+	/* The other side was not asked to. */
+	for (char text[128] = ""; strcmp(text, "M completed"); )
+		next_event(&d, text, sizeof(text));
+	end(&s);
+	end(&d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_late_while_held),
 		cmocka_unit_test(test_late_cancels),
 		cmocka_unit_test(test_statistics),
+		cmocka_unit_test(test_answered),
+		cmocka_unit_test(test_promised_and_silent),
+		cmocka_unit_test(test_promised_and_gone),
+		cmocka_unit_test(test_members),
 	};
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);

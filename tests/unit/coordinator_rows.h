@@ -28,7 +28,8 @@ struct row {
 	 * recovers to, an error after which even its reset failed. more: the pass
 	 * ended with too much left. reinit: the device has initial bytes again.
 	 * initial: the source says that all initial bytes were sent. all: ok until
-	 * no command is left. The rest are commands and messages.
+	 * no command is left. prepared0, prepared1: vf0 or vf1 may begin.
+	 * The rest are commands and messages.
 	 */
 	const char *script;
 	const char *wire;	/* events only: V device state, M status, STOP, RESUME */
@@ -36,6 +37,7 @@ struct row {
 	const char *error;	/* NULL, or how coordinator.error ends up */
 	enum runstate runstate;
 	const char *policy;	/* NULL: qemu */
+	bool prepare_all, await_prepared;
 };
 
 #define DOUBT "whether the destination runs is not known, so this machine stays stopped: cont " \
@@ -97,8 +99,9 @@ static void note_output(struct machine *m, const struct output *o)
 		note(m, true, "V vf%u %s", o->device, qmp_vfio_state_name(o->state));
 		break;
 	case OUTPUT_PREPARE:
-		note(m, true, "V vf%u %s", o->device,
-		     qmp_vfio_state_name(QMP_VFIO_PRE_COPY_P2P_PREPARE));
+		note(m, true, "V vf%u %s%s-prepare", o->device,
+		     o->state == VFIO_DEVICE_STATE_PRE_COPY_P2P ? "" : "x-",
+		     qmp_vfio_state_name(o->state));
 		break;
 	case OUTPUT_STATUS:
 		note(m, true, "M %s", status_name(o->status));
@@ -188,6 +191,8 @@ static void play(struct machine *m, const char *word)
 		{ "loaded", { .kind = INPUT_MESSAGE, .message = MSG_LOADED } },
 		{ "failed", { .kind = INPUT_MESSAGE, .message = MSG_FAILED, .text = "it broke" } },
 		{ "lost", { .kind = INPUT_LOST, .text = "gone" } },
+		{ "prepared0", { .kind = INPUT_PREPARED, .device = 0 } },
+		{ "prepared1", { .kind = INPUT_PREPARED, .device = 1 } },
 		{ "silent", { .kind = INPUT_SILENT, .text = "said nothing" } },
 	};
 
@@ -227,6 +232,8 @@ static void run_row(const struct row *row)
 			 row->incoming, flags, row->count);
 	m.c.with_pause = row->with_pause;
 	m.c.with_ack = row->with_ack;
+	m.c.prepare_all = row->prepare_all;
+	m.c.await_prepared = row->await_prepared;
 	snprintf(script, sizeof(script), "%s", row->script);
 	for (word = strtok_r(script, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
 		/* The boot is in a row of its own. */

@@ -119,7 +119,8 @@ static const struct row failure_rows[] = {
 		  "V vf0 running-p2p, V vf1 running-p2p, V vf0 running, V vf1 running, M failed",
 	  .error = "vf1 broke" },
 	{ "a device whose reset fails, three times, leaves the others to themselves", 7, 2, GROUP,
-	  .runstate = RUN_RUNNING, .script = START "ok ok ok ok dead ok ok ok dead ok dead ok dead",
+	  .runstate = RUN_RUNNING,
+	  .script = START "ok ok ok ok dead ok ok ok dead ok dead ok dead",
 	  .wire = "M setup, V vf0 pre-copy, V vf1 pre-copy, M active, "
 		  "V vf0 pre-copy-p2p-prepare, V vf1 pre-copy-p2p-prepare, V vf1 pre-copy-p2p, "
 		  "M failing, V vf1 running-p2p, V vf1 running, M failed" },
@@ -172,6 +173,48 @@ static const struct row failure_rows[] = {
 	  .script = BOOT "stop all migrate ready all | cancel all", .runstate = RUN_PAUSED,
 	  .wire = "M cancelling, M cancelled" },
 };
+
+#define WAIT2 "M setup, set vf0 PRE_COPY, set vf1 PRE_COPY, V vf0 pre-copy, V vf1 pre-copy, " \
+	"M active, pass vf0, pass vf1, V vf0 pre-copy-p2p-prepare, V vf1 pre-copy-p2p-prepare"
+
+static const struct row prepared_rows[] = {
+	{ "none begins before the last one may", 7, 2, .await_prepared = true, GROUP,
+	  .script = START "all prepared1", .runstate = RUN_FINISH_MIGRATE, .all = WAIT2 },
+	{ "then they begin together", 7, 2, .await_prepared = true, GROUP,
+	  .script = START "all prepared1 prepared0 all loaded all", .runstate = RUN_POSTMIGRATE,
+	  .all = WAIT2 ", set vf0 PRE_COPY_P2P, set vf1 PRE_COPY_P2P, V vf0 pre-copy-p2p, "
+		 "V vf1 pre-copy-p2p, set vf0 STOP_COPY, set vf1 STOP_COPY, V vf0 stop-copy, "
+		 "V vf1 stop-copy, STOP, M device, save vf0, save vf1, tell done, M completed, "
+		 "set vf0 STOP, set vf1 STOP, V vf0 stop, V vf1 stop, close" },
+	/* They were running all the time, and run on. */
+	{ "cancel while they wait: none begins", 7, 2, .await_prepared = true, GROUP,
+	  .script = START "all cancel all prepared0 prepared1 all", .runstate = RUN_RUNNING,
+	  .all = WAIT2 ", M cancelling, tell failed, close, state vf0, state vf1, "
+		 "set vf0 RUNNING, set vf1 RUNNING, "
+		 "V vf0 running, V vf1 running, M cancelled" },
+	{ "one after the other: each waits for its own", 7, 2, .await_prepared = true,
+	  .script = START "all prepared1 ok prepared0 all loaded all", .runstate = RUN_POSTMIGRATE,
+	  .wire = "M setup, V vf0 pre-copy, V vf1 pre-copy, M active, "
+		  "V vf1 pre-copy-p2p-prepare, V vf1 pre-copy-p2p, V vf0 pre-copy-p2p-prepare, "
+		  "V vf0 pre-copy-p2p, V vf1 stop-copy, V vf0 stop-copy, STOP, M device, "
+		  "M completed, V vf0 stop, V vf1 stop" },
+	{ "each state is announced", 7, 1, .prepare_all = true, GROUP,
+	  .script = START "all loaded all", .runstate = RUN_POSTMIGRATE,
+	  .wire = "M setup, V vf0 x-pre-copy-prepare, V vf0 pre-copy, M active, "
+		  "V vf0 pre-copy-p2p-prepare, V vf0 pre-copy-p2p, V vf0 x-stop-copy-prepare, "
+		  "V vf0 stop-copy, STOP, M device, M completed, V vf0 x-stop-prepare, V vf0 stop" },
+	{ "at the destination, too", 7, 1, true, .prepare_all = true, GROUP,
+	  .script = "incoming ready all done all", .runstate = RUN_RUNNING,
+	  .wire = "M setup, M active, V vf0 x-resuming-prepare, V vf0 resuming, RESUME, "
+		  "V vf0 x-running-p2p-prepare, V vf0 running-p2p, V vf0 x-running-prepare, "
+		  "V vf0 running, M completed" },
+};
+
+static void test_prepared(void **state)
+{
+	(void)state;
+	RUN_ROWS(prepared_rows);
+}
 
 static void test_order(void **state)
 {
@@ -362,6 +405,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_failure),
+		cmocka_unit_test(test_prepared),
 		cmocka_unit_test(test_sweep_forth),
 		cmocka_unit_test(test_sweep_back),
 	};

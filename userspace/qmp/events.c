@@ -50,6 +50,33 @@ struct json_object *qmp_vfio_migration_data(const char *device_id, unsigned int 
 	return data;
 }
 
+struct json_object *qmp_vfio_prepare_data(const char *device_id, unsigned int state)
+{
+	struct json_object *data;
+	char name[64];
+
+	if (state == QMP_VFIO_PRE_COPY_P2P)
+		return qmp_vfio_migration_data(device_id, QMP_VFIO_PRE_COPY_P2P_PREPARE);
+	data = qmp_vfio_migration_data(device_id, state);
+	snprintf(name, sizeof(name), "x-%s-prepare", qmp_vfio_state_name(state));
+	if (data)
+		json_add_string(data, "device-state", name);
+	return data;
+}
+
+struct json_object *qmp_vfio_ack_data(const char *device_id, uint64_t client, bool answered,
+				      uint64_t elapsed_us)
+{
+	struct json_object *data = json_object_new_object();
+
+	json_add_string(data, "device-id", device_id);
+	json_object_object_add(data, "qom-path", qom_path(device_id));
+	json_add_int(data, "client", client);
+	json_add_bool(data, "answered", answered);
+	json_add_int(data, "elapsed-us", elapsed_us);
+	return data;
+}
+
 struct json_object *qmp_vfio_late_data(const char *device_id, unsigned int state,
 				       unsigned int requested, uint64_t elapsed_us)
 {

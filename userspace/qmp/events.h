@@ -7,9 +7,11 @@
 #define MIGLAB_QMP_EVENTS_H
 
 #include <json-c/json.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #define QMP_EVENT_VFIO_MIGRATION	"VFIO_MIGRATION"
+#define QMP_EVENT_PREPARE_ACK		"X_VFIO_PREPARE_ACK"
 #define QMP_EVENT_VFIO_LATE		"X_VFIO_MIGRATION_LATE"
 #define QMP_EVENT_MIGRATION		"MIGRATION"
 #define QMP_EVENT_STOP			"STOP"
@@ -36,6 +38,13 @@ const char *qmp_vfio_state_name(unsigned int state);
 
 /* Data of VFIO_MIGRATION, owned by the caller; NULL where qmp_vfio_state_name() gives NULL. */
 struct json_object *qmp_vfio_migration_data(const char *device_id, unsigned int state);
+
+/* The same for the announcement of @state: "pre-copy-p2p-prepare", or "x-stop-copy-prepare" etc. */
+struct json_object *qmp_vfio_prepare_data(const char *device_id, unsigned int state);
+
+/* Data of X_VFIO_PREPARE_ACK, which is not of QEMU: the client that answered, or did not. */
+struct json_object *qmp_vfio_ack_data(const char *device_id, uint64_t client, bool answered,
+				      uint64_t elapsed_us);
 
 /* Data of X_VFIO_MIGRATION_LATE, which is not of QEMU; two states of enum qmp_vfio_state. */
 struct json_object *qmp_vfio_late_data(const char *device_id, unsigned int state,

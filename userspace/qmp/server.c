@@ -27,6 +27,7 @@
 
 struct client {
 	struct qmp_server *server;
+	uint64_t number;	/* from 1, never used again */
 	int fd;			/* -1: dropped, the next reap() frees it */
 	struct loop_source *source;
 	struct qmp_reader reader;
@@ -42,6 +43,7 @@ struct qmp_server {
 	const struct qmp_command *commands;
 	void *opaque;
 	struct client *serving;		/* in use up the stack */
+	uint64_t last_number;		/* of a client */
 	struct client *clients[QMP_CLIENTS_MAX];
 };
 
@@ -412,6 +414,7 @@ static int client_new(struct qmp_server *server, int fd, struct client **ret_cli
 		goto out_cleanup;
 
 	client->server = server;
+	client->number = ++server->last_number;
 	client->fd = fd;
 	*ret_client = client;
 	client_greet(client);
@@ -486,6 +489,22 @@ void qmp_server_free(struct qmp_server *server)
 	reap(server);
 	listener_free(server->listener);
 	free(server);
+}
+
+uint64_t qmp_server_client(const struct qmp_server *server)
+{
+	return server->serving ? server->serving->number : 0;
+}
+
+bool qmp_server_has(const struct qmp_server *server, uint64_t client)
+{
+	for (size_t i = 0; i < QMP_CLIENTS_MAX; i++) {
+		const struct client *c = server->clients[i];
+
+		if (c && c->fd >= 0 && c->number == client)
+			return true;
+	}
+	return false;
 }
 
 /* --- events ----------------------------------------------------------------- */

@@ -10,7 +10,9 @@
 #define MIGLAB_QMP_SERVER_H
 
 #include <json-c/json.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/error.h"
 #include "base/loop.h"
@@ -79,6 +81,11 @@ int qmp_server_new(struct loop *loop, const char *uri, const struct qmp_command 
  * a handler. NULL is allowed.
  */
 void qmp_server_free(struct qmp_server *server);
+
+/* Whose request is being handled, a number that no other client ever has; 0: nobody's. */
+uint64_t qmp_server_client(const struct qmp_server *server);
+/* Is that client still connected? */
+bool qmp_server_has(const struct qmp_server *server, uint64_t client);
 
 /**
  * qmp_server_event() - send an event to every negotiated client

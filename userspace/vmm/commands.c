@@ -164,6 +164,24 @@ static struct lab *find_lab(struct machine *m, const char *id, struct qmp_error 
 	return NULL;
 }
 
+static int prepare_ack(void *opaque, struct json_object *args, struct json_object **ret,
+		       struct qmp_error *err)
+{
+	const char *id = json_arg(args, "device-id");
+	struct machine *m = opaque;
+	unsigned int device = 0;
+
+	(void)ret;
+	while (device < m->config->count && strcmp(m->config->device[device].id, id))
+		device++;
+	if (device == m->config->count)
+		return qmp_fail(err, QMP_DEVICE_NOT_FOUND, "Device '%s' not found", id);
+	if (!acks_answer(&m->acks, device, qmp_server_client(m->server)))
+		return qmp_fail(err, QMP_GENERIC_ERROR,
+				"Device '%s' waits for no answer of this client", id);
+	return 0;
+}
+
 static int lab_read(void *opaque, struct json_object *args, struct json_object **ret,
 		    struct qmp_error *err)
 {
@@ -212,7 +230,7 @@ const struct qmp_command machine_commands[] = {
 	{ "query-migrate-capabilities", "", query_capabilities, "The capabilities" },
 	{ "migrate-set-parameters",
 	  "?downtime-limit:u,?avail-switchover-bandwidth:u,?x-peer-timeout:i,"
-	  "?x-transition-deadline:i,?x-cancel-late:b",
+	  "?x-transition-deadline:i,?x-cancel-late:b,?x-prepare-ack-timeout:i",
 	  set_parameters, "Set the parameters; ms, bytes per second" },
 	{ "query-migrate-parameters", "", query_parameters, "The parameters" },
 	{ "stop", "", stop, "Stop the machine" },
@@ -222,6 +240,8 @@ const struct qmp_command machine_commands[] = {
 	  "The properties of vfio-pci" },
 	{ "qom-get", "path:s,property:s", qom_get, "Read a device's property" },
 	{ "qom-set", "path:s,property:s,value:*", qom_set, "Refused, as QEMU does" },
+	{ "x-prepare-ack", "device-id:s", prepare_ack,
+	  "Answer the announcement of a device: it may begin" },
 	{ "x-miglab-read", "device:s,attribute:s", lab_read, "Read a device's attribute" },
 	{ "x-miglab-write", "device:s,attribute:s,text:s", lab_write,
 	  "Write a device's attribute" },

@@ -46,12 +46,10 @@ static void set_status(struct coordinator *c, enum migration_status status, stru
 
 static void set_runstate(struct coordinator *c, enum runstate runstate)
 {
-	if (runstate == RUN_FINISH_MIGRATE) {
+	if (runstate == RUN_FINISH_MIGRATE)
 		c->before = c->runstate;
-		c->scattered = true;
-	} else {
+	else
 		c->live = runstate == RUN_RUNNING;
-	}
 	c->runstate = runstate;
 	if (runstate == RUN_PAUSED || runstate == RUN_POSTMIGRATE)
 		c->want_running = false;
@@ -78,13 +76,19 @@ static const struct move *choose(const struct coordinator *c, const struct step 
 	return m && s->arg == WORK_SET && m->to == c->device[device].state ? NULL : m;
 }
 
-static void announce(const struct coordinator *c, const struct step *s, unsigned int device,
+static void announce(struct coordinator *c, const struct step *s, unsigned int device,
 		     struct outputs *out)
 {
 	const struct move *m = choose(c, s, device);
+	struct output *o;
 
-	if (m && m->announce && !c->no_prepare)
-		emit(out, OUTPUT_PREPARE)->device = device;
+	if (!m || c->no_prepare || !(m->announce || (c->prepare_all && s->arg == WORK_SET)))
+		return;
+	o = emit(out, OUTPUT_PREPARE);
+	o->device = device;
+	o->state = m->to;
+	if (c->await_prepared)
+		c->unprepared |= 1ull << device;
 }
 
 static void post(struct coordinator *c, const struct step *s, unsigned int device,
@@ -101,6 +105,7 @@ static void post(struct coordinator *c, const struct step *s, unsigned int devic
 	o->state = m->to;
 	o->recover = s->stay ? WORK_STAY : m->recover;
 	c->pending++;
+	c->scattered |= s->arg == WORK_SET && c->runstate == RUN_FINISH_MIGRATE;
 }
 
 /* The @n-th device of the step. */
@@ -110,24 +115,40 @@ static unsigned int nth(const struct coordinator *c, const struct step *s, unsig
 }
 
 /*
+ * The devices up to @end are next: announces them, and tells their workers when all
+ * that was announced may begin.
+ *
+ * Return: false when it may not yet.
+ */
+static bool begin_devices(struct coordinator *c, const struct step *s, unsigned int end,
+			  struct outputs *out)
+{
+	for (unsigned int n = c->next; n < end && !c->announced; n++)
+		announce(c, s, nth(c, s, n), out);
+	c->announced = true;
+	if (c->unprepared)
+		return false;
+	for (; c->next < end; c->next++)
+		post(c, s, nth(c, s, c->next), out);
+	c->announced = false;
+	return true;
+}
+
+/*
  * Tells the workers that it is their turn. Changes of state are never called off,
- * and end early only when one of them failed: what else fails is heard of after
- * them, as in QEMU. Moving data ends as soon as it is of no use any more.
+ * and one after the other end early only when one of them failed: what else fails
+ * is heard of after them, as in QEMU. Moving data ends as soon as it is of no use any more.
  *
  * Return: true when the step is over.
  */
 static bool work(struct coordinator *c, const struct step *s, struct outputs *out)
 {
-	bool over = s->arg == WORK_SET ? c->broke : c->failed;
+	bool over = s->arg == WORK_SET && s->serial ? c->broke : c->failed;
 	bool halted = over && !s->carry_on;
 
 	while (c->next < c->count && !halted && !(s->serial && c->pending)) {
-		unsigned int end = s->serial ? c->next + 1 : c->count;
-
-		for (unsigned int n = c->next; n < end; n++)
-			announce(c, s, nth(c, s, n), out);
-		for (; c->next < end; c->next++)
-			post(c, s, nth(c, s, c->next), out);
+		if (!begin_devices(c, s, s->serial ? c->next + 1 : c->count, out))
+			return false;
 	}
 	if (halted && c->pending && s->arg != WORK_SET && !c->aborted) {
 		emit(out, OUTPUT_ABORT);
@@ -290,7 +311,8 @@ static void advance(struct coordinator *c, struct outputs *out)
 		if (applies(c, s->when) && !perform(c, s, out))
 			return;
 		c->next = 0;
-		c->draining = c->aborted = c->broke = false;
+		c->unprepared = 0;
+		c->draining = c->aborted = c->broke = c->announced = false;
 		c->at = successor(c, s);
 	}
 }
@@ -336,6 +358,8 @@ static void state_done(struct coordinator *c, unsigned int device, const struct 
 	o = emit(out, OUTPUT_VFIO);
 	o->device = device;
 	o->state = r->state;
+	o->error = r->error;
+	o->ns = r->return_ns - r->enter_ns;
 }
 
 /* A machine that stands, or is to stop, has no downtime to keep short. */
@@ -431,6 +455,9 @@ void coordinator_step(struct coordinator *c, const struct input *in, struct outp
 		break;
 	case INPUT_CONTINUE:
 		c->continued = c->at && c->at->kind == STEP_PAUSE;
+		break;
+	case INPUT_PREPARED:
+		c->unprepared &= ~(1ull << in->device);
 		break;
 	case INPUT_WORK_DONE:
 		work_done(c, in, out);

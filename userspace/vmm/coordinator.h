@@ -25,6 +25,7 @@ enum input_kind {
 	INPUT_STOP,
 	INPUT_CONT,
 	INPUT_CONTINUE,		/* migrate-continue; for nothing outside STEP_PAUSE */
+	INPUT_PREPARED,		/* nobody has to answer the OUTPUT_PREPARE of @device any more */
 	INPUT_WORK_DONE,	/* the answer to an OUTPUT_WORK */
 	INPUT_MESSAGE,		/* from the peer */
 	INPUT_LOST,		/* the peer or the way to it; @text says what happened */
@@ -33,7 +34,7 @@ enum input_kind {
 
 struct input {
 	enum input_kind kind;
-	unsigned int device;			/* of WORK_DONE */
+	unsigned int device;			/* of WORK_DONE and PREPARED */
 	const struct work_result *result;	/* of WORK_DONE */
 	bool converged;		/* of WORK_DONE after WORK_PASS: the rest fits into the downtime */
 	enum message message;	/* of MESSAGE */
@@ -44,7 +45,7 @@ struct input {
 enum output_kind {
 	OUTPUT_WORK,		/* for the worker of @device */
 	OUTPUT_VFIO,		/* event VFIO_MIGRATION: @device is in @state */
-	OUTPUT_PREPARE,		/* event VFIO_MIGRATION: pre-copy-p2p-prepare of @device */
+	OUTPUT_PREPARE,		/* event VFIO_MIGRATION: @device will go to @state */
 	OUTPUT_STATUS,		/* event MIGRATION */
 	OUTPUT_STOP,		/* event STOP */
 	OUTPUT_RESUME,		/* event RESUME */
@@ -57,7 +58,9 @@ struct output {
 	enum output_kind kind;
 	unsigned int device;
 	enum work_op op;		/* of WORK */
-	uint32_t state, recover;	/* of WORK and VFIO */
+	uint32_t state, recover;	/* of WORK, VFIO and PREPARE */
+	int error;			/* of VFIO: 0, or why it is not where it was to go */
+	uint64_t ns;			/* of VFIO: how long that took */
 	enum migration_status status;
 	enum message message;
 	bool running;			/* of MSG_DONE */
@@ -73,6 +76,8 @@ struct coordinator {
 	const struct policy *policy;
 	bool no_prepare;		/* suppress OUTPUT_PREPARE */
 	bool with_pause, with_ack;	/* capabilities; constant while a migration is under way */
+	bool prepare_all;		/* announce each change of state */
+	bool await_prepared;		/* an INPUT_PREPARED comes for each OUTPUT_PREPARE */
 	unsigned int count;		/* devices */
 	struct {
 		uint32_t flags;		/* VFIO_MIGRATION_* */
@@ -90,6 +95,8 @@ struct coordinator {
 	const struct step *back;	/* where to go on when a STEP_SETTLE's program ends */
 	const struct step *queued, *queued_undo;	/* a migration that waits for its turn */
 	unsigned int next;		/* the step's next device, in the step's order */
+	bool announced;			/* those that @next begins with were announced */
+	uint64_t unprepared;		/* bits 1 << device: INPUT_PREPARED is missing */
 	unsigned int pending;		/* commands that workers have */
 	bool draining;			/* pre-copy: no further passes */
 	bool aborted;			/* OUTPUT_ABORT went out in this step */

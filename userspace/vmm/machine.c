@@ -8,19 +8,43 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "qmp/events.h"
+#include "qmp/json.h"
 #include "vmm/commands.h"
 #include "vmm/savefile.h"
 
 #define DOWNTIME_MS	300	/* QEMU's default */
 #define PEER_TIMEOUT_MS	30000
+#define ACK_MS		1000
 
-static void send_vfio_event(struct machine *m, unsigned int device, unsigned int state)
+static void on_heard(void *opaque, unsigned int device, uint64_t client, bool answered,
+		     uint64_t elapsed_ns)
 {
-	const struct machine_device *d = &m->config->device[device];
+	struct machine *m = opaque;
+	const char *id = m->config->device[device].id;
 
-	if (d->events)
-		qmp_server_event(m->server, QMP_EVENT_VFIO_MIGRATION,
-				 qmp_vfio_migration_data(d->id, state));
+	if (!answered)
+		log_warn("%s: client %llu did not answer within %llu ms (x-prepare-ack-timeout), and is not waited for again",
+			 id, (unsigned long long)client, (unsigned long long)m->ack_ms);
+	qmp_server_event(m->server, QMP_EVENT_PREPARE_ACK,
+			 qmp_vfio_ack_data(id, client, answered, elapsed_ns / NSEC_PER_USEC));
+}
+
+static void on_ready(void *opaque, unsigned int device)
+{
+	machine_feed(opaque, &(struct input){ .kind = INPUT_PREPARED, .device = device });
+}
+
+static const struct acks_handler acks_handler = { .heard = on_heard, .ready = on_ready };
+
+/* Takes @data over. */
+static void send_vfio_event(struct machine *m, struct json_object *data)
+{
+	m->event_seq++;
+	if (m->capabilities.seq)
+		json_add_int(data, "x-seq", m->event_seq);
+	if (m->capabilities.monotonic)
+		json_add_int(data, "x-monotonic-ns", clock_ns());
+	qmp_server_event(m->server, QMP_EVENT_VFIO_MIGRATION, data);
 }
 
 static void do_work(struct machine *m, const struct output *o)
@@ -46,12 +70,30 @@ static void do_work(struct machine *m, const struct output *o)
 
 static void do_vfio(struct machine *m, const struct output *o)
 {
-	send_vfio_event(m, o->device, o->state);
+	const struct machine_device *d = &m->config->device[o->device];
+	struct json_object *data;
+
+	if (!d->events)
+		return;
+	data = qmp_vfio_migration_data(d->id, o->state);
+	if (m->capabilities.error)
+		json_add_int(data, "x-errno", -o->error);
+	if (m->capabilities.duration)
+		json_add_int(data, "x-duration-us", o->ns / NSEC_PER_USEC);
+	send_vfio_event(m, data);
 }
 
 static void do_prepare(struct machine *m, const struct output *o)
 {
-	send_vfio_event(m, o->device, QMP_VFIO_PRE_COPY_P2P_PREPARE);
+	const struct machine_device *d = &m->config->device[o->device];
+
+	if (d->events)
+		send_vfio_event(m, qmp_vfio_prepare_data(d->id, o->state));
+	if (!m->coordinator.await_prepared)
+		return;
+	/* Without the memory to wait it does not wait; what it decides comes after all of these. */
+	if (acks_begin(&m->acks, o->device, m->ack_ms * NSEC_PER_MSEC))
+		on_ready(m, o->device);
 }
 
 static void do_status(struct machine *m, const struct output *o)
@@ -126,6 +168,8 @@ void machine_feed(struct machine *m, const struct input *input)
 	enum runstate before = c->runstate;
 	struct outputs out;
 
+	acks_purge(&m->acks, m->server);
+	c->await_prepared = acks_wanted(&m->acks);
 	out.count = 0;
 	coordinator_step(c, input, &out);
 	if (c->runstate == RUN_FINISH_MIGRATE && before != RUN_FINISH_MIGRATE)
@@ -264,6 +308,7 @@ void machine_set_capabilities(struct machine *m, const struct capabilities *capa
 	m->capabilities = *capabilities;
 	m->coordinator.with_pause = capabilities->pause;
 	m->coordinator.with_ack = capabilities->ack;
+	m->coordinator.prepare_all = capabilities->prepare_all;
 }
 
 void machine_set_peer_timeout(struct machine *m, uint64_t timeout_ms)
@@ -325,9 +370,11 @@ int machine_new(struct loop *loop, const struct machine_config *config,
 	m->loop = loop;
 	m->config = config;
 	m->downtime_ms = DOWNTIME_MS;
+	m->ack_ms = ACK_MS;
 	m->exit_on_error = true;
 	init_coordinator(m);
 	deadlines_init(&m->deadlines, loop, on_late, m);
+	acks_init(&m->acks, loop, &acks_handler, m);
 	loop_on_wake(loop, on_wake, m);
 	ret = start_workers(m);
 	if (ret)
@@ -350,6 +397,7 @@ bool machine_free(struct machine *m)
 		return true;
 	qmp_server_free(m->server);
 	deadlines_clear(&m->deadlines);
+	acks_clear(&m->acks);
 	if (m->coordinator.pending)
 		return false;
 	channel_free(m->channel);

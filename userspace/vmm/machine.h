@@ -12,6 +12,7 @@
 #include "base/loop.h"
 #include "device/ops.h"
 #include "qmp/server.h"
+#include "vmm/acks.h"
 #include "vmm/channel.h"
 #include "vmm/coordinator.h"
 #include "vmm/deadlines.h"
@@ -41,6 +42,9 @@ struct capabilities {
 	bool return_path;	/* there always is one */
 	bool pause, ack;	/* pause-before-switchover, switchover-ack */
 	bool statistics;	/* x-device-statistics */
+	bool prepare_all;	/* x-prepare-all */
+	bool prepare_ack;	/* x-prepare-ack; not here, but in struct acks for each client */
+	bool error, duration, seq, monotonic;	/* members of VFIO_MIGRATION */
 };
 
 struct machine {
@@ -58,6 +62,8 @@ struct machine {
 	struct progress progress;
 	struct durations durations;
 	struct deadlines deadlines;
+	struct acks acks;
+	uint64_t event_seq;		/* of the last VFIO_MIGRATION */
 	uint64_t begin_ns, active_ns;	/* migrate, status active; 0 before */
 	uint64_t stop_ns, end_ns;	/* switchover, final status */
 
@@ -66,6 +72,7 @@ struct machine {
 	uint64_t bandwidth;		/* "avail-switchover-bandwidth", bytes/s; 0: measured */
 	uint64_t peer_timeout_ms;	/* "x-peer-timeout": see machine_set_peer_timeout() */
 	uint64_t deadline_ms;		/* "x-transition-deadline"; 0: none was set */
+	uint64_t ack_ms;		/* "x-prepare-ack-timeout" */
 	bool cancel_late;		/* "x-cancel-late": who misses it ends the migration */
 	bool exit_on_error;		/* of migrate-incoming */
 };

@@ -14,6 +14,7 @@
 /* A few times the interval of the peer's signs of life, which a busy machine delays. */
 #define TIMEOUT_MS_MIN	1000
 #define TIMEOUT_MS_MAX	86400000
+#define ACK_MS_MAX	60000
 
 static const struct {
 	const char *name;
@@ -24,6 +25,12 @@ static const struct {
 	{ "pause-before-switchover", offsetof(struct capabilities, pause) },
 	{ "switchover-ack", offsetof(struct capabilities, ack) },
 	{ "x-device-statistics", offsetof(struct capabilities, statistics) },
+	{ "x-prepare-all", offsetof(struct capabilities, prepare_all) },
+	{ "x-prepare-ack", offsetof(struct capabilities, prepare_ack) },
+	{ "x-errno", offsetof(struct capabilities, error) },
+	{ "x-duration-us", offsetof(struct capabilities, duration) },
+	{ "x-seq", offsetof(struct capabilities, seq) },
+	{ "x-monotonic-ns", offsetof(struct capabilities, monotonic) },
 };
 
 #define NAMES (sizeof(names) / sizeof(names[0]))
@@ -61,13 +68,32 @@ static int set_capability(struct capabilities *caps, struct json_object *entry, 
 	return 0;
 }
 
+/* x-prepare-ack is a promise of each client for itself; the others are the machine's. */
+static struct capabilities seen_by_client(const struct machine *m)
+{
+	struct capabilities caps = m->capabilities;
+
+	caps.prepare_ack = acks_subscribed(&m->acks, qmp_server_client(m->server));
+	return caps;
+}
+
+static void promise(struct machine *m, bool on)
+{
+	uint64_t client = qmp_server_client(m->server);
+
+	if (on)
+		acks_subscribe(&m->acks, client);
+	else
+		acks_unsubscribe(&m->acks, client);
+}
+
 /* All of the list, or nothing of it. */
 int set_capabilities(void *opaque, struct json_object *args, struct json_object **ret,
 		     struct qmp_error *err)
 {
 	struct json_object *list = json_object_object_get(args, "capabilities");
 	struct machine *m = opaque;
-	struct capabilities caps = m->capabilities;
+	struct capabilities caps = seen_by_client(m);
 
 	(void)ret;
 	for (size_t i = 0; i < json_object_array_length(list); i++) {
@@ -79,6 +105,7 @@ int set_capabilities(void *opaque, struct json_object *args, struct json_object 
 	if (caps.ack && !caps.return_path)
 		return qmp_fail(err, QMP_GENERIC_ERROR,
 				"Capability 'switchover-ack' requires capability 'return-path'");
+	promise(m, caps.prepare_ack);
 	machine_set_capabilities(m, &caps);
 	return 0;
 }
@@ -86,7 +113,7 @@ int set_capabilities(void *opaque, struct json_object *args, struct json_object 
 int query_capabilities(void *opaque, struct json_object *args, struct json_object **ret,
 		       struct qmp_error *err)
 {
-	struct machine *m = opaque;
+	struct capabilities caps = seen_by_client(opaque);
 
 	(void)args;
 	(void)err;
@@ -94,7 +121,7 @@ int query_capabilities(void *opaque, struct json_object *args, struct json_objec
 	for (size_t i = 0; i < NAMES; i++) {
 		struct json_object *entry = json_object_new_object();
 
-		json_add_bool(entry, "state", *find_capability(&m->capabilities, names[i].name));
+		json_add_bool(entry, "state", *find_capability(&caps, names[i].name));
 		json_add_string(entry, "capability", names[i].name);
 		json_object_array_add(*ret, entry);
 	}
@@ -113,6 +140,20 @@ static int set_deadline(struct machine *m, struct json_object *deadline, struct 
 				"Parameter 'x-transition-deadline' expects an integer in the range of 1 to %d ms",
 				TIMEOUT_MS_MAX);
 	m->deadline_ms = ms;
+	return 0;
+}
+
+static int set_ack_timeout(struct machine *m, struct json_object *timeout, struct qmp_error *err)
+{
+	int64_t ms = json_object_get_int64(timeout);
+
+	if (!timeout)
+		return 0;
+	if (ms < 1 || ms > ACK_MS_MAX)
+		return qmp_fail(err, QMP_GENERIC_ERROR,
+				"Parameter 'x-prepare-ack-timeout' expects an integer in the range of 1 to %d ms",
+				ACK_MS_MAX);
+	m->ack_ms = ms;
 	return 0;
 }
 
@@ -140,6 +181,8 @@ int set_parameters(void *opaque, struct json_object *args, struct json_object **
 				TIMEOUT_MS_MIN, TIMEOUT_MS_MAX);
 	if (set_deadline(m, json_object_object_get(args, "x-transition-deadline"), err))
 		return -EINVAL;
+	if (set_ack_timeout(m, json_object_object_get(args, "x-prepare-ack-timeout"), err))
+		return -EINVAL;
 	if (json_object_object_get_ex(args, "x-cancel-late", &cancel))
 		m->cancel_late = json_object_get_boolean(cancel);
 	if (downtime)
@@ -162,6 +205,7 @@ int query_parameters(void *opaque, struct json_object *args, struct json_object 
 	json_add_int(*ret, "downtime-limit", m->downtime_ms);
 	json_add_int(*ret, "avail-switchover-bandwidth", m->bandwidth);
 	json_add_int(*ret, "x-peer-timeout", m->peer_timeout_ms);
+	json_add_int(*ret, "x-prepare-ack-timeout", m->ack_ms);
 	if (m->deadline_ms)
 		json_add_int(*ret, "x-transition-deadline", m->deadline_ms);
 	json_add_bool(*ret, "x-cancel-late", m->cancel_late);
