@@ -168,8 +168,36 @@ static void expect_ack(struct vm *vm, const char *device, bool answered)
 	qmp_event_release(&e);
 }
 
+/* Its first line says that it listens. */
+static void start_judge(struct child *judge)
+{
+	char *argv[] = { program(), "judge", "--qmp", uri_of("source"), "--device", "vf0=emu",
+			 NULL };
+	struct error err;
+	char c = 0;
+
+	assert_int_equal(child_start(judge, "judge", argv, path_of("judge.log"), true, &err), 0);
+	while (c != '\n')
+		assert_int_equal(read(judge->out, &c, 1), 1);
+}
+
+static void expect_verdict(struct child *judge, const char *want)
+{
+	char text[1024];
+	size_t len = 0;
+	ssize_t n;
+
+	while ((n = read(judge->out, text + len, sizeof(text) - 1 - len)) > 0)
+		len += n;
+	text[len] = '\0';
+	if (!strstr(text, want))
+		fail_msg("\"%s\" is not in \"%s\"", want, text);
+	child_end(judge);
+}
+
 static void test_answered(void **state)
 {
+	struct child judge = { .out = -1 };
 	char text[64];
 	struct vm s, d;
 
@@ -182,6 +210,7 @@ static void test_answered(void **state)
 	do_call(&s, "migrate-set-capabilities", CAPABILITY("x-prepare-ack"));
 	expect_refused(&s, "x-prepare-ack", "{\"device-id\": \"vf0\"}", "waits for no answer");
 	expect_refused(&s, "x-prepare-ack", "{\"device-id\": \"vf1\"}", "'vf1' not found");
+	start_judge(&judge);
 	migrate(&s);
 	expect_events(&s, SETUP_1 ", V vf0 pre-copy-p2p-prepare");
 	expect_no_event(&s);
@@ -192,6 +221,7 @@ static void test_answered(void **state)
 	expect_events(&s, "V vf0 pre-copy-p2p, " FINISH_1);
 	expect_refused(&s, "x-prepare-ack", "{\"device-id\": \"vf0\"}", "waits for no answer");
 	expect_events(&d, DESTINATION_1);
+	expect_verdict(&judge, ", answered by 1 in at most ");
 	end(&s);
 	end(&d);
 }

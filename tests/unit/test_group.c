@@ -202,7 +202,8 @@ static const struct row prepared_rows[] = {
 	  .script = START "all loaded all", .runstate = RUN_POSTMIGRATE,
 	  .wire = "M setup, V vf0 x-pre-copy-prepare, V vf0 pre-copy, M active, "
 		  "V vf0 pre-copy-p2p-prepare, V vf0 pre-copy-p2p, V vf0 x-stop-copy-prepare, "
-		  "V vf0 stop-copy, STOP, M device, M completed, V vf0 x-stop-prepare, V vf0 stop" },
+		  "V vf0 stop-copy, STOP, M device, M completed, V vf0 x-stop-prepare, "
+		  "V vf0 stop" },
 	{ "at the destination, too", 7, 1, true, .prepare_all = true, GROUP,
 	  .script = "incoming ready all done all", .runstate = RUN_RUNNING,
 	  .wire = "M setup, M active, V vf0 x-resuming-prepare, V vf0 resuming, RESUME, "

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "device/uapi.h"
+#include "judge/lines.h"
 #include "judge/verdict.h"
 
 #define MS(t)		((t) * NSEC_PER_MSEC)
@@ -274,6 +275,38 @@ static void test_times(void **state)
 	free(lines);
 }
 
+#define ANSWERED(dev, at, took)	{ .id = "vf", .device = (dev), .event = VERDICT_ANSWER, \
+				  .received_ns = MS(at), .elapsed_ns = MS(took) }
+#define SILENT(dev, at)		{ .id = "vf", .device = (dev), .event = VERDICT_SILENCE, \
+				  .received_ns = MS(at) }
+
+/* Those of the other device are not in the line of this one. */
+static void test_answers(void **state)
+{
+	static const struct lab_arc arcs[] = { ENTER(1, 10, 11), TRY(2, 100, 400) };
+	static const struct verdict_receipt receipts[] = {
+		PREPARE(0, 50), ANSWERED(0, 53, 3), ANSWERED(0, 52, 2), ANSWERED(1, 59, 9),
+		SILENT(0, 90), DONE(0, 401),
+	};
+	const struct verdict_device devices[] = { { arcs, ROWS(arcs), 1, 0 }, { NULL, 0, 1, 0 } };
+	const struct verdict_subject subject = { "vf0", "emu", "kernel" };
+	const struct verdict_input in = {
+		.devices = devices, .device_count = 2, .receipts = receipts,
+		.receipt_count = ROWS(receipts), .until_ns = UINT64_MAX,
+		.noise_ns = VERDICT_NOISE_NS, .expected = -1,
+	};
+	char text[VERDICT_TEXT_MAX];
+	struct verdict_line *lines;
+	size_t count;
+
+	(void)state;
+	assert_int_equal(verdict_judge(&in, &lines, &count), 0);
+	assert_true(lines->pass);
+	verdict_text(&in, lines, &subject, text);
+	assert_non_null(strstr(text, ", answered by 2 in at most 3.00 ms, not answered by 1 "));
+	free(lines);
+}
+
 static void test_nothing_is_no_pass(void **state)
 {
 	(void)state;
@@ -282,13 +315,14 @@ static void test_nothing_is_no_pass(void **state)
 
 int main(void)
 {
-	struct CMUnitTest tests[ROWS(rows) + 2];
+	struct CMUnitTest tests[ROWS(rows) + 3];
 	size_t i;
 
 	for (i = 0; i < ROWS(rows); i++)
 		tests[i] = (struct CMUnitTest){ rows[i].name, test_row, NULL, NULL,
 						(void *)&rows[i] };
 	tests[i++] = (struct CMUnitTest)cmocka_unit_test(test_times);
+	tests[i++] = (struct CMUnitTest)cmocka_unit_test(test_answers);
 	tests[i] = (struct CMUnitTest)cmocka_unit_test(test_nothing_is_no_pass);
 	return cmocka_run_group_tests_name("verdict", tests, NULL, NULL);
 }

@@ -71,6 +71,11 @@ static void put_prepare(struct text *text, const struct verdict_line *line)
 	}
 	if (line->by_hold)
 		put(text, ", before the hold was released");
+	if (line->answers)
+		put(text, ", answered by %u in at most %.2f ms", line->answers,
+		    ms(line->slowest_ns));
+	if (line->silent)
+		put(text, ", not answered by %u", line->silent);
 	if (line->kind == VERDICT_DUPLICATE)
 		put(text, ", %u times", line->count);
 }
@@ -161,6 +166,12 @@ struct json_object *verdict_json(const struct verdict_input *in, const struct ve
 		add_number(object, "prepare_ns", line->prepare_ns);
 	if (line->done_ns)
 		add_number(object, "done_ns", line->done_ns);
+	if (line->answers)
+		add_number(object, "slowest_answer_ns", line->slowest_ns);
+	if (line->answers || line->silent) {
+		add_number(object, "answers", line->answers);
+		add_number(object, "silent", line->silent);
+	}
 	if (line->kind == VERDICT_DUPLICATE || line->kind == VERDICT_NA)
 		add_number(object, "count", line->count);
 	if (line->kind == VERDICT_NA && in->expected >= 0)

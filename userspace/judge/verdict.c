@@ -113,6 +113,17 @@ static const char *unjudged(const struct verdict_input *in, const struct stay *s
 	return NULL;
 }
 
+/* Who answered is told, and changes no verdict: the device was announced all the same. */
+static void count_answer(struct verdict_line *line, const struct verdict_receipt *r)
+{
+	line->silent += r->event == VERDICT_SILENCE;
+	if (r->event != VERDICT_ANSWER)
+		return;
+	line->answers++;
+	if (r->elapsed_ns > line->slowest_ns)
+		line->slowest_ns = r->elapsed_ns;
+}
+
 /* The line of the arc that was tried from @stay. */
 static void judge_arc(struct court *court, const struct stay *stay)
 {
@@ -126,6 +137,7 @@ static void judge_arc(struct court *court, const struct stay *stay)
 
 		if (!belongs(court, stay, r))
 			continue;
+		count_answer(line, r);
 		if (r->event == VERDICT_PREPARE && !line->count++)
 			prepare = r;
 		if (r->event == VERDICT_DONE && !line->done_ns &&

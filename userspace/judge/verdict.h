@@ -64,14 +64,17 @@ const char *verdict_name(enum verdict_kind kind);
 enum verdict_event {
 	VERDICT_PREPARE,	/* pre-copy-p2p-prepare */
 	VERDICT_DONE,		/* pre-copy-p2p */
+	VERDICT_ANSWER,		/* X_VFIO_PREPARE_ACK: a client answered the prepare event */
+	VERDICT_SILENCE,	/* the same: one that had promised to did not in time */
 };
 
-/* A VFIO_MIGRATION event as the judge received it; an array of them is in wire order. */
+/* An event of a device as the judge received it; an array of them is in wire order. */
 struct verdict_receipt {
 	const char *id;		/* device-id of the event */
 	int device;		/* index of the judged device, -1 when it is none of them */
 	enum verdict_event event;
 	uint64_t received_ns;
+	uint64_t elapsed_ns;	/* of ANSWER, as the VMM says: since it sent the prepare event */
 	uint64_t released_ns;	/* the judge saw the arc held and let it go then; 0: it did not */
 };
 
@@ -101,6 +104,8 @@ struct verdict_line {
 	const struct lab_arc *arc;	/* of the input; NULL for STRAY, GAP and N/A */
 	uint64_t prepare_ns;	/* receipt of the first prepare event; 0: none */
 	uint64_t done_ns;	/* receipt of the completion event; 0: none */
+	unsigned int answers, silent;	/* clients that answered, that had promised and did not */
+	uint64_t slowest_ns;	/* of the answers */
 	unsigned int count;	/* DUPLICATE: prepare events; N/A: arcs in the history */
 	const char *other;	/* MISSING: announced instead, and not judged; or NULL */
 };

@@ -306,6 +306,18 @@ static int take_vfio_event(struct witness *w, const struct qmp_event *event)
 	return 0;
 }
 
+static int take_answer(struct witness *w, const struct qmp_event *event)
+{
+	bool answered = json_object_get_boolean(json_object_object_get(event->data, "answered"));
+	int64_t us = json_object_get_int64(json_object_object_get(event->data, "elapsed-us"));
+	int ret = add_receipt(w, qmp_event_text(event, "device-id"),
+			      answered ? VERDICT_ANSWER : VERDICT_SILENCE, event->received_ns);
+
+	if (!ret && us > 0)
+		w->receipts[w->receipt_count - 1].elapsed_ns = us * NSEC_PER_USEC;
+	return ret;
+}
+
 static bool is_end(const char *status)
 {
 	return !strcmp(status, "completed") || !strcmp(status, "failed") ||
@@ -318,7 +330,8 @@ static int take_event(struct witness *w, const struct qmp_event *event, struct e
 		w->opt->on_event(w->opt->opaque, event);
 	if (!strcmp(event->name, "MIGRATION") && is_end(qmp_event_text(event, "status")))
 		w->ended = true;
-	if (!strcmp(event->name, "VFIO_MIGRATION") && take_vfio_event(w, event))
+	if ((!strcmp(event->name, "VFIO_MIGRATION") && take_vfio_event(w, event)) ||
+	    (!strcmp(event->name, "X_VFIO_PREPARE_ACK") && take_answer(w, event)))
 		return error_set(err, -ENOMEM, "no memory for one more event");
 	return 0;
 }
