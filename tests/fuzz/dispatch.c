@@ -82,6 +82,12 @@ void loop_remove(struct loop_source *source)
 
 static bool negotiated;		/* certainly */
 
+/* What a handler reads as int64 is what the client wrote. */
+static bool fits(struct json_object *value)
+{
+	return json_object_get_int64(value) < 0 || json_object_get_uint64(value) <= INT64_MAX;
+}
+
 static int take(struct json_object *args, const char *name, enum json_type type)
 {
 	struct json_object *value;
@@ -89,6 +95,7 @@ static int take(struct json_object *args, const char *name, enum json_type type)
 	if (!json_object_object_get_ex(args, name, &value))
 		return 0;
 	CHECK(json_object_is_type(value, type));
+	CHECK(type != json_type_int || fits(value));
 	return 1;
 }
 
@@ -104,8 +111,6 @@ static int handle_all(void *opaque, struct json_object *args, struct json_object
 		 take(args, "size", json_type_int) + take(args, "list", json_type_array) +
 		 take(args, "object", json_type_object);
 	CHECK(known == json_object_object_length(args));
-	if (json_object_object_get(args, "size"))
-		CHECK(json_object_get_int64(json_object_object_get(args, "size")) >= 0);
 	*ret = json_object_get(args);
 	return 0;
 }
