@@ -5,6 +5,20 @@
  */
 #include "coordinator_rows.h"
 
+/* Two devices that migrate, after two passes each. */
+#define TWO_PASSED \
+	"M setup, V vf0 pre-copy, V vf1 pre-copy, M active, V vf1 pre-copy-p2p-prepare, " \
+	"V vf1 pre-copy-p2p, V vf0 pre-copy-p2p-prepare, V vf0 pre-copy-p2p, " \
+	"V vf1 stop-copy, V vf0 stop-copy, STOP, M device, M completed, V vf0 stop, V vf1 stop"
+#define TWICE_PASSED \
+	"M setup, set vf0 PRE_COPY, V vf0 pre-copy, set vf1 PRE_COPY, V vf1 pre-copy, M active, " \
+	"pass vf0, pass vf1, pass vf0, pass vf1, " \
+	"V vf1 pre-copy-p2p-prepare, set vf1 PRE_COPY_P2P, V vf1 pre-copy-p2p, " \
+	"V vf0 pre-copy-p2p-prepare, set vf0 PRE_COPY_P2P, V vf0 pre-copy-p2p, " \
+	"set vf1 STOP_COPY, V vf1 stop-copy, set vf0 STOP_COPY, V vf0 stop-copy, STOP, " \
+	"M device, save vf0, save vf1, tell done, M completed, " \
+	"set vf0 STOP, V vf0 stop, set vf1 STOP, V vf1 stop, close"
+
 static const struct row source_rows[] = {
 	{ "boot", 7, 1, .script = "cont all", .runstate = RUN_RUNNING,
 	  .wire = "RESUME, V vf0 running-p2p, V vf0 running" },
@@ -43,18 +57,13 @@ static const struct row source_rows[] = {
 		  "V vf0 stop" },
 	{ "passes go on until the rest is small, then until the last one is back", 7, 2,
 	  .script = START "ok ok more more ok ok all loaded all", .runstate = RUN_POSTMIGRATE,
-	  .wire = "M setup, V vf0 pre-copy, V vf1 pre-copy, M active, "
-		  "V vf1 pre-copy-p2p-prepare, V vf1 pre-copy-p2p, "
-		  "V vf0 pre-copy-p2p-prepare, V vf0 pre-copy-p2p, "
-		  "V vf1 stop-copy, V vf0 stop-copy, STOP, M device, M completed, "
-		  "V vf0 stop, V vf1 stop",
-	  .all = "M setup, set vf0 PRE_COPY, V vf0 pre-copy, set vf1 PRE_COPY, V vf1 pre-copy, "
-		 "M active, pass vf0, pass vf1, pass vf0, pass vf1, "
-		 "V vf1 pre-copy-p2p-prepare, set vf1 PRE_COPY_P2P, V vf1 pre-copy-p2p, "
-		 "V vf0 pre-copy-p2p-prepare, set vf0 PRE_COPY_P2P, V vf0 pre-copy-p2p, "
-		 "set vf1 STOP_COPY, V vf1 stop-copy, set vf0 STOP_COPY, V vf0 stop-copy, STOP, "
-		 "M device, save vf0, save vf1, tell done, M completed, "
-		 "set vf0 STOP, V vf0 stop, set vf1 STOP, V vf1 stop, close" },
+	  .wire = TWO_PASSED, .all = TWICE_PASSED },
+	{ "stop, and cont before the last pass is back: all passes go on", 7, 2,
+	  .script = START "ok ok stop more cont more ok ok all loaded all",
+	  .runstate = RUN_POSTMIGRATE, .wire = TWO_PASSED, .all = TWICE_PASSED },
+	{ "the last pass finds more: all passes go on", 7, 2,
+	  .script = START "ok ok ok more ok ok all loaded all", .runstate = RUN_POSTMIGRATE,
+	  .wire = TWO_PASSED, .all = TWICE_PASSED },
 	{ "paused before", 7, 1, .script = BOOT "stop all migrate ready all loaded all",
 	  .runstate = RUN_POSTMIGRATE,
 	  .wire = "V vf0 running-p2p, V vf0 stop, STOP, M setup, M active, M device, "
@@ -137,6 +146,9 @@ static const struct row ack_rows[] = {
 		 "set vf1 STOP_COPY, V vf1 stop-copy, set vf0 STOP_COPY, V vf0 stop-copy, STOP, "
 		 "M device, save vf0, save vf1, tell done, M completed, "
 		 "set vf0 STOP, V vf0 stop, set vf1 STOP, V vf1 stop, close" },
+	{ "REINIT of the last pass: no machine that runs is stopped before", 7, 2, .with_ack = true,
+	  .script = START "ok ok ack ack ok reinit ok ok ok ok ok ok ack ok ok all loaded all",
+	  .runstate = RUN_POSTMIGRATE, .wire = TWO_PASSED },
 	{ "another one is due for each REINIT", 7, 1, .with_ack = true,
 	  .script = START "ok ok ack reinit ok ok ack all loaded all", .runstate = RUN_POSTMIGRATE,
 	  .all = "M setup, set vf0 PRE_COPY, V vf0 pre-copy, M active, pass vf0, pass vf0, "

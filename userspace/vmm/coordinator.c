@@ -97,13 +97,14 @@ static void post(struct coordinator *c, const struct step *s, unsigned int devic
 	const struct move *m = choose(c, s, device);
 	struct output *o;
 
-	if (!m)
+	if (!m || c->device[device].busy)
 		return;
 	o = emit(out, OUTPUT_WORK);
 	o->device = device;
 	o->op = s->arg;
 	o->state = m->to;
 	o->recover = s->stay ? WORK_STAY : m->recover;
+	c->device[device].busy = true;
 	c->pending++;
 	c->scattered |= s->arg == WORK_SET && c->runstate == RUN_FINISH_MIGRATE;
 }
@@ -246,7 +247,7 @@ static void begin(struct coordinator *c, const struct step *program, const struc
 	c->at = program;
 	c->undo = undo;
 	c->next = 0;
-	c->draining = c->aborted = c->broke = false;
+	c->aborted = c->broke = false;
 	c->live = c->runstate == RUN_RUNNING;
 	c->stopped = c->resumed = c->again = c->taking_over = c->continued = c->scattered = false;
 }
@@ -312,7 +313,7 @@ static void advance(struct coordinator *c, struct outputs *out)
 			return;
 		c->next = 0;
 		c->unprepared = 0;
-		c->draining = c->aborted = c->broke = c->announced = false;
+		c->aborted = c->broke = c->announced = false;
 		c->at = successor(c, s);
 	}
 }
@@ -362,14 +363,17 @@ static void state_done(struct coordinator *c, unsigned int device, const struct 
 	o->ns = r->return_ns - r->enter_ns;
 }
 
-/* A machine that stands, or is to stop, has no downtime to keep short. */
-static void pass_done(struct coordinator *c, const struct input *in, struct outputs *out)
+/*
+ * A machine that stands, or is to stop, has no downtime to keep short. What the last
+ * answer says counts: cont may have come since, or a device have initial bytes again,
+ * and then those that are through with their passes go on, too.
+ */
+static void pass_done(struct coordinator *c, const struct input *in)
 {
 	bool short_enough = in->converged && !c->acks;
 
-	c->draining |= short_enough || !c->live || !c->want_running || c->failed;
-	if (!c->draining)
-		post(c, c->at, in->device, out);
+	if (!short_enough && c->live && c->want_running && !c->failed)
+		c->next = 0;
 }
 
 static void load_done(struct coordinator *c, const struct input *in, struct outputs *out)
@@ -385,6 +389,7 @@ static void work_done(struct coordinator *c, const struct input *in, struct outp
 	const struct work_result *r = in->result;
 
 	c->pending--;
+	c->device[in->device].busy = false;
 	if (r->error) {
 		c->broke = true;
 		fail(c, r->text.text);
@@ -393,7 +398,7 @@ static void work_done(struct coordinator *c, const struct input *in, struct outp
 	if (r->op == WORK_SET || r->op == WORK_STATE || r->op == WORK_RESET)
 		state_done(c, in->device, r, out);
 	else if (r->op == WORK_PASS)
-		pass_done(c, in, out);
+		pass_done(c, in);
 	else if (r->op == WORK_LOAD)
 		load_done(c, in, out);
 }

@@ -82,6 +82,7 @@ struct coordinator {
 	struct {
 		uint32_t flags;		/* VFIO_MIGRATION_* */
 		uint32_t state;		/* as the last answer said; never asked for */
+		bool busy;		/* its worker has a command */
 	} device[VMM_DEVICES_MAX];
 
 	enum runstate runstate;
@@ -97,8 +98,7 @@ struct coordinator {
 	unsigned int next;		/* the step's next device, in the step's order */
 	bool announced;			/* those that @next begins with were announced */
 	uint64_t unprepared;		/* bits 1 << device: INPUT_PREPARED is missing */
-	unsigned int pending;		/* commands that workers have */
-	bool draining;			/* pre-copy: no further passes */
+	unsigned int pending;		/* devices that are busy */
 	bool aborted;			/* OUTPUT_ABORT went out in this step */
 	bool broke;			/* a device failed in this step */
 	bool failed;			/* the next STEP_CHECK goes to @undo */
