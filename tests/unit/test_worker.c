@@ -28,6 +28,7 @@ struct fake {
 	size_t written_count;
 	unsigned int waits;
 	struct precopy_info info;
+	int info_error;
 };
 
 static void note(struct fake *f, const char *what, uint32_t state)
@@ -66,8 +67,11 @@ static int fake_reset(struct device *dev, struct error *err)
 
 static int fake_precopy_info(struct device *dev, struct precopy_info *ret_info, struct error *err)
 {
-	(void)err;
-	*ret_info = ((struct fake *)dev)->info;
+	struct fake *f = (struct fake *)dev;
+
+	if (f->info_error)
+		return error_set(err, f->info_error, "it will not");
+	*ret_info = f->info;
 	return 0;
 }
 
@@ -335,6 +339,24 @@ static void test_initial_bytes(void **state)
 	close_bench(&b);
 }
 
+/* In the words of the device's id, as everything that goes to the user and the peer. */
+static void test_no_figures(void **state)
+{
+	static const ssize_t reads[] = { -ENOMSG };
+	struct work_result r;
+	struct bench b;
+
+	(void)state;
+	open_bench(&b);
+	b.fake.reads = reads;
+	b.fake.info_error = -EIO;
+	mover_do(&b.mover, &(struct work){ .op = WORK_PASS, .fd = b.near }, &r);
+	assert_int_equal(r.error, -EIO);
+	assert_string_equal(r.text.text,
+			    "vf0: cannot get its pre-copy figures: Input/output error");
+	close_bench(&b);
+}
+
 static void test_save_failures(void **state)
 {
 	static const struct {
@@ -557,6 +579,7 @@ int main(void)
 		cmocka_unit_test(test_state_and_reset),
 		cmocka_unit_test(test_passes_then_save),
 		cmocka_unit_test(test_initial_bytes),
+		cmocka_unit_test(test_no_figures),
 		cmocka_unit_test(test_save_failures),
 		cmocka_unit_test(test_load),
 		cmocka_unit_test(test_load_marks),

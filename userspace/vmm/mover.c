@@ -101,12 +101,15 @@ static int do_info(struct mover *m, const struct work *work, struct work_result 
 	int ret = m->device->ops->precopy_info(m->device, &r->info, &r->text);
 
 	(void)work;
-	if (!ret && r->info.reinit && m->announced) {
+	if (ret)
+		return error_set(&r->text, ret, "%s: cannot get its pre-copy figures: %s", m->id,
+				 strerror(-ret));
+	if (r->info.reinit && m->announced) {
 		m->announced = false;
 		r->reinit = true;
 	}
 	ask_size(m, r);
-	return ret;
+	return 0;
 }
 
 static int do_pass(struct mover *m, const struct work *work, struct work_result *r)
