@@ -30,6 +30,9 @@ static void test_amounts(void **state)
 	progress_add(&p, 0, &(struct work_result){ .op = WORK_PASS, .error = -5, .bytes = 1 });
 	assert_int_equal(progress_remaining(&p), 500 + 300);
 	assert_int_equal(progress_transferred(&p), 2001);
+	/* What is asked for behind the last pass counts, too. */
+	progress_add(&p, 0, &(struct work_result){ .op = WORK_INFO, .info.initial_bytes = 900 });
+	assert_int_equal(progress_remaining(&p), 900 + 300);
 	progress_add(&p, 0, &(struct work_result){ .op = WORK_SAVE });
 	assert_int_equal(progress_remaining(&p), 300);
 	progress_add(&p, 1, &(struct work_result){ .op = WORK_SET, .size = 7 });

@@ -11,6 +11,7 @@ void progress_add(struct progress *p, unsigned int device, const struct work_res
 		return;
 	switch (result->op) {
 	case WORK_PASS:
+	case WORK_INFO:
 		p->device[device].info = result->info;
 		p->device[device].size = result->size;
 		p->device[device].passed = true;
