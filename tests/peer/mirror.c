@@ -82,14 +82,18 @@ static void play_row(struct tally *tally, const struct scenario *s,
 	say(tally, !ret, s->name, ret ? err.text : s->why ? "deliberate difference" : "equal");
 }
 
-/* What must be found different, and in what words. */
+/* What both controls break, and nothing before it. */
+#define BROKEN	"events of the source: V:vf0:pre-copy-p2p instead of V:vf0:pre-copy-p2p-prepare"
+
+/* Must be found different for that reason and no other. */
 static void control(struct tally *tally, const char *name, const struct scenario *s,
 		    const struct recording *a, const struct recording *b)
 {
 	struct error err = { "" };
 	int ret = recording_compare(s, a, b, &err);
 
-	say(tally, ret == 1, name, ret == 1 ? err.text : "the comparison sees no difference");
+	say(tally, ret == 1 && !strcmp(err.text, BROKEN), name,
+	    ret == 1 ? err.text : "the comparison sees no difference");
 }
 
 /* The comparison can fail: a lost event, and two in the other order. */

@@ -169,44 +169,36 @@ static int incoming(struct stage *s, struct error *err)
 	return vmm_call(&s->vmm[DESTINATION], "migrate-incoming", json, err);
 }
 
-static int wait_for_hold(const char *bdf, struct error *err)
+static bool is_held(const char *text)
 {
-	uint64_t deadline_ns = clock_ns() + GUARD_NS;
-	bool held = false;
-	char *text;
-
-	while (!held) {
-		int ret = attribute_read_line(bdf, "held", &text, err);
-
-		if (ret)
-			return ret;
-		held = strcmp(text, "none");
-		free(text);
-		if (!held && clock_ns() > deadline_ns)
-			return error_set(err, -ETIMEDOUT, "%s: no arc is held", bdf);
-		poll(NULL, 0, held ? 0 : 10);
-	}
-	return 0;
+	return strcmp(text, "none\n");
 }
 
-static int wait_for_rule(const char *bdf, struct error *err)
+static bool has_acted(const char *text)
+{
+	return !strstr(text, "rules_acted 0\n");
+}
+
+/* Until an attribute says what is waited for; @complaint if it never does. */
+static int wait_until(const char *bdf, const char *name, bool (*says)(const char *text),
+		      const char *complaint, struct error *err)
 {
 	uint64_t deadline_ns = clock_ns() + GUARD_NS;
-	bool acted = false;
-	char *text;
 
-	while (!acted) {
-		int ret = attribute_read(bdf, "stats", &text, err);
+	for (;;) {
+		char *text;
+		int ret = attribute_read(bdf, name, &text, err);
+		bool now = !ret && says(text);
 
 		if (ret)
 			return ret;
-		acted = !strstr(text, "rules_acted 0\n");
 		free(text);
-		if (!acted && clock_ns() > deadline_ns)
-			return error_set(err, -ETIMEDOUT, "%s: no rule acts", bdf);
-		poll(NULL, 0, acted ? 0 : 10);
+		if (now)
+			return 0;
+		if (clock_ns() > deadline_ns)
+			return error_set(err, -ETIMEDOUT, "%s: %s", bdf, complaint);
+		poll(NULL, 0, 10);
 	}
-	return 0;
 }
 
 /* What the old process said stays in the sequence. */
@@ -255,9 +247,9 @@ static int take_step(struct stage *s, const struct step *step, struct error *err
 		send_command(s, step);
 		return 0;
 	case HELD:
-		return wait_for_hold(bdf, err);
+		return wait_until(bdf, "held", is_held, "no arc is held", err);
 	case ACTED:
-		return wait_for_rule(bdf, err);
+		return wait_until(bdf, "stats", has_acted, "no rule acts", err);
 	case RELEASE:
 		return attribute_write(bdf, "release", "1", err);
 	case CONVERGE:
@@ -312,15 +304,19 @@ static int wait_for_the_end(struct stage *s, struct error *err)
 
 static void add_arc(char *text, size_t device, const struct lab_arc *arc)
 {
-	size_t used = strlen(text), left = SEQUENCE_MAX - used;
-	int n = snprintf(text + used, left, " vf%zu:%s>%s", device, device_state_name(arc->from),
-			 device_state_name(arc->to));
+	const char *result = !arc->result ? "" :
+			     arc->result < 0 ? strerrorname_np(-arc->result) : "busy";
+	bool passed_through = arc->requested != arc->to;
+	size_t used = strlen(text);
+	int n = snprintf(text + used, SEQUENCE_MAX - used, " vf%zu:%s>%s%s%s%s%s", device,
+			 device_state_name(arc->from), device_state_name(arc->to),
+			 passed_through ? ".." : "",
+			 passed_through ? device_state_name(arc->requested) : "",
+			 *result ? "=" : "", result);
 
-	if (arc->requested != arc->to)
-		n += snprintf(text + used + n, left - n, "..%s", device_state_name(arc->requested));
-	if (arc->result)
-		snprintf(text + used + n, left - n, "=%s",
-			 arc->result < 0 ? strerrorname_np(-arc->result) : "busy");
+	/* What is cut off would not be compared. */
+	if (n < 0 || used + n >= SEQUENCE_MAX)
+		abort();
 }
 
 static int read_arcs(const struct stage *s, struct recording *ret_recording, struct error *err)
