@@ -75,7 +75,7 @@ struct outputs {
 struct coordinator {
 	const struct policy *policy;
 	bool no_prepare;		/* suppress OUTPUT_PREPARE */
-	bool with_pause, with_ack;	/* capabilities; constant while a migration is under way */
+	bool with_pause, with_ack;	/* capabilities; constant while this is a source */
 	bool prepare_all;		/* announce each change of state */
 	bool await_prepared;		/* an INPUT_PREPARED comes for each OUTPUT_PREPARE */
 	unsigned int count;		/* devices */
