@@ -49,13 +49,12 @@ static void print_side(const char *what, const char *qemu, const char *ours, con
 static void print_row(const struct scenario *s, const struct recording *qemu,
 		      const struct recording *ours)
 {
-	const char *arcs = s->other_arcs ? s->why : NULL;
-
 	print_side("source", qemu->events[SOURCE], ours->events[SOURCE], s->ours[SOURCE]);
 	print_side("destination", qemu->events[DESTINATION], ours->events[DESTINATION],
 		   s->ours[DESTINATION]);
-	print_side("source arcs", qemu->arcs[SOURCE], ours->arcs[SOURCE], arcs);
-	print_side("dest. arcs", qemu->arcs[DESTINATION], ours->arcs[DESTINATION], arcs);
+	print_side("source arcs", qemu->arcs[SOURCE], ours->arcs[SOURCE], s->ours_arcs[SOURCE]);
+	print_side("dest. arcs", qemu->arcs[DESTINATION], ours->arcs[DESTINATION],
+		   s->ours_arcs[DESTINATION]);
 	if (s->from)
 		printf("#   from %s to %s: QEMU %.0f ms, ours %.0f ms\n", s->from, s->to,
 		       qemu->measured_ms, ours->measured_ms);

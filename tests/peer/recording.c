@@ -27,24 +27,31 @@ static int first_difference(const char *a, const char *b, const char *what, cons
 			 a[word] ? a + word : " nothing");
 }
 
+/* What ours must be: @other if there is one, which must not be QEMU's, else what QEMU's is. */
+static int compare(const char *qemu, const char *other, const char *ours, const char *what,
+		   const char *side, struct error *err)
+{
+	struct error ignored;
+	int ret = first_difference(other ? other : qemu, ours, what, side, err);
+
+	if (!ret && other && !first_difference(qemu, other, "", "", &ignored))
+		ret = error_set(err, 1, "the %s of the %s do not differ from QEMU's any more", what,
+				side);
+	return ret;
+}
+
 int recording_compare(const struct scenario *scenario, const struct recording *qemu,
 		      const struct recording *ours, struct error *err)
 {
-	struct error ignored;
 	size_t i;
 	int ret;
 
 	for (i = 0; i < SIDES; i++) {
-		const char *other = scenario->ours[i];
-
-		ret = first_difference(other ? other : qemu->events[i], ours->events[i], "events",
-				       side_names[i], err);
-		if (!ret && other && !first_difference(qemu->events[i], other, "", "", &ignored))
-			ret = error_set(err, 1, "the %s does not differ from QEMU's any more",
-					side_names[i]);
-		if (!ret && !scenario->other_arcs)
-			ret = first_difference(qemu->arcs[i], ours->arcs[i], "arcs",
-					       side_names[i], err);
+		ret = compare(qemu->events[i], scenario->ours[i], ours->events[i], "events",
+			      side_names[i], err);
+		if (!ret)
+			ret = compare(qemu->arcs[i], scenario->ours_arcs[i], ours->arcs[i], "arcs",
+				      side_names[i], err);
 		if (ret)
 			return ret;
 	}

@@ -63,13 +63,13 @@ struct scenario {
 	const char *last[SIDES];
 	const char *from, *to;		/* events of the source, the time between which is told */
 	/*
-	 * Why ours is not QEMU's, and then what ours is; a side without is QEMU's. Both
-	 * are NULL where nothing differs.
+	 * Why ours is not QEMU's, and then what our events and arcs are; a side without has
+	 * QEMU's. All are NULL where nothing differs.
 	 */
 	const char *why;
 	const char *ours[SIDES];
 	const char *ours_last[SIDES];	/* where it is not QEMU's */
-	bool other_arcs;		/* the difference is one of arcs, too */
+	const char *ours_arcs[SIDES];
 };
 
 /* Ends with one that has no name. */

@@ -13,10 +13,25 @@
 #define CANCELLED	{ "M:cancelled", "M:failed" }
 #define FAILED		{ "M:failed", "M:failed" }
 
+/* The arcs of a device on its way there. */
+#define TO_RESUMING(id)	" " #id ":RUNNING>RUNNING_P2P..RESUMING " \
+			#id ":RUNNING_P2P>STOP..RESUMING " #id ":STOP>RESUMING"
+#define TO_STOP_COPY(id) " " #id ":RUNNING>PRE_COPY " #id ":PRE_COPY>PRE_COPY_P2P " \
+			 #id ":PRE_COPY_P2P>STOP_COPY"
+#define TO_RUNNING(id)	" " #id ":RESUMING>STOP..RUNNING_P2P " #id ":STOP>RUNNING_P2P " \
+			#id ":RUNNING_P2P>RUNNING"
+/* QEMU takes it to RUNNING before it starts the machine, and there once more. */
+#define ROLL_BACK(id)	" " #id ":STOP_COPY>STOP..RUNNING " #id ":STOP>RUNNING_P2P..RUNNING " \
+			#id ":RUNNING_P2P>RUNNING " #id ":RUNNING>RUNNING_P2P " \
+			#id ":RUNNING_P2P>RUNNING"
+#define BACK_FROM_STOP_COPY(id) TO_STOP_COPY(id) ROLL_BACK(id)
+#define BACK_TO_STOP(id) " " #id ":RUNNING>RUNNING_P2P " #id ":RUNNING_P2P>STOP"
+
 /* What a destination does that stays paused; QEMU's device stays in RESUMING. */
 #define WAITS		{ [DESTINATION] = " M:setup M:active V:vf0:resuming V:vf0:stop " \
 					  "M:completed" }
 #define WHY_WAITS	"a device that refuses the state says so then, not at cont"
+#define WAITS_ARCS	{ [DESTINATION] = TO_RESUMING(vf0) " vf0:RESUMING>STOP" }
 
 /* What a destination loses makes both sides fail; QEMU's say that they completed. */
 #define LOST		{ " M:setup V:vf0:pre-copy M:active V:vf0:pre-copy-p2p-prepare " \
@@ -24,6 +39,7 @@
 			  "V:vf0:running RESUME V:vf0:running-p2p V:vf0:running M:failed", \
 			  " M:setup M:active V:vf0:resuming RESUME V:vf0:running " \
 			  "V:vf0:running-p2p V:vf0:stop STOP M:failed" }
+#define LOST_ARCS(how)	{ BACK_FROM_STOP_COPY(vf0), TO_RESUMING(vf0) how BACK_TO_STOP(vf0) }
 #define WHY_LOST	"QEMU resets the device, loses its state, and says completed"
 
 const struct scenario scenarios[] = {
@@ -68,18 +84,18 @@ const struct scenario scenarios[] = {
 	/* The source does not run, or is stopped meanwhile. */
 	{
 		.name = "source-never-run", .beginning = NEVER_RUN,
-		.why = WHY_WAITS, .ours = WAITS, .other_arcs = true,
+		.why = WHY_WAITS, .ours = WAITS, .ours_arcs = WAITS_ARCS,
 	}, {
 		.name = "source-paused", .quick = true, .beginning = PAUSED_FIRST,
-		.why = WHY_WAITS, .ours = WAITS, .other_arcs = true,
+		.why = WHY_WAITS, .ours = WAITS, .ours_arcs = WAITS_ARCS,
 	}, {
 		.name = "destination-waits", .waiting = true,
-		.why = WHY_WAITS, .ours = WAITS, .other_arcs = true,
+		.why = WHY_WAITS, .ours = WAITS, .ours_arcs = WAITS_ARCS,
 	}, {
 		.name = "stop-in-pre-copy", .endless = true,
 		.steps = { { AWAIT, SOURCE, "M:active" }, { TELL, SOURCE, "stop" },
 			   { AWAIT, SOURCE, "STOP" }, { CONVERGE, SOURCE } },
-		.why = WHY_WAITS, .ours = WAITS, .other_arcs = true,
+		.why = WHY_WAITS, .ours = WAITS, .ours_arcs = WAITS_ARCS,
 	}, {
 		.name = "stop-cont-in-pre-copy", .endless = true,
 		.rules = { { HOLD("PRE_COPY>PRE_COPY_P2P") } },
@@ -96,13 +112,17 @@ const struct scenario scenarios[] = {
 			  " M:setup M:active V:vf0:resuming RESUME V:vf0:running-p2p "
 			  "V:vf0:running M:completed" },
 		.ours_last = { "M:completed V:vf0:stop", "M:completed" },
-		.other_arcs = true,
+		.ours_arcs = { TO_STOP_COPY(vf0) " vf0:STOP_COPY>STOP..RUNNING_P2P "
+			       "vf0:STOP>RUNNING_P2P vf0:RUNNING_P2P>RUNNING "
+			       "vf0:RUNNING>RUNNING_P2P vf0:RUNNING_P2P>STOP "
+			       "vf0:STOP>STOP_COPY vf0:STOP_COPY>STOP",
+			       TO_RESUMING(vf0) TO_RESUMING(vf0) TO_RUNNING(vf0) },
 	}, {
 		.name = "stop-in-pre-switchover", .capabilities = PAUSE,
 		.steps = { { AWAIT, SOURCE, "M:pre-switchover" }, { TELL, SOURCE, "stop" },
 			   { TELL, SOURCE, "migrate-continue", PRE_SWITCHOVER } },
 		.why = "QEMU forgets the stop, and the destination runs",
-		.ours = WAITS, .other_arcs = true,
+		.ours = WAITS, .ours_arcs = WAITS_ARCS,
 	},
 
 	/* Somebody gives it up. */
@@ -152,7 +172,7 @@ const struct scenario scenarios[] = {
 		.last = CANCELLED,
 		.why = "QEMU lets the device run although the machine is paused",
 		.ours = { " M:setup M:active M:pre-switchover M:cancelling M:cancelled" },
-		.other_arcs = true,
+		.ours_arcs = { "" },
 	}, {
 		.name = "cancel-and-again", .endless = true,
 		.steps = { { AWAIT, SOURCE, "M:active" }, { TELL, SOURCE, "migrate_cancel" },
@@ -237,7 +257,6 @@ const struct scenario scenarios[] = {
 		.ours = { " M:setup V:vf0:pre-copy M:active V:vf0:pre-copy-p2p-prepare STOP "
 			  "M:device M:failing RESUME M:failed" },
 		.ours_last = { "M:failed" },
-		.other_arcs = true,
 	},
 
 	/* Its data fails. */
@@ -258,7 +277,8 @@ const struct scenario scenarios[] = {
 			  "V:vf0:stop STOP M:device V:vf0:stop-copy V:vf1:stop-copy M:failing "
 			  "V:vf1:running V:vf0:running RESUME V:vf0:running-p2p V:vf1:running-p2p "
 			  "V:vf0:running V:vf1:running M:failed" },
-		.other_arcs = true,
+		.ours_arcs = { BACK_TO_STOP(vf0) " vf0:STOP>STOP_COPY" ROLL_BACK(vf0)
+			       BACK_TO_STOP(vf1) " vf1:STOP>STOP_COPY" ROLL_BACK(vf1) },
 	},
 
 	/* The destination fails. */
@@ -277,11 +297,14 @@ const struct scenario scenarios[] = {
 	}, {
 		.name = "fail-load",
 		.rules = { [DESTINATION] = { "op=load errno=EIO" } },
-		.why = WHY_LOST, .ours = LOST, .ours_last = FAILED, .other_arcs = true,
+		.why = WHY_LOST, .ours = LOST, .ours_last = FAILED,
+		.ours_arcs = LOST_ARCS(" vf0:RESUMING>STOP..RUNNING_P2P=EIO"),
 	}, {
 		.name = "fail-running-p2p", .quick = true,
 		.rules = { [DESTINATION] = { FAIL("STOP>RUNNING_P2P") } },
-		.why = WHY_LOST, .ours = LOST, .ours_last = FAILED, .other_arcs = true,
+		.why = WHY_LOST, .ours = LOST, .ours_last = FAILED,
+		.ours_arcs = LOST_ARCS(" vf0:RESUMING>STOP..RUNNING_P2P "
+				       "vf0:STOP>RUNNING_P2P=EIO"),
 	}, {
 		.name = "fail-running-p2p-two", .devices = 2,
 		.rules = { [DESTINATION] = { FAIL("STOP>RUNNING_P2P") } },
@@ -295,7 +318,12 @@ const struct scenario scenarios[] = {
 			  " M:setup M:active V:vf0:resuming V:vf1:resuming RESUME V:vf0:running "
 			  "V:vf1:running-p2p V:vf0:running-p2p V:vf1:stop V:vf0:stop STOP "
 			  "M:failed" },
-		.ours_last = FAILED, .other_arcs = true,
+		.ours_last = FAILED,
+		.ours_arcs = { BACK_FROM_STOP_COPY(vf0) BACK_FROM_STOP_COPY(vf1),
+			       TO_RESUMING(vf0) " vf0:RESUMING>STOP..RUNNING_P2P "
+			       "vf0:STOP>RUNNING_P2P=EIO" BACK_TO_STOP(vf0)
+			       TO_RESUMING(vf1) " vf1:RESUMING>STOP..RUNNING_P2P "
+			       "vf1:STOP>RUNNING_P2P vf1:RUNNING_P2P>STOP" },
 	},
 
 	/* What takes long. */
