@@ -18,6 +18,7 @@
 
 #define NR_STATES	(VFIO_DEVICE_STATE_PRE_COPY_P2P + 1)
 #define STORM_NS	(400 * NSEC_PER_MSEC)
+#define STORM_ROUNDS	20	/* of each thread, however long they take */
 #define HOLD_US		"20000000"
 #define PROMPT_NS	(10 * NSEC_PER_SEC)	/* half of it */
 
@@ -149,6 +150,7 @@ struct storm {
 	struct conform *c;
 	unsigned int seed;
 	atomic_bool *stop;
+	atomic_uint rounds;	/* that are done */
 	atomic_int *fd;		/* a data_fd to play with, or NO_FD */
 	char wrong[96];		/* what a thread saw that cannot be */
 };
@@ -168,6 +170,7 @@ static void *storm_sets(void *arg)
 		}
 		if (ret > 0 || (!ret && !dut_offers(s->c, state)))
 			snprintf(s->wrong, sizeof(s->wrong), "SET %u gave %d", state, ret);
+		s->rounds++;
 	}
 	return NULL;
 }
@@ -189,6 +192,7 @@ static void *storm_looks(void *arg)
 		dut_read(s->c, *s->fd, buf, sizeof(buf));
 		dut_write(s->c, *s->fd, buf, sizeof(buf));
 		dut_info_raw(s->c, *s->fd, &info);
+		s->rounds++;
 	}
 	return NULL;
 }
@@ -202,9 +206,23 @@ static void *storm_resets(void *arg)
 
 		if (ret)
 			snprintf(s->wrong, sizeof(s->wrong), "VFIO_DEVICE_RESET gave %d", ret);
+		s->rounds++;
 		usleep(2000);
 	}
 	return NULL;
+}
+
+/* Has each of the @n threads done its rounds, or has one seen what cannot be? */
+static bool is_spent(struct storm *threads, size_t n)
+{
+	bool done = true;
+
+	for (size_t i = 0; i < n; i++) {
+		if (*threads[i].wrong)
+			return true;
+		done = done && threads[i].rounds >= STORM_ROUNDS;
+	}
+	return done;
 }
 
 /* Runs each of the @n functions in a thread, then wants a device that works. */
@@ -219,6 +237,8 @@ static void storm(struct conform *c, void *(*const *functions)(void *), size_t n
 		pthread_create(&threads[i].thread, NULL, functions[i], &threads[i]);
 	}
 	usleep(STORM_NS / NSEC_PER_USEC);
+	while (!is_spent(threads, n))
+		usleep(1000);
 	stop = true;
 	for (size_t i = 0; i < n; i++)
 		pthread_join(threads[i].thread, NULL);
