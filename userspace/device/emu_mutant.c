@@ -669,6 +669,16 @@ static int reset_waits(struct device *dev, int fd, unsigned long request, void *
 	return ret;
 }
 
+static int arc_outlives_reset(struct device *dev, int fd, unsigned long request, void *arg)
+{
+	const bool breaks = request == VFIO_DEVICE_RESET && to_emu(dev)->held;
+	int ret = emu_calls.ioctl(dev, fd, request, arg);
+
+	if (breaks)
+		force(dev, VFIO_DEVICE_STATE_STOP);
+	return ret;
+}
+
 static int resets_deadlock(struct device *dev, int fd, unsigned long request, void *arg)
 {
 	while (request == VFIO_DEVICE_RESET && to_emu(dev)->stats.resets == 9)
@@ -980,6 +990,9 @@ const struct mutant device_mutants[] = {
 	{ 83, "reset-waits",
 	  "lets a reset wait for the arc under way",
 	  { .ioctl = reset_waits }, 0 },
+	{ 83, "arc-outlives-reset",
+	  "comes to the end of an arc that a reset broke",
+	  { .ioctl = arc_outlives_reset }, 0 },
 	{ 84, "resets-deadlock",
 	  "hangs in its tenth reset",
 	  { .ioctl = resets_deadlock }, 0 },
