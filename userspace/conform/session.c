@@ -436,17 +436,19 @@ static void on_alarm(int signal)
 	(void)signal;
 }
 
-/* A read() that sleeps here must be woken by a signal. */
+/* A read() that sleeps here must be woken by a signal, which comes again and again. */
 static void interruptible(struct conform *c)
 {
 	const struct sigaction action = { .sa_handler = on_alarm };
-	const struct itimerval soon = { .it_value.tv_usec = 200000 };
+	const struct itimerval soon = { { .tv_usec = 200000 }, { .tv_usec = 200000 } };
+	const struct itimerval never = { 0 };
 	int fd = dut_go(c, VFIO_DEVICE_STATE_PRE_COPY);
 	ssize_t end;
 
 	sigaction(SIGALRM, &action, NULL);
 	setitimer(ITIMER_REAL, &soon, NULL);
 	dut_drain(c, fd, 65536, &end);
+	setitimer(ITIMER_REAL, &never, NULL);
 	require(c, end == -ENOMSG || end == -EINTR || !end, "read() of nothing: %s",
 		strerror(-end));
 	dut_go(c, VFIO_DEVICE_STATE_RUNNING);
