@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -30,19 +31,30 @@ static const char *message(char *record)
 	return text;
 }
 
+/* Return: its length, 0 when there is none. What was overwritten before it was read is skipped. */
+static size_t next_record(int fd, char *ret_record, size_t size)
+{
+	ssize_t n;
+
+	do {
+		n = read(fd, ret_record, size - 1);
+	} while (n < 0 && errno == EPIPE);
+	if (n <= 0)
+		return 0;
+	ret_record[n] = '\0';
+	return (size_t)n;
+}
+
 bool kmsg_end(int fd, char *ret_line, size_t size)
 {
 	bool found = false;
 	char record[8192];
-	ssize_t n;
 
 	if (fd < 0)
 		return false;
-	while (!found && (n = read(fd, record, sizeof(record) - 1)) > 0) {
-		const char *text;
+	while (!found && next_record(fd, record, sizeof(record))) {
+		const char *text = message(record);
 
-		record[n] = '\0';
-		text = message(record);
 		for (size_t i = 0; i < sizeof(complaints) / sizeof(complaints[0]) && !found; i++)
 			found = strstr(text, complaints[i]) != NULL;
 		if (found)

@@ -116,7 +116,7 @@ static void require_end(struct conform *c, uint32_t from, uint32_t to, struct by
 	dut_go(c, to);
 	if (sleeps) {
 		pthread_join(w.thread, NULL);
-		require(c, w.events, "%s > %s: a poll() of the data_fd sleeps on",
+		require(c, w.events > 0, "%s > %s: a poll() of the data_fd sleeps on",
 			device_state_name(from), device_state_name(to));
 	}
 	require(c, dut_read(c, w.fd, &byte, 1) <= 0, "%s > %s: the data_fd still gives data",
