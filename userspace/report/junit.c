@@ -5,36 +5,13 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "report/results.h"
+#include "report/xml.h"
 
 static FILE *body;
 static char *body_text, *suite;
 static size_t body_size;
-
-/* @text without its last newline and what XML does not allow or gives a meaning. */
-static void print_escaped(FILE *out, const char *text)
-{
-	for (; *text && strcmp(text, "\n"); text++) {
-		switch (*text) {
-		case '&':
-			fputs("&amp;", out);
-			break;
-		case '<':
-			fputs("&lt;", out);
-			break;
-		case '>':
-			fputs("&gt;", out);
-			break;
-		case '"':
-			fputs("&quot;", out);
-			break;
-		default:
-			fputc((unsigned char)*text < ' ' && *text != '\n' ? '?' : *text, out);
-		}
-	}
-}
 
 static void begin(const char *subject, size_t rows)
 {
@@ -45,7 +22,7 @@ static void begin(const char *subject, size_t rows)
 	body = open_memstream(&body_text, &body_size);
 	if (!out || !body)
 		abort();
-	print_escaped(out, subject);
+	xml_put(out, subject);
 	fclose(out);
 }
 
@@ -67,11 +44,11 @@ static void row(const struct report_row *row)
 	fprintf(body, ">\n    <%s", element);
 	if (row->verdict == REPORT_PASSED) {
 		fputc('>', body);
-		print_escaped(body, row->text);
+		xml_put(body, row->text);
 		fprintf(body, "</%s>", element);
 	} else {
 		fputs(" message=\"", body);
-		print_escaped(body, row->text);
+		xml_put(body, row->text);
 		fputs("\"/>", body);
 	}
 	fputs("\n  </testcase>\n", body);

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "device/state.h"
 #include "device/uapi.h"
+#include "report/xml.h"
 
 /* Pixels. */
 #define WIDTH		1120
@@ -102,31 +103,12 @@ static double text_width(const char *text)
 	return LETTER * strlen(text);
 }
 
-static void put_escaped(FILE *out, const char *text)
-{
-	for (; *text; text++) {
-		switch (*text) {
-		case '<':
-			fputs("&lt;", out);
-			break;
-		case '>':
-			fputs("&gt;", out);
-			break;
-		case '&':
-			fputs("&amp;", out);
-			break;
-		default:
-			fputc((unsigned char)*text < ' ' ? '?' : *text, out);
-		}
-	}
-}
-
 static void put_text_to(const struct picture *p, double x, double y, const char *class,
 			const char *anchor, const char *text)
 {
 	fprintf(p->out, "<text class=\"%s\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">", class,
 		x, y, anchor);
-	put_escaped(p->out, text);
+	xml_put(p->out, text);
 	fputs("</text>\n", p->out);
 }
 
@@ -307,7 +289,7 @@ static void put_span(const struct picture *p, const struct timeline_span *span)
 	span_name(span, name);
 	fprintf(p->out, "<rect class=\"%s\" x=\"%.1f\" y=\"%d\" width=\"%.1f\" height=\"%d\">"
 		"<title>", span_class(span), x, y + 1, width < 1 ? 1 : width, BAR - 2);
-	put_escaped(p->out, name);
+	xml_put(p->out, name);
 	fprintf(p->out, ", %.3f ms</title></rect>\n",
 		(double)(span->end_ns - span->begin_ns) / NSEC_PER_MSEC);
 }
@@ -417,7 +399,7 @@ static void put_mark(const struct picture *p, const struct timeline_mark *mark,
 	}
 	fprintf(p->out, "<path class=\"%s\" d=\"M%.1f %d L%.1f %d L%.1f %d Z\"><title>",
 		class[mark->kind], x, foot, x - 3.5, head, x + 3.5, head);
-	put_escaped(p->out, mark->text);
+	xml_put(p->out, mark->text);
 	fprintf(p->out, ", %.3f ms</title></path>\n", ms(p, mark->ns));
 	put_label(p, labels, mark->lane, mark->side, x, class[mark->kind], mark->text);
 }
