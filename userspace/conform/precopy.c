@@ -300,7 +300,8 @@ static void poll_after_end(struct conform *c)
 	dut_go(c, VFIO_DEVICE_STATE_RUNNING);
 	fd = dut_go(c, VFIO_DEVICE_STATE_STOP_COPY);
 	dut_reset(c);
-	require(c, dut_poll(c, fd, POLLIN, 5000) > 0, "poll() sleeps on a session that a reset ended");
+	require(c, dut_poll(c, fd, POLLIN, 5000) > 0,
+		"poll() sleeps on a session that a reset ended");
 }
 
 static void leaves_early(struct conform *c)
