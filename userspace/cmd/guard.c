@@ -5,9 +5,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/signalfd.h>
 
 #include "base/clock.h"
+#include "base/interrupts.h"
 #include "base/log.h"
 #include "cmd/cmd.h"
 #include "guard/guard.h"
@@ -95,25 +95,12 @@ static int parse_option(int id, struct guard_options *opt, struct error *err)
 	}
 }
 
-/* SIGINT, SIGTERM and SIGHUP end it, timeouts restored; -1 when even that is not to be had. */
-static int watch_signals(void)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	return signalfd(-1, &set, SFD_CLOEXEC);
-}
-
 int cmd_guard(int argc, char **argv)
 {
 	struct guard_options opt = {
 		.plan = { .grace_ns = 10 * NSEC_PER_SEC, .limit_ns = 300 * NSEC_PER_SEC },
 		.connect_ns = 30 * NSEC_PER_SEC,
-		.watch_interrupts = watch_signals,
+		.watch_interrupts = interrupts_watch,
 	};
 	struct error err;
 	int id, ret = 0;

@@ -5,9 +5,9 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "base/interrupts.h"
 #include "base/log.h"
 #include "cmd/cmd.h"
 #include "device/pci.h"
@@ -137,19 +137,6 @@ static int parse_option(int id, struct judge_options *opt, struct witness_target
 	return ret;
 }
 
-/* SIGINT, SIGTERM and SIGHUP ask for the verdict now; -1 when even that is not to be had. */
-static int watch_signals(void)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	return signalfd(-1, &set, SFD_CLOEXEC);
-}
-
 int cmd_judge(int argc, char **argv)
 {
 	struct witness_target targets[TARGETS_MAX];
@@ -157,7 +144,7 @@ int cmd_judge(int argc, char **argv)
 		.witness.targets = targets,
 		.timeout_ns = 120 * NSEC_PER_SEC,
 		.expected = -1,
-		.watch_interrupts = watch_signals,
+		.watch_interrupts = interrupts_watch,
 	};
 	struct error err;
 	int id, ret = 0;
