@@ -103,7 +103,8 @@ static void print_help(void)
 
 struct request {
 	struct conform_options conform;
-	long walk, seed;
+	long walk, seed;	/* 0, -1: not given */
+	const char *of_cases;	/* an option that a walk has no use for */
 	void (*print)(void);	/* instead of a run */
 };
 
@@ -114,12 +115,16 @@ static int take_option(int id, struct request *r, struct error *err)
 
 	switch (id) {
 	case FORMAT:
+		r->of_cases = "--format";
 		return set_format(optarg, err);
 	case ONLY:
+		r->of_cases = "--only";
 		return conform_ids(optarg, r->conform.only, err);
 	case SKIP:
+		r->of_cases = "--skip";
 		return conform_ids(optarg, r->conform.skip, err);
 	case DESTROY:
+		r->of_cases = "--destructive";
 		r->conform.destructive = true;
 		return 0;
 	case KEEP_RULES:
@@ -160,20 +165,25 @@ static int parse(int argc, char **argv, struct request *r, struct error *err)
 		return 0;
 	if (optind + 1 != argc)
 		return error_set(err, -EINVAL, "give one DEV; see miglab conform --help");
+	if (r->seed >= 0 && !r->walk)
+		return error_set(err, -EINVAL, "--seed is of a walk: give --walk N too");
+	if (r->walk && r->of_cases)
+		return error_set(err, -EINVAL, "%s is of the cases, and a walk runs none",
+				 r->of_cases);
 	r->conform.spec = argv[optind];
 	return 0;
 }
 
 int cmd_conform(int argc, char **argv)
 {
-	struct request r = { .conform = { .listener = &listener, .limit_s = 60 }, .seed = 1 };
+	struct request r = { .conform = { .listener = &listener, .limit_s = 60 }, .seed = -1 };
 	struct error err = { "" };
 	int ret = parse(argc, argv, &r, &err);
 
 	if (!ret && r.print)
 		r.print();
 	else if (!ret && r.walk)
-		ret = conform_walk(&r.conform, r.walk, r.seed, &err);
+		ret = conform_walk(&r.conform, r.walk, r.seed < 0 ? 1 : r.seed, &err);
 	else if (!ret)
 		ret = conform_run(&r.conform, &err);
 	if (*err.text)

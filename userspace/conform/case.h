@@ -136,6 +136,10 @@ int dut_info_raw(struct conform *c, int fd, struct vfio_precopy_info *info);
 
 /* Writes an attribute of the lab. */
 void dut_lab(struct conform *c, const char *attribute, const char *text);
+/* Reads one; the heap's, goes with the process. */
+char *dut_lab_text(struct conform *c, const char *attribute);
+/* Waits until a rule holds an arc. */
+void dut_wait_held(struct conform *c);
 
 /* A region of the device; false when it has none of that index. */
 bool dut_region(struct conform *c, unsigned int index, off_t *ret_offset, size_t *ret_size);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "conform/case.h"
 #include "device/lab.h"
@@ -195,6 +196,29 @@ void dut_lab(struct conform *c, const char *attribute, const char *text)
 
 	if (c->dev->lab->ops->write(c->dev->lab, attribute, text, &err))
 		conform_fail(c, "%s", err.text);
+}
+
+char *dut_lab_text(struct conform *c, const char *attribute)
+{
+	struct error err = { "" };
+	char *text = NULL;
+
+	if (c->dev->lab->ops->read(c->dev->lab, attribute, &text, &err))
+		conform_fail(c, "%s", err.text);
+	return text;
+}
+
+void dut_wait_held(struct conform *c)
+{
+	bool none = true;
+
+	while (none) {
+		char *held = dut_lab_text(c, "held");
+
+		none = !strncmp(held, "none", 4);
+		free(held);
+		usleep(none ? 1000 : 0);
+	}
 }
 
 bool dut_region(struct conform *c, unsigned int index, off_t *ret_offset, size_t *ret_size)

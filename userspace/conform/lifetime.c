@@ -7,11 +7,13 @@
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -40,6 +42,8 @@ static int write_text(const char *path, const char *text)
 struct parting {
 	char leave[PATH_MAX], leave_text[NAME_MAX];
 	char come[PATH_MAX], come_text[NAME_MAX];
+	atomic_int thread;	/* that lets go; 0 until it runs */
+	atomic_bool done;
 	int result;
 };
 
@@ -68,8 +72,29 @@ static void *leave(void *arg)
 {
 	struct parting *p = arg;
 
+	p->thread = syscall(SYS_gettid);
 	p->result = write_text(p->leave, p->leave_text);
+	p->done = true;
 	return NULL;
+}
+
+/* Waits until the thread that lets go sleeps in its write(), or has done. */
+static void await_leaving(struct parting *p)
+{
+	char path[64], text[32];
+	ssize_t n;
+	int fd;
+
+	while (!p->done) {
+		usleep(1000);
+		snprintf(path, sizeof(path), "/proc/self/task/%d/syscall", p->thread);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+		close(fd);
+		text[n > 0 ? n : 0] = '\0';
+		if (n > 0 && *text != 'r' && strtol(text, NULL, 10) == SYS_write)
+			return;
+	}
 }
 
 static void driver_leaves(struct conform *c, struct parting *p)
@@ -119,8 +144,11 @@ static void unbind_in_use(struct conform *c)
 
 	plan_parting(c, &p);
 	dut_go(c, VFIO_DEVICE_STATE_STOP_COPY);
+	p.thread = 0;
+	p.done = false;
 	pthread_create(&thread, NULL, leave, &p);
-	usleep(200000);
+	await_leaving(&p);
+	require(c, !p.done, "the driver is gone while the device is in use");
 	dut_close(c);
 	pthread_join(thread, NULL);
 	require_result(c, p.result, 0, "writing to %s", p.leave);
@@ -185,7 +213,7 @@ static void open_and_hang(struct conform *c, uint32_t state)
 	dut_lab(c, "rules", c->flags & VFIO_MIGRATION_P2P ? "arc=RUNNING>RUNNING_P2P hold" :
 		"arc=RUNNING>STOP hold");
 	pthread_create(&thread, NULL, go_in_thread, c);
-	usleep(200000);
+	dut_wait_held(c);
 }
 
 static void owner_is_killed(struct conform *c)

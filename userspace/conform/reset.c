@@ -94,8 +94,7 @@ static void *set_in_thread(void *arg)
 static void hold_stop(struct conform *c, struct setter *s)
 {
 	uint32_t first = VFIO_DEVICE_STATE_STOP;
-	char rule[128], *held = NULL;
-	bool none = true;
+	char rule[128];
 
 	miglab_fsm_next(c->flags, VFIO_DEVICE_STATE_RUNNING, VFIO_DEVICE_STATE_STOP, &first);
 	snprintf(rule, sizeof(rule), "arc=RUNNING>%s hold limit_us=" HOLD_US,
@@ -103,13 +102,7 @@ static void hold_stop(struct conform *c, struct setter *s)
 	dut_lab(c, "rules", rule);
 	*s = (struct setter){ .c = c, .state = VFIO_DEVICE_STATE_STOP };
 	pthread_create(&s->thread, NULL, set_in_thread, s);
-	while (none) {
-		usleep(1000);
-		if (c->dev->lab->ops->read(c->dev->lab, "held", &held, NULL))
-			conform_fail(c, "the lab does not say what is held");
-		none = !strncmp(held, "none", 4);
-		free(held);
-	}
+	dut_wait_held(c);
 }
 
 static void breaks_a_slow_arc(struct conform *c)
@@ -224,7 +217,7 @@ static bool is_spent(struct storm *threads, size_t n)
 	return done;
 }
 
-/* Runs each of the @n functions in a thread, then wants a device that works. */
+/* Runs each of the @n functions in a thread until all have done their rounds. */
 static void storm(struct conform *c, void *(*const *functions)(void *), size_t n)
 {
 	struct storm threads[8];
@@ -243,6 +236,10 @@ static void storm(struct conform *c, void *(*const *functions)(void *), size_t n
 		pthread_join(threads[i].thread, NULL);
 	for (size_t i = 0; i < n; i++)
 		require(c, !*threads[i].wrong, "%s", threads[i].wrong);
+}
+
+static void works_after(struct conform *c)
+{
 	dut_reset(c);
 	require_state(c, VFIO_DEVICE_STATE_RUNNING, "after the storm and a reset");
 	dut_save(c);
@@ -255,6 +252,36 @@ static void reset_storm(struct conform *c)
 
 	dut_reset(c);
 	storm(c, functions, 4);
+	works_after(c);
+}
+
+/* By the lab's record none of our arcs began before the last had ended, or elsewhere. */
+static void require_one_after_another(struct conform *c)
+{
+	struct error err = { "" };
+	struct lab_arc *arcs, *last = NULL;
+	size_t count;
+
+	if (lab_parse_history(dut_lab_text(c, "history"), &arcs, &count, &err))
+		conform_fail(c, "%s", err.text);
+	for (struct lab_arc *arc = arcs; arc < arcs + count; arc++) {
+		if (arc->pid != getpid())
+			continue;
+		if (!last) {
+			last = arc;
+			continue;
+		}
+		require(c, last->end_ns && arc->begin_ns >= last->end_ns,
+			"arc %llu began before arc %llu had ended", (unsigned long long)arc->seq,
+			(unsigned long long)last->seq);
+		require(c, arc->from == (last->result ? last->from : last->to),
+			"arc %llu begins in %s, where arc %llu did not leave it",
+			(unsigned long long)arc->seq, device_state_name(arc->from),
+			(unsigned long long)last->seq);
+		last = arc;
+	}
+	require(c, last, "its history has none of our arcs");
+	free(arcs);
 }
 
 static void set_storm(struct conform *c)
@@ -263,6 +290,9 @@ static void set_storm(struct conform *c)
 					       storm_looks };
 
 	storm(c, functions, 5);
+	if (c->dev->lab && !c->keep_rules)
+		require_one_after_another(c);
+	works_after(c);
 }
 
 #define STATES	"uapi/linux/vfio.h, enum vfio_device_mig_state"

@@ -656,6 +656,25 @@ static int reset_forgets_resuming(struct device *dev, int fd, unsigned long requ
 	return emu_calls.ioctl(dev, fd, request, arg);
 }
 
+/* What was loaded is the state, even if a reset comes first. */
+static int loads_in_place(struct device *dev, int fd, unsigned long request, void *arg)
+{
+	struct emu *e = to_emu(dev);
+	const u64 bytes = e->model.id.state_bytes;
+	u8 *loaded = NULL;
+	int ret;
+
+	if (request == VFIO_DEVICE_RESET && e->state == VFIO_DEVICE_STATE_RESUMING) {
+		loaded = malloc(bytes);
+		memcpy(loaded, e->session->incoming.bytes, bytes);
+	}
+	ret = emu_calls.ioctl(dev, fd, request, arg);
+	if (loaded)
+		memcpy(e->model.bytes, loaded, bytes);
+	free(loaded);
+	return ret;
+}
+
 static int reset_waits(struct device *dev, int fd, unsigned long request, void *arg)
 {
 	struct emu *e = to_emu(dev);
@@ -696,6 +715,14 @@ static int state_runs_away(struct device *dev, int fd, unsigned long request, vo
 	    __atomic_load_n(to_emu(dev)->mutant_data, __ATOMIC_RELAXED) > 50)
 		*state_in(arg) = 42;
 	return ret;
+}
+
+static int sets_overlap(struct device *dev, int fd, unsigned long request, void *arg)
+{
+	if (!is(fd, request, arg, SET(MIG_DEVICE_STATE)))
+		return emu_calls.ioctl(dev, fd, request, arg);
+	*fd_in(arg) = -1;
+	return emu_set_state(dev, *state_in(arg), NULL);
 }
 
 static int error_in_arc(struct device *dev, int fd, unsigned long request, void *arg)
@@ -969,6 +996,9 @@ const struct mutant device_mutants[] = {
 	{ 75, "one-way-to-resuming",
 	  "enters RESUMING from STOP and RUNNING only",
 	  { .ioctl = one_way_to_resuming }, 0 },
+	{ 75, "loads-in-place",
+	  "keeps through a reset what was half loaded",
+	  { .ioctl = loads_in_place }, 0 },
 	{ 76, "size-not-anywhere",
 	  "has no MIG_DATA_SIZE in RESUMING",
 	  { .ioctl = size_not_anywhere }, 0 },
@@ -999,6 +1029,9 @@ const struct mutant device_mutants[] = {
 	{ 85, "state-runs-away",
 	  "has an impossible state after many SETs",
 	  { .ioctl = state_runs_away }, 0 },
+	{ 85, "sets-overlap",
+	  "walks for two SETs at once",
+	  { .ioctl = sets_overlap }, 0 },
 	{ 86, "error-in-arc",
 	  "says ERROR while an arc is under way",
 	  { .ioctl = error_in_arc }, 0 },
