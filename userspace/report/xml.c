@@ -3,24 +3,21 @@
 
 #include <string.h>
 
+static const char *const entities[128] = {
+	['&'] = "&amp;",
+	['<'] = "&lt;",
+	['>'] = "&gt;",
+	['"'] = "&quot;",
+};
+
 void xml_put(FILE *out, const char *text)
 {
 	for (; *text && strcmp(text, "\n"); text++) {
-		switch (*text) {
-		case '&':
-			fputs("&amp;", out);
-			break;
-		case '<':
-			fputs("&lt;", out);
-			break;
-		case '>':
-			fputs("&gt;", out);
-			break;
-		case '"':
-			fputs("&quot;", out);
-			break;
-		default:
-			fputc((unsigned char)*text < ' ' && *text != '\n' ? '?' : *text, out);
-		}
+		unsigned char byte = *text;
+
+		if (byte < 128 && entities[byte])
+			fputs(entities[byte], out);
+		else
+			fputc(byte < ' ' && byte != '\n' ? '?' : byte, out);
 	}
 }
