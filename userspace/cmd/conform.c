@@ -12,7 +12,7 @@
 static const char usage[] =
 	"Usage: miglab conform DEV [--format ktap|junit] [--only IDS] [--skip IDS]\n"
 	"                          [--destructive] [--keep-rules] [--time-limit S]\n"
-	"       miglab conform DEV --walk N [--seed S] [--keep-rules]\n"
+	"       miglab conform DEV --walk N [--seed S] [--keep-rules] [--time-limit S]\n"
 	"       miglab conform --list | --mutants\n"
 	"\n"
 	"Runs the contract of a VFIO migration driver, assertion by assertion, against\n"
@@ -25,10 +25,11 @@ static const char usage[] =
 	"  --skip IDS      all but these\n"
 	"  --destructive   those, too, that take the host down if the driver is wrong\n"
 	"  --keep-rules    leave the rules of miglab's own devices in force\n"
-	"  --time-limit S  seconds that each case may take; 60\n"
+	"  --time-limit S  seconds that each case, or step of a walk, may take; 60\n"
 	"  --walk N        instead of the cases, N random calls that the model explains\n"
 	"  --seed S        of the walk; 1\n";
 
+/* Up to DESTROY they are of the cases, and a walk has no use for them. */
 enum { FORMAT = 1, ONLY, SKIP, DESTROY, KEEP_RULES, TIME_LIMIT, WALK, SEED, LIST, MUTANTS };
 
 static const struct option options[] = {
@@ -104,7 +105,7 @@ static void print_help(void)
 struct request {
 	struct conform_options conform;
 	long walk, seed;	/* 0, -1: not given */
-	const char *of_cases;	/* an option that a walk has no use for */
+	const char *of_cases;	/* the option that is, if one was given */
 	void (*print)(void);	/* instead of a run */
 };
 
@@ -115,16 +116,12 @@ static int take_option(int id, struct request *r, struct error *err)
 
 	switch (id) {
 	case FORMAT:
-		r->of_cases = "--format";
 		return set_format(optarg, err);
 	case ONLY:
-		r->of_cases = "--only";
 		return conform_ids(optarg, r->conform.only, err);
 	case SKIP:
-		r->of_cases = "--skip";
 		return conform_ids(optarg, r->conform.skip, err);
 	case DESTROY:
-		r->of_cases = "--destructive";
 		r->conform.destructive = true;
 		return 0;
 	case KEEP_RULES:
@@ -154,12 +151,14 @@ static int take_option(int id, struct request *r, struct error *err)
 
 static int parse(int argc, char **argv, struct request *r, struct error *err)
 {
-	int id, ret;
+	int id, index, ret;
 
-	while ((id = getopt_long(argc, argv, "", options, NULL)) != -1) {
+	while ((id = getopt_long(argc, argv, "", options, &index)) != -1) {
 		ret = take_option(id, r, err);
 		if (ret)
 			return ret;
+		if (id <= DESTROY)
+			r->of_cases = options[index].name;
 	}
 	if (r->print)
 		return 0;
@@ -168,7 +167,7 @@ static int parse(int argc, char **argv, struct request *r, struct error *err)
 	if (r->seed >= 0 && !r->walk)
 		return error_set(err, -EINVAL, "--seed is of a walk: give --walk N too");
 	if (r->walk && r->of_cases)
-		return error_set(err, -EINVAL, "%s is of the cases, and a walk runs none",
+		return error_set(err, -EINVAL, "--%s is of the cases, and a walk runs none",
 				 r->of_cases);
 	r->conform.spec = argv[optind];
 	return 0;

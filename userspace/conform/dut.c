@@ -210,14 +210,14 @@ char *dut_lab_text(struct conform *c, const char *attribute)
 
 void dut_wait_held(struct conform *c)
 {
-	bool none = true;
-
-	while (none) {
+	for (;;) {
 		char *held = dut_lab_text(c, "held");
+		bool none = !strncmp(held, "none", 4);
 
-		none = !strncmp(held, "none", 4);
 		free(held);
-		usleep(none ? 1000 : 0);
+		if (!none)
+			return;
+		usleep(1000);
 	}
 }
 

@@ -38,6 +38,23 @@ static int write_text(const char *path, const char *text)
 	return ret;
 }
 
+#define TEXT_SIZE	32
+
+/* The beginning of a file, as a string; or the negative errno. */
+static int read_text(const char *path, char text[TEXT_SIZE])
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	n = read(fd, text, TEXT_SIZE - 1);
+	text[n > 0 ? n : 0] = '\0';
+	n = n < 0 ? -errno : 0;
+	close(fd);
+	return n;
+}
+
 /* How the driver lets go of the device and takes it again. */
 struct parting {
 	char leave[PATH_MAX], leave_text[NAME_MAX];
@@ -81,18 +98,13 @@ static void *leave(void *arg)
 /* Waits until the thread that lets go sleeps in its write(), or has done. */
 static void await_leaving(struct parting *p)
 {
-	char path[64], text[32];
-	ssize_t n;
-	int fd;
+	char path[64], text[TEXT_SIZE], *end;
 
 	while (!p->done) {
 		usleep(1000);
 		snprintf(path, sizeof(path), "/proc/self/task/%d/syscall", p->thread);
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-		n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-		close(fd);
-		text[n > 0 ? n : 0] = '\0';
-		if (n > 0 && *text != 'r' && strtol(text, NULL, 10) == SYS_write)
+		/* A number while it sleeps in one, else "running". */
+		if (!read_text(path, text) && strtol(text, &end, 10) == SYS_write && end != text)
 			return;
 	}
 }
@@ -139,13 +151,11 @@ static void fd_outlives_driver(struct conform *c)
 
 static void unbind_in_use(struct conform *c)
 {
-	struct parting p;
+	struct parting p = { .done = false };
 	pthread_t thread;
 
 	plan_parting(c, &p);
 	dut_go(c, VFIO_DEVICE_STATE_STOP_COPY);
-	p.thread = 0;
-	p.done = false;
 	pthread_create(&thread, NULL, leave, &p);
 	await_leaving(&p);
 	require(c, !p.done, "the driver is gone while the device is in use");
@@ -286,14 +296,12 @@ static void opened_twice(struct conform *c)
 
 static long module_users(struct conform *c, const char *path)
 {
-	char text[32] = "";
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char text[TEXT_SIZE];
+	int ret = read_text(path, text);
 
-	if (fd < 0)
+	if (ret == -ENOENT)
 		conform_skip(c, "the driver is built into the kernel");
-	if (read(fd, text, sizeof(text) - 1) < 0)
-		conform_fail(c, "cannot read %s", path);
-	close(fd);
+	require_result(c, ret, 0, "reading %s", path);
 	return strtol(text, NULL, 10);
 }
 

@@ -290,7 +290,7 @@ static void set_storm(struct conform *c)
 					       storm_looks };
 
 	storm(c, functions, 5);
-	if (c->dev->lab && !c->keep_rules)
+	if (c->dev->lab)
 		require_one_after_another(c);
 	works_after(c);
 }
