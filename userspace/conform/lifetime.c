@@ -39,6 +39,7 @@ static int write_text(const char *path, const char *text)
 }
 
 #define TEXT_SIZE	32
+#define LOOKS		40	/* as many in a row: to let go takes a sleep or two anyway */
 
 /* The beginning of a file, as a string; or the negative errno. */
 static int read_text(const char *path, char text[TEXT_SIZE])
@@ -95,18 +96,20 @@ static void *leave(void *arg)
 	return NULL;
 }
 
-/* Waits until the thread that lets go sleeps in its write(), or has done. */
-static void await_leaving(struct parting *p)
+static bool sleeps_in_write(const struct parting *p)
 {
 	char path[64], text[TEXT_SIZE], *end;
 
-	while (!p->done) {
-		usleep(1000);
-		snprintf(path, sizeof(path), "/proc/self/task/%d/syscall", p->thread);
-		/* A number while it sleeps in one, else "running". */
-		if (!read_text(path, text) && strtol(text, &end, 10) == SYS_write && end != text)
-			return;
-	}
+	snprintf(path, sizeof(path), "/proc/self/task/%d/syscall", p->thread);
+	/* A number while it sleeps in a system call, else "running". */
+	return !read_text(path, text) && strtol(text, &end, 10) == SYS_write && end != text;
+}
+
+/* Waits until the thread that lets go has done, or has long been asleep in its write(). */
+static void await_leaving(const struct parting *p)
+{
+	for (int looks = 0; looks < LOOKS && !p->done; usleep(5000))
+		looks = sleeps_in_write(p) ? looks + 1 : 0;
 }
 
 static void driver_leaves(struct conform *c, struct parting *p)
