@@ -51,13 +51,19 @@ static ssize_t model_show(struct device *dev, struct device_attribute *attr, cha
 static ssize_t model_store(struct device *dev, struct device_attribute *attr, const char *buf,
 			   size_t len)
 {
-	const struct miglab_model_kind *model = miglab_model_find(buf);
+	struct miglab_config wanted = { .model = miglab_model_find(buf) };
 	struct miglab_device *m = miglab_from_dev(dev);
+	int ret;
 
-	if (!model)
+	if (!wanted.model)
 		return -EINVAL;
+	ret = miglab_model_fits(m->core.pdev, &wanted);
+	if (ret)
+		return ret;
+	if (wanted.model != READ_ONCE(m->config.model))
+		miglab_model_announce(m->core.pdev, &wanted);
 	mutex_lock(&m->state_lock);
-	m->config.model = model;
+	m->config.model = wanted.model;
 	mutex_unlock(&m->state_lock);
 	return len;
 }

@@ -22,7 +22,10 @@ bool miglab_bus_master_must_be_off(u32 state);
 /* Switches the real bit to what @m->state wants. state_lock is held. */
 void miglab_bus_master_update(struct miglab_device *m);
 
-/* vfio_device_ops.read and .write: the core's, with the bit as the user believes it. */
+/*
+ * vfio_device_ops.read and .write of what no model claims: the core's, with the bit as
+ * the user believes it.
+ */
 ssize_t miglab_bus_master_read(struct vfio_device *vdev, char __user *buf, size_t count,
 			       loff_t *ppos);
 ssize_t miglab_bus_master_write(struct vfio_device *vdev, const char __user *buf, size_t count,

@@ -3,8 +3,8 @@
  * One bound function, and what the driver's files ask of each other.
  *
  * Locks, outermost first:
- *	a session's io_lock > an image's lock > core.memory_lock > state_lock >
- *	a session's lock > a rulebook's lock
+ *	a session's io_lock > an image's lock > core.memory_lock > reset_lock >
+ *	a model's locks > state_lock > a session's lock > a rulebook's lock
  */
 #ifndef MIGLAB_DEVICE_H
 #define MIGLAB_DEVICE_H
@@ -17,24 +17,16 @@
 #include "fsm.h"
 #include "history.h"
 #include "image.h"
+#include "model.h"
 #include "rulebook.h"
 #include "session.h"
 #include "stats.h"
 
-/* A kind of migratable state. */
-struct miglab_model_kind {
-	const char *name;
-	u32 model;		/* enum miglab_model */
-};
-
-/* The model of that name (a trailing newline is ignored), or NULL. */
-const struct miglab_model_kind *miglab_model_find(const char *name);
-
 /* What the user set; read when the device is opened. */
 struct miglab_config {
 	u32 flags;		/* of the profile: VFIO_MIGRATION_* */
-	const struct miglab_model_kind *model;
-	u64 state_bytes;
+	const struct miglab_model_ops *model;
+	u64 state_bytes;	/* of the synthetic model */
 	u64 rate;		/* dirty_bytes_per_sec; takes effect at once too */
 };
 
@@ -49,6 +41,15 @@ struct miglab_device {
 	 */
 	wait_queue_head_t wait;
 	atomic_t permits;		/* what the attribute "release" has granted */
+
+	/*
+	 * Keeps the model in being while a reset uses it; who has the device open, or its
+	 * image locked, need not take it. Taken inside of memory_lock, outside of all else.
+	 */
+	struct mutex reset_lock;
+	const struct miglab_model_ops *model;	/* NULL while closed */
+	void *model_data;		/* the model's own */
+	u32 bars;			/* a bit for each BAR that the model claims */
 
 	/*
 	 * Guards everything below. Never held over a sleep, a user copy or an allocation,
@@ -98,10 +99,22 @@ extern const struct vfio_migration_ops miglab_migration_ops;
  */
 int miglab_obey(struct miglab_device *m, enum miglab_op op, struct miglab_plan *ret_plan);
 
-/* The device was opened: RUNNING, with a fresh image. Returns -ENOMEM without memory. */
+/*
+ * Why a wait of a SET that began at @gen must end, or 0: -EIO for a reset, -ENODEV for
+ * remove(). Who waits does so on m->wait, which wakes up for both. Needs no lock.
+ */
+int miglab_wait_cut_short(struct miglab_device *m, u32 gen);
+
+/* Waits for @us at most so; killable. Returns 0, or why the wait was cut short. */
+int miglab_pause(struct miglab_device *m, u32 gen, u64 us);
+
+/*
+ * The device was opened and enabled: RUNNING, with a fresh image of the model that the
+ * user wants. Returns -ENOMEM without memory, or what the model has against it.
+ */
 int miglab_migration_open(struct miglab_device *m);
 
-/* It is closed: sessions end, the image goes. No SET is in progress. */
+/* It is closed: sessions end, the image and the model go. No SET is in progress. */
 void miglab_migration_close(struct miglab_device *m);
 
 /* A reset begins: whatever arc is in progress fails at once with EIO. Waits for nobody. */

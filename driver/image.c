@@ -1,15 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/err.h>
-#include <linux/random.h>
-#include <linux/timekeeping.h>
 #include <linux/vmalloc.h>
 
 #include "image.h"
+#include "model.h"
 
 /* Too large a state fails the open quietly: no warning, and nobody else is killed for it. */
 #define BYTES_GFP	(GFP_KERNEL_ACCOUNT | __GFP_NOWARN | __GFP_RETRY_MAYFAIL)
 
-struct miglab_image *miglab_image_new(const struct miglab_identity *id, struct miglab_stats *stats)
+static void image_fill(struct miglab_image *image)
+{
+	if (image->model->fresh)
+		image->model->fresh(image);
+	else
+		memset(image->content.bytes, 0, image->content.id.state_bytes);
+}
+
+/* A miglab_fetch_fn whose @opaque is an image of which a session is being served. */
+static int image_fetch(void *opaque, u64 offset, u32 len)
+{
+	struct miglab_image *image = opaque;
+
+	return image->model->fetch(image->device, image, offset, len);
+}
+
+struct miglab_image *miglab_image_new(const struct miglab_model_ops *model,
+				      const struct miglab_identity *id, struct miglab_stats *stats)
 {
 	struct miglab_image *image;
 	u8 *bytes;
@@ -26,7 +42,14 @@ struct miglab_image *miglab_image_new(const struct miglab_identity *id, struct m
 
 	kref_init(&image->kref);
 	mutex_init(&image->lock);
-	miglab_synthetic_init(&image->model, id, bytes, get_random_u64());
+	image->model = model;
+	image->content = (struct miglab_content){
+		.id = *id,
+		.bytes = bytes,
+		.fetch = model->fetch ? image_fetch : NULL,
+		.opaque = image,
+	};
+	image_fill(image);
 	image->stats = miglab_stats_get(stats);
 	miglab_stats_add(stats, MIGLAB_IMAGES_LIVE, 1);
 	return image;
@@ -46,7 +69,7 @@ static void image_free(struct kref *kref)
 	miglab_stats_put(image->stats);
 	mutex_destroy(&image->lock);
 	kvfree(image->bitmap);
-	vfree(image->model.bytes);
+	vfree(image->content.bytes);
 	kfree(image);
 }
 
@@ -61,27 +84,50 @@ void miglab_image_put(struct miglab_image *image)
 	kref_put(&image->kref, image_free);
 }
 
-void miglab_image_scramble(struct miglab_image *image)
+void miglab_image_renew(struct miglab_image *image)
 {
-	struct miglab_identity id = image->model.id;
-	u64 rate = image->model.rate;
-
 	lockdep_assert_held(&image->lock);
-	miglab_synthetic_init(&image->model, &id, image->model.bytes, get_random_u64());
-	image->model.rate = rate;
+	image_fill(image);
 	image->tracked = false;
 }
 
 void miglab_image_advance(struct miglab_image *image)
 {
 	lockdep_assert_held(&image->lock);
-	miglab_synthetic_advance(&image->model, image->tracked ? &image->track : NULL,
-				 ktime_get_ns());
+	if (image->device && image->model->advance)
+		image->model->advance(image->device, image);
+}
+
+int miglab_image_freeze(struct miglab_image *image)
+{
+	lockdep_assert_held(&image->lock);
+	if (!image->device || !image->model->freeze)
+		return 0;
+	return image->model->freeze(image->device, image);
+}
+
+u64 miglab_image_next_ns(struct miglab_image *image)
+{
+	lockdep_assert_held(&image->lock);
+	return image->model->next_ns ? image->model->next_ns(image) : U64_MAX;
+}
+
+int miglab_image_check(const struct miglab_image *image)
+{
+	lockdep_assert_held(&image->lock);
+	return image->model->check ? image->model->check(image) : 0;
+}
+
+void miglab_image_orphan(struct miglab_image *image)
+{
+	mutex_lock(&image->lock);
+	image->device = NULL;
+	mutex_unlock(&image->lock);
 }
 
 void miglab_image_track(struct miglab_image *image)
 {
 	lockdep_assert_held(&image->lock);
-	miglab_precopy_start(&image->track, image->model.id.state_bytes, image->bitmap);
+	miglab_precopy_start(&image->track, image->content.id.state_bytes, image->bitmap);
 	image->tracked = true;
 }

@@ -7,6 +7,8 @@
 
 #include <linux/module.h>
 #include <linux/pci.h>
+#include <linux/pm_runtime.h>
+#include <linux/uaccess.h>
 #include <linux/vfio_pci_core.h>
 
 #define CREATE_TRACE_POINTS
@@ -36,24 +38,10 @@ static unsigned long long dirty_bytes_per_sec;
 module_param(dirty_bytes_per_sec, ullong, 0444);
 MODULE_PARM_DESC(dirty_bytes_per_sec, "How fast new devices change their state");
 
-static const struct miglab_model_kind models[] = {
-	{ "synthetic", MIGLAB_MODEL_SYNTHETIC },
-};
-
-const struct miglab_model_kind *miglab_model_find(const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(models); i++)
-		if (sysfs_streq(name, models[i].name))
-			return &models[i];
-	return NULL;
-}
-
 static int miglab_open_device(struct vfio_device *vdev)
 {
 	struct miglab_device *m = miglab_from_vfio(vdev);
-	int ret;
+	int bar, ret;
 
 	ret = vfio_pci_core_enable(&m->core);
 	if (ret)
@@ -64,6 +52,10 @@ static int miglab_open_device(struct vfio_device *vdev)
 		return ret;
 	}
 	vfio_pci_core_finish_enable(&m->core);
+	/* It has just found out which ones can be mapped as they are. */
+	for (bar = 0; bar < PCI_STD_NUM_BARS; bar++)
+		if (m->bars & BIT(bar) && !m->model->mmap)
+			m->core.bar_mmap_supported[bar] = false;
 	return 0;
 }
 
@@ -73,18 +65,84 @@ static void miglab_close_device(struct vfio_device *vdev)
 	vfio_pci_core_close_device(vdev);
 }
 
+/* Is @pos in a BAR that is the model's? */
+static bool claimed(struct miglab_device *m, loff_t pos)
+{
+	u64 index = VFIO_PCI_OFFSET_TO_INDEX(pos);
+
+	return index < PCI_STD_NUM_BARS && m->bars & BIT(index);
+}
+
+static ssize_t model_rw(struct miglab_device *m, char __user *buf, size_t count, loff_t *ppos,
+			bool write)
+{
+	struct device *dev = &m->core.pdev->dev;
+	ssize_t done;
+
+	if (pm_runtime_resume_and_get(dev))
+		return -EIO;
+	done = m->model->rw(m, buf, count, ppos, write);
+	pm_runtime_put(dev);
+	return done;
+}
+
+static ssize_t miglab_read(struct vfio_device *vdev, char __user *buf, size_t count,
+			   loff_t *ppos)
+{
+	struct miglab_device *m = miglab_from_vfio(vdev);
+
+	if (claimed(m, *ppos))
+		return model_rw(m, buf, count, ppos, false);
+	return miglab_bus_master_read(vdev, buf, count, ppos);
+}
+
+static ssize_t miglab_write(struct vfio_device *vdev, const char __user *buf, size_t count,
+			    loff_t *ppos)
+{
+	struct miglab_device *m = miglab_from_vfio(vdev);
+
+	if (claimed(m, *ppos))
+		return model_rw(m, (char __user *)buf, count, ppos, true);
+	return miglab_bus_master_write(vdev, buf, count, ppos);
+}
+
+static int miglab_mmap(struct vfio_device *vdev, struct vm_area_struct *vma)
+{
+	struct miglab_device *m = miglab_from_vfio(vdev);
+
+	if (m->model->mmap && claimed(m, (loff_t)vma->vm_pgoff << PAGE_SHIFT))
+		return m->model->mmap(m, vma);
+	return vfio_pci_core_mmap(vdev, vma);
+}
+
 /* VFIO_DEVICE_RESET may fail by rule; then nothing is reset. Hot resets may not. */
-static long miglab_ioctl(struct vfio_device *vdev, unsigned int cmd, unsigned long arg)
+static int before_reset(struct miglab_device *m)
 {
 	struct miglab_plan plan;
-	int ret;
 
-	if (cmd == VFIO_DEVICE_RESET) {
-		ret = miglab_obey(miglab_from_vfio(vdev), MIGLAB_OP_RESET, &plan);
-		if (ret)
-			return ret;
-	}
-	return vfio_pci_core_ioctl(vdev, cmd, arg);
+	return miglab_obey(m, MIGLAB_OP_RESET, &plan);
+}
+
+/* An ioeventfd would write behind the back of the model whose BAR it is. */
+static int before_ioeventfd(struct miglab_device *m, unsigned long arg)
+{
+	struct vfio_device_ioeventfd ioeventfd;
+
+	if (copy_from_user(&ioeventfd, (void __user *)arg, sizeof(ioeventfd)))
+		return -EFAULT;
+	return claimed(m, ioeventfd.offset) ? -ENOTTY : 0;
+}
+
+static long miglab_ioctl(struct vfio_device *vdev, unsigned int cmd, unsigned long arg)
+{
+	struct miglab_device *m = miglab_from_vfio(vdev);
+	int ret = 0;
+
+	if (cmd == VFIO_DEVICE_RESET)
+		ret = before_reset(m);
+	else if (cmd == VFIO_DEVICE_IOEVENTFD && m->bars)
+		ret = before_ioeventfd(m, arg);
+	return ret ?: vfio_pci_core_ioctl(vdev, cmd, arg);
 }
 
 /* The book of a new device, with the rules of the module's parameter. */
@@ -106,6 +164,7 @@ static int miglab_init_dev(struct vfio_device *vdev)
 
 	init_waitqueue_head(&m->wait);
 	atomic_set(&m->permits, 0);
+	mutex_init(&m->reset_lock);
 	mutex_init(&m->state_lock);
 	m->state = MIGLAB_RUNNING;
 	miglab_history_init(&m->history);
@@ -115,6 +174,9 @@ static int miglab_init_dev(struct vfio_device *vdev)
 		.rate = dirty_bytes_per_sec,
 	};
 	ret = miglab_profile_parse(profile, strlen(profile), &m->config.flags);
+	if (ret)
+		return ret;
+	ret = miglab_model_fits(to_pci_dev(vdev->dev), &m->config);
 	if (ret)
 		return ret;
 	vdev->migration_flags = m->config.flags;
@@ -147,6 +209,7 @@ static void miglab_release_dev(struct vfio_device *vdev)
 	miglab_stats_put(m->stats);
 	miglab_rulebook_put(m->book);
 	mutex_destroy(&m->state_lock);
+	mutex_destroy(&m->reset_lock);
 }
 
 static const struct vfio_device_ops miglab_vfio_ops = {
@@ -157,9 +220,9 @@ static const struct vfio_device_ops miglab_vfio_ops = {
 	.close_device = miglab_close_device,
 	.ioctl = miglab_ioctl,
 	.device_feature = vfio_pci_core_ioctl_feature,
-	.read = miglab_bus_master_read,
-	.write = miglab_bus_master_write,
-	.mmap = vfio_pci_core_mmap,
+	.read = miglab_read,
+	.write = miglab_write,
+	.mmap = miglab_mmap,
 	.request = vfio_pci_core_request,
 	.match = vfio_pci_core_match,
 	.bind_iommufd = vfio_iommufd_physical_bind,
@@ -184,7 +247,7 @@ static int miglab_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		vfio_put_device(&m->core.vdev);
 		return ret;
 	}
-	dev_info(&pdev->dev, "for tests only: migrates a synthetic state, not the function's own\n");
+	miglab_model_announce(pdev, &m->config);
 	return 0;
 }
 

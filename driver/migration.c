@@ -82,8 +82,7 @@ static const char *bdf(struct miglab_device *m)
 	return pci_name(m->core.pdev);
 }
 
-/* Why a rule of a SET that began at @gen must not wait on, or 0. Needs no lock. */
-static int aborted(struct miglab_device *m, u32 gen)
+int miglab_wait_cut_short(struct miglab_device *m, u32 gen)
 {
 	if (READ_ONCE(m->closing))
 		return -ENODEV;
@@ -102,7 +101,7 @@ static int rule_wait(struct miglab_device *m, u32 gen, u64 us, bool permit)
 
 	for (;;) {
 		prepare_to_wait(&m->wait, &wait, TASK_KILLABLE);
-		ret = aborted(m, gen);
+		ret = miglab_wait_cut_short(m, gen);
 		if (ret)
 			break;
 		if (permit && atomic_dec_if_positive(&m->permits) >= 0)
@@ -118,8 +117,7 @@ static int rule_wait(struct miglab_device *m, u32 gen, u64 us, bool permit)
 	return ret;
 }
 
-/* Waits for @us. Returns 0, or why the wait was cut short. */
-static int rule_delay(struct miglab_device *m, u32 gen, u64 us)
+int miglab_pause(struct miglab_device *m, u32 gen, u64 us)
 {
 	int ret = us ? rule_wait(m, gen, us, false) : 0;
 
@@ -131,8 +129,18 @@ int miglab_obey(struct miglab_device *m, enum miglab_op op, struct miglab_plan *
 	int ret;
 
 	*ret_plan = miglab_rulebook_op(m->book, op);
-	ret = rule_delay(m, READ_ONCE(m->reset_gen), ret_plan->delay_us);
+	ret = miglab_pause(m, READ_ONCE(m->reset_gen), ret_plan->delay_us);
 	return ret ?: ret_plan->error;
+}
+
+static u32 current_state(struct miglab_device *m)
+{
+	u32 state;
+
+	mutex_lock(&m->state_lock);
+	state = m->state;
+	mutex_unlock(&m->state_lock);
+	return state;
 }
 
 static void set_held(struct miglab_device *m, const struct miglab_arc *entry)
@@ -164,7 +172,7 @@ static int arc_obey(struct miglab_device *m, struct arc_run *run)
 	if (plan->hold)
 		ret = arc_hold(m, run);
 	if (!ret)
-		ret = rule_delay(m, run->gen, plan->delay_us);
+		ret = miglab_pause(m, run->gen, plan->delay_us);
 	if (ret)
 		return ret;
 	run->breaks = plan->faults & MIGLAB_FAULT_ERROR;
@@ -196,11 +204,10 @@ static int open_session(struct miglab_device *m, struct arc_run *run, struct mig
 
 static int open_resuming(struct miglab_device *m, struct arc_run *run)
 {
-	const struct miglab_synthetic *model = &m->image->model;
 	struct miglab_image *image;
 	int ret;
 
-	image = miglab_image_new(&model->id, m->stats);
+	image = miglab_image_new(m->model, &m->image->content.id, m->stats);
 	if (IS_ERR(image))
 		return PTR_ERR(image);
 	ret = open_session(m, run, image, MIGLAB_PHASE_RESUMING);
@@ -225,9 +232,15 @@ static int seal_session(struct miglab_device *m, struct arc_run *run)
 	return ret;
 }
 
-/* All that can fail, and nothing that shows. */
+/* All that can fail, and nothing that shows for good: settle() follows. */
 static int arc_prepare(struct miglab_device *m, struct arc_run *run, enum session_step step)
 {
+	int ret = 0;
+
+	if (m->model->prepare)
+		ret = m->model->prepare(m, run->from, run->to, run->gen);
+	if (ret)
+		return ret;
 	switch (step) {
 	case STEP_SAVE:
 		return open_session(m, run, m->image, MIGLAB_PHASE_PRECOPY);
@@ -236,7 +249,10 @@ static int arc_prepare(struct miglab_device *m, struct arc_run *run, enum sessio
 	case STEP_RESUME:
 		return open_resuming(m, run);
 	case STEP_COMMIT:
-		return seal_session(m, run);
+		ret = seal_session(m, run);
+		if (!ret && m->model->restore)
+			ret = m->model->restore(m, run->loaded, run->gen);
+		return ret;
 	default:
 		return 0;
 	}
@@ -269,13 +285,24 @@ static struct miglab_session *apply_locked(struct miglab_device *m, struct arc_r
 		m->session = run->opened;
 		run->opened = NULL;
 	}
-	if (run->loaded)
+	if (run->loaded) {
+		run->loaded->device = m;
 		swap(m->image, run->loaded);
+	}
 	if (step == STEP_FINALIZE)
 		miglab_session_finalize(m->session);
 	else if (m->session)
 		miglab_session_nudge(m->session);
 	return ended;
+}
+
+/* The model learns of the device's state and pace. */
+static void model_enter(struct miglab_device *m, struct miglab_image *image)
+{
+	lockdep_assert_held(&image->lock);
+	lockdep_assert_held(&m->state_lock);
+	if (m->model->enter)
+		m->model->enter(m, image, m->state);
 }
 
 /* The arc takes effect, unless a reset came. */
@@ -284,21 +311,23 @@ static int arc_commit(struct miglab_device *m, struct arc_run *run, const struct
 	struct miglab_image *image = run->loaded ?: m->image;
 	struct miglab_session *ended = NULL;
 	u32 fingerprint = 0;
-	int ret;
+	int ret = 0;
 
 	mutex_lock(&image->lock);
 	miglab_image_advance(image);
 	if (kind->stops)
-		fingerprint = miglab_synthetic_fingerprint(&image->model);
+		ret = miglab_image_freeze(image);
+	if (ret)
+		goto unlock_image;
+	if (kind->stops)
+		fingerprint = miglab_content_fingerprint(&image->content);
 
 	down_read(&m->core.memory_lock);
 	mutex_lock(&m->state_lock);
 	ret = m->reset_gen == run->gen ? 0 : -EIO;
 	if (!ret) {
 		ended = apply_locked(m, run, kind->step);
-		image->model.rate = m->config.rate;
-		miglab_synthetic_run(&image->model, miglab_synthetic_active(run->to),
-				     ktime_get_ns());
+		model_enter(m, image);
 		if (kind->step == STEP_SAVE || kind->step == STEP_SAVE_FINAL)
 			miglab_session_begin(m->session, image);
 		else if (kind->step == STEP_END || kind->step == STEP_BREAK)
@@ -310,6 +339,7 @@ static int arc_commit(struct miglab_device *m, struct arc_run *run, const struct
 	}
 	mutex_unlock(&m->state_lock);
 	up_read(&m->core.memory_lock);
+unlock_image:
 	mutex_unlock(&image->lock);
 
 	if (ended)
@@ -320,8 +350,10 @@ static int arc_commit(struct miglab_device *m, struct arc_run *run, const struct
 /* What the arc made and did not hand over. */
 static void arc_clean_up(struct arc_run *run, int result)
 {
-	if (run->loaded)
+	if (run->loaded) {
+		miglab_image_orphan(run->loaded);
 		miglab_image_put(run->loaded);
+	}
 	if (!IS_ERR_OR_NULL(run->opened)) {
 		miglab_session_kill(run->opened);
 		miglab_session_drop(run->opened);
@@ -345,8 +377,10 @@ static void restore_lost_state(struct miglab_device *m)
 		return;
 
 	mutex_lock(&m->image->lock);
-	miglab_image_scramble(m->image);
-	miglab_synthetic_run(&m->image->model, true, ktime_get_ns());
+	miglab_image_renew(m->image);
+	mutex_lock(&m->state_lock);
+	model_enter(m, m->image);
+	mutex_unlock(&m->state_lock);
 	mutex_unlock(&m->image->lock);
 }
 
@@ -411,6 +445,8 @@ static int arc_take(struct miglab_device *m, struct arc_run *run, u32 requested)
 	}
 	if (!ret)
 		ret = arc_commit(m, run, kind);
+	if (m->model->settle)
+		m->model->settle(m, current_state(m));
 	arc_clean_up(run, ret);
 	arc_end(m, run, ret);
 	return ret;
@@ -441,16 +477,6 @@ static void unclaim(struct miglab_device *m)
 	m->busy = false;
 	mutex_unlock(&m->state_lock);
 	wake_up_all(&m->wait);
-}
-
-static u32 current_state(struct miglab_device *m)
-{
-	u32 state;
-
-	mutex_lock(&m->state_lock);
-	state = m->state;
-	mutex_unlock(&m->state_lock);
-	return state;
 }
 
 /* The kernel's table warns about ERROR, which only a reset leaves. */
@@ -517,7 +543,7 @@ static int miglab_get_data_size(struct vfio_device *vdev, unsigned long *ret_siz
 	}
 
 	mutex_lock(&m->state_lock);
-	size = miglab_synthetic_stream_bytes(m->image->model.id.state_bytes);
+	size = miglab_content_stream_bytes(m->image->content.id.state_bytes);
 	if (m->session && miglab_state_is_saving(m->state))
 		s = miglab_session_get(m->session);
 	mutex_unlock(&m->state_lock);
@@ -546,19 +572,29 @@ int miglab_migration_open(struct miglab_device *m)
 	};
 	struct miglab_image *image;
 	struct miglab_config config;
+	int ret;
 
 	mutex_lock(&m->state_lock);
 	config = m->config;
 	mutex_unlock(&m->state_lock);
 
 	id.model = config.model->model;
-	id.state_bytes = config.state_bytes;
-	image = miglab_image_new(&id, m->stats);
+	id.state_bytes = config.model->state_bytes(m, &config);
+	image = miglab_image_new(config.model, &id, m->stats);
 	if (IS_ERR(image))
 		return PTR_ERR(image);
-	image->model.rate = config.rate;
-	miglab_synthetic_run(&image->model, true, ktime_get_ns());
+	image->device = m;
+	m->bars = 0;
+	ret = config.model->open ? config.model->open(m) : 0;
+	if (ret) {
+		miglab_image_put(image);
+		return ret;
+	}
 
+	mutex_lock(&m->reset_lock);
+	m->model = config.model;
+	mutex_unlock(&m->reset_lock);
+	mutex_lock(&image->lock);
 	mutex_lock(&m->state_lock);
 	/* Nobody asks before the first open ends, and this is the first. */
 	m->core.vdev.migration_flags = config.flags;
@@ -566,12 +602,15 @@ int miglab_migration_open(struct miglab_device *m)
 	m->state = MIGLAB_RUNNING;
 	m->state_lost = false;
 	m->fingerprinted = false;
+	model_enter(m, image);
 	mutex_unlock(&m->state_lock);
+	mutex_unlock(&image->lock);
 	return 0;
 }
 
 void miglab_migration_close(struct miglab_device *m)
 {
+	const struct miglab_model_ops *model = m->model;
 	struct miglab_session *s;
 	struct miglab_image *image;
 
@@ -586,6 +625,13 @@ void miglab_migration_close(struct miglab_device *m)
 
 	if (s)
 		miglab_session_drop(s);
+	/* Whoever still reads a data_fd uses the model under the image's lock. */
+	miglab_image_orphan(image);
+	mutex_lock(&m->reset_lock);
+	m->model = NULL;
+	mutex_unlock(&m->reset_lock);
+	if (model->close)
+		model->close(m);
 	miglab_image_put(image);
 }
 
@@ -600,6 +646,11 @@ void miglab_migration_reset_prepare(struct miglab_device *m)
 void miglab_migration_reset_done(struct miglab_device *m)
 {
 	struct miglab_session *s;
+
+	mutex_lock(&m->reset_lock);
+	if (m->model && m->model->reset)
+		m->model->reset(m);
+	mutex_unlock(&m->reset_lock);
 
 	mutex_lock(&m->state_lock);
 	m->reset_gen++;
@@ -640,7 +691,8 @@ void miglab_migration_set_rate(struct miglab_device *m, u64 rate)
 	mutex_lock(&image->lock);
 	miglab_image_advance(image);
 	mutex_lock(&m->state_lock);
-	image->model.rate = m->config.rate;
+	if (m->image == image)
+		model_enter(m, image);
 	if (m->session)
 		miglab_session_nudge(m->session);
 	mutex_unlock(&m->state_lock);

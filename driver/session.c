@@ -156,23 +156,25 @@ static int session_await_final(struct miglab_session *s)
 
 /*
  * Assembles the next record. Returns 0 when there is one; at the end of the data 1
- * in STOP_COPY and -ENOMSG in pre-copy; -ENODEV when dead.
+ * in STOP_COPY and -ENOMSG in pre-copy; -ENODEV when dead; the model's error.
  */
 static int session_stage(struct miglab_session *s)
 {
 	struct miglab_image *image;
 	enum miglab_phase phase;
+	ssize_t ret;
 
 	image = session_enter(s, &phase);
 	if (!image)
 		return -ENODEV;
 	miglab_image_advance(image);
 	s->taken = 0;
-	s->staged = miglab_synthetic_stage(&image->model, &image->track,
-					   phase == MIGLAB_PHASE_STOPCOPY, s->record);
+	ret = miglab_content_stage(&image->content, &image->track, phase == MIGLAB_PHASE_STOPCOPY,
+				   s->record);
+	s->staged = max(ret, 0);
 	session_leave(image);
-	if (s->staged)
-		return 0;
+	if (ret)
+		return min(ret, 0);
 	return phase == MIGLAB_PHASE_STOPCOPY ? 1 : -ENOMSG;
 }
 
@@ -335,7 +337,7 @@ static bool session_readable(struct miglab_session *s)
 	miglab_precopy_info(&image->track, &initial, &dirty);
 	next_ns = U64_MAX;
 	if (image->track.left)
-		next_ns = miglab_synthetic_next_ns(&image->model, ktime_get_ns());
+		next_ns = miglab_image_next_ns(image);
 	session_leave(image);
 
 	if (phase == MIGLAB_PHASE_STOPCOPY || initial + dirty)
@@ -525,8 +527,8 @@ static struct miglab_session *session_alloc(struct miglab_image *image, enum mig
 	s->stats = miglab_stats_get(image->stats);
 	miglab_stats_add(s->stats, MIGLAB_SESSIONS_LIVE, 1);
 	miglab_stats_add(s->stats, MIGLAB_CHUNKS_LIVE, 1);
-	miglab_decoder_init(&s->decoder, &image->model.id, s->record, miglab_synthetic_put_pages,
-			    &image->model);
+	miglab_decoder_init(&s->decoder, &image->content.id, s->record, miglab_content_put_pages,
+			    &image->content);
 	return s;
 }
 
@@ -618,7 +620,7 @@ int miglab_session_seal(struct miglab_session *s, struct miglab_image **ret_imag
 	image = session_enter(s, &phase);
 	if (!image)
 		return -ENODEV;
-	ret = miglab_decoder_finish(&s->decoder);
+	ret = miglab_decoder_finish(&s->decoder) ?: miglab_image_check(image);
 	if (ret) {
 		session_leave(image);
 		return ret;

@@ -63,7 +63,7 @@ void miglab_session_kill(struct miglab_session *s);
 void miglab_session_drop(struct miglab_session *s);
 
 /**
- * miglab_session_seal() - end a loading session whose stream is whole
+ * miglab_session_seal() - end a loading session whose stream is whole and fits the model
  * @ret_image: the filled image, one reference
  *
  * Return: 0, and the session is dead; or the error of the stream, -EINVAL when it is

@@ -8,7 +8,7 @@
 /* Work is counted in bytes per second times nanoseconds; this much rewrites one page. */
 #define PAGE_WORK	(MIGLAB_PAGE * NS_PER_SEC)
 
-/* Walks over the whole state let others run after so many bytes, a power of 2. */
+/* Filling a state lets others run after so many bytes, a power of 2. */
 #define BREATH		(64u * MIGLAB_PAGE)
 
 /* A prime above the pages of any state: steps of it visit each page once before any twice. */
@@ -19,7 +19,7 @@ static_assert(MIGLAB_STATE_BYTES_MAX / MIGLAB_PAGE <= U64_MAX / PAGE_WORK, "work
 
 static u32 page_count(const struct miglab_synthetic *m)
 {
-	return (u32)(m->id.state_bytes / MIGLAB_PAGE);
+	return (u32)(m->content->id.state_bytes / MIGLAB_PAGE);
 }
 
 bool miglab_synthetic_size_ok(u64 state_bytes)
@@ -28,16 +28,15 @@ bool miglab_synthetic_size_ok(u64 state_bytes)
 	       state_bytes % MIGLAB_PAGE == 0;
 }
 
-void miglab_synthetic_init(struct miglab_synthetic *m, const struct miglab_identity *id, u8 *bytes,
-			   u64 seed)
+void miglab_synthetic_init(struct miglab_synthetic *m, struct miglab_content *content, u64 seed)
 {
 	u64 i;
 
-	*m = (struct miglab_synthetic){ .bytes = bytes, .id = *id, .prng = seed };
-	for (i = 0; i < id->state_bytes; i += sizeof(__le64)) {
+	*m = (struct miglab_synthetic){ .content = content, .prng = seed };
+	for (i = 0; i < content->id.state_bytes; i += sizeof(__le64)) {
 		__le64 noise = cpu_to_le64(miglab_prng(&m->prng));
 
-		memcpy(bytes + i, &noise, sizeof(noise));
+		memcpy(content->bytes + i, &noise, sizeof(noise));
 		if (i % BREATH == 0)
 			cond_resched();
 	}
@@ -83,8 +82,9 @@ static void rewrite(struct miglab_synthetic *m, u32 page)
 {
 	__le64 noise = cpu_to_le64(miglab_prng(&m->prng));
 	u64 word = miglab_prng(&m->prng) % (MIGLAB_PAGE / sizeof(noise));
+	u8 *bytes = m->content->bytes + (u64)page * MIGLAB_PAGE;
 
-	memcpy(m->bytes + (u64)page * MIGLAB_PAGE + word * sizeof(noise), &noise, sizeof(noise));
+	memcpy(bytes + word * sizeof(noise), &noise, sizeof(noise));
 }
 
 void miglab_synthetic_advance(struct miglab_synthetic *m, struct miglab_precopy *track, u64 now_ns)
@@ -114,63 +114,4 @@ u64 miglab_synthetic_next_ns(const struct miglab_synthetic *m, u64 now_ns)
 		return U64_MAX;
 	due_ns = m->since_ns + ns_until(m, 1);
 	return due_ns > now_ns ? due_ns - now_ns : 0;
-}
-
-size_t miglab_synthetic_stage(struct miglab_synthetic *m, struct miglab_precopy *track, bool final,
-			      u8 *buf)
-{
-	bool initial = track->cursor < track->pages;
-	size_t size;
-	u64 offset;
-	u32 len;
-
-	if (!track->left)
-		return 0;
-	if (!track->header) {
-		size = miglab_stream_put_header(buf, &m->id);
-		track->header = true;
-	} else if (miglab_precopy_next(track, &offset, &len)) {
-		memcpy(buf + MIGLAB_PAGES_BYTES, m->bytes + offset, len);
-		if (track->corrupt - offset < len)
-			buf[MIGLAB_PAGES_BYTES + track->corrupt - offset] ^= 0xff;
-		size = miglab_stream_put_pages(buf, offset, len);
-	} else if (final && !track->end) {
-		size = miglab_stream_put_end(buf, track->records);
-		track->end = true;
-	} else {
-		return 0;
-	}
-	miglab_precopy_staged(track, size, initial);
-	return (size_t)track->unread;
-}
-
-void miglab_synthetic_put_pages(void *opaque, u64 offset, const u8 *data, u32 len)
-{
-	struct miglab_synthetic *m = opaque;
-
-	memcpy(m->bytes + offset, data, len);
-}
-
-u32 miglab_synthetic_fingerprint(const struct miglab_synthetic *m)
-{
-	u32 crc = ~0u;
-	u64 at, n;
-
-	for (at = 0; at < m->id.state_bytes; at += n) {
-		n = m->id.state_bytes - at;
-		n = n < BREATH ? n : BREATH;
-		crc = crc32c(crc, m->bytes + at, (size_t)n);
-		cond_resched();
-	}
-	return ~crc;
-}
-
-u64 miglab_synthetic_stream_bytes(u64 state_bytes)
-{
-	const struct miglab_precopy fresh = {
-		.pages = state_bytes / MIGLAB_PAGE,
-		.left = U64_MAX,
-	};
-
-	return miglab_precopy_remaining(&fresh);
 }

@@ -31,7 +31,7 @@ static const u32 mandatory = MIGLAB_REC_MANDATORY;
 /* What came of a stream. */
 struct outcome {
 	u8 state[STATE_BYTES];
-	struct miglab_synthetic model;	/* of that state */
+	struct miglab_content content;	/* that state */
 	u64 records;
 	int error;		/* the decoder's at the end */
 };
@@ -191,20 +191,20 @@ static void place(void *opaque, u64 offset, const u8 *data, u32 len)
 	CHECK(!o->error);
 	CHECK(len && len % MIGLAB_PAGE == 0 && offset % MIGLAB_PAGE == 0);
 	CHECK(offset <= STATE_BYTES && len <= STATE_BYTES - offset);
-	miglab_synthetic_put_pages(&o->model, offset, data, len);
+	miglab_content_put_pages(&o->content, offset, data, len);
 }
 
 /* One that has failed: more input of any kind changes nothing. */
 static void check_sticky(struct miglab_decoder *d, struct outcome *o)
 {
-	u32 fingerprint = miglab_synthetic_fingerprint(&o->model);
+	u32 fingerprint = miglab_content_fingerprint(&o->content);
 	u8 *at = NULL;
 
 	CHECK(miglab_decoder_want(d, &at) == d->error && !at);
 	CHECK(miglab_decoder_got(d, 1) == o->error);
 	CHECK(miglab_decoder_got(d, 0) == o->error);
 	CHECK(miglab_decoder_finish(d) == o->error);
-	CHECK(miglab_synthetic_fingerprint(&o->model) == fingerprint);
+	CHECK(miglab_content_fingerprint(&o->content) == fingerprint);
 }
 
 static void decode(const u8 *bytes, size_t len, struct cuts cuts, struct outcome *o)
@@ -212,7 +212,7 @@ static void decode(const u8 *bytes, size_t len, struct cuts cuts, struct outcome
 	struct miglab_decoder d;
 
 	memset(o, 0, sizeof(*o));
-	o->model = (struct miglab_synthetic){ .bytes = o->state, .id = identity };
+	o->content = (struct miglab_content){ .bytes = o->state, .id = identity };
 	miglab_decoder_init(&d, &identity, record, place, o);
 	while (len && !o->error) {
 		u8 *at;
@@ -245,18 +245,18 @@ static void check_sends_itself(struct outcome *from)
 
 	CHECK(sizeof(bitmap) >= miglab_precopy_bytes_needed(STATE_BYTES));
 	miglab_precopy_start(&track, STATE_BYTES, bitmap);
-	while ((n = miglab_synthetic_stage(&from->model, &track, true, record))) {
+	while ((n = miglab_content_stage(&from->content, &track, true, record))) {
 		CHECK(n <= sizeof(stream) - len);
 		memcpy(stream + len, record, n);
 		miglab_precopy_read(&track, n);
 		len += n;
 	}
-	CHECK(len <= miglab_synthetic_stream_bytes(STATE_BYTES));
+	CHECK(len <= miglab_content_stream_bytes(STATE_BYTES));
 	decode(stream, len, cuts_of(0), &again);
 	CHECK(!again.error);
 	CHECK(!memcmp(again.state, from->state, STATE_BYTES));
-	CHECK(miglab_synthetic_fingerprint(&again.model) ==
-	      miglab_synthetic_fingerprint(&from->model));
+	CHECK(miglab_content_fingerprint(&again.content) ==
+	      miglab_content_fingerprint(&from->content));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

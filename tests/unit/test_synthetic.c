@@ -11,6 +11,7 @@ typedef unsigned __int128 u128;
 
 /* A device with a session that sees all of its changes. */
 struct device {
+	struct miglab_content content;
 	struct miglab_synthetic model;
 	struct miglab_precopy track;
 	u64 *bitmap;
@@ -33,7 +34,8 @@ static void open_device(struct device *d, u64 pages, u64 seed)
 	d->bitmap = malloc(miglab_precopy_bytes_needed(id.state_bytes));
 	assert_non_null(d->bytes);
 	assert_non_null(d->bitmap);
-	miglab_synthetic_init(&d->model, &id, d->bytes, seed);
+	d->content = (struct miglab_content){ .id = id, .bytes = d->bytes };
+	miglab_synthetic_init(&d->model, &d->content, seed);
 	miglab_precopy_start(&d->track, id.state_bytes, d->bitmap);
 }
 
@@ -96,9 +98,9 @@ static void test_noise_is_reproducible(void **unused)
 	(void)unused;
 	open_device(&d, 1, 1234567);
 	assert_memory_equal(d.bytes, begin, sizeof(begin));
-	assert_int_equal(miglab_synthetic_fingerprint(&d.model), 0x5483d208);
+	assert_int_equal(miglab_content_fingerprint(&d.content), 0x5483d208);
 	d.bytes[4095] ^= 1;
-	assert_int_not_equal(miglab_synthetic_fingerprint(&d.model), 0x5483d208);
+	assert_int_not_equal(miglab_content_fingerprint(&d.content), 0x5483d208);
 	close_device(&d);
 }
 
@@ -109,26 +111,26 @@ static void test_idle_devices_change_nothing(void **unused)
 
 	(void)unused;
 	open_device(&d, 16, 1);
-	before = miglab_synthetic_fingerprint(&d.model);
+	before = miglab_content_fingerprint(&d.content);
 
 	/* Not running. */
 	d.model.rate = 1 << 30;
 	miglab_synthetic_advance(&d.model, NULL, 1ull << 40);
-	assert_int_equal(miglab_synthetic_fingerprint(&d.model), before);
+	assert_int_equal(miglab_content_fingerprint(&d.content), before);
 	assert_true(miglab_synthetic_next_ns(&d.model, 0) == U64_MAX);
 
 	/* Running at no rate. */
 	d.model.rate = 0;
 	miglab_synthetic_run(&d.model, true, 0);
 	miglab_synthetic_advance(&d.model, NULL, 1ull << 40);
-	assert_int_equal(miglab_synthetic_fingerprint(&d.model), before);
+	assert_int_equal(miglab_content_fingerprint(&d.content), before);
 	assert_true(miglab_synthetic_next_ns(&d.model, 0) == U64_MAX);
 
 	/* Running, but time stands still or goes back. */
 	d.model.rate = 1 << 30;
 	miglab_synthetic_advance(&d.model, NULL, 1ull << 40);
 	miglab_synthetic_advance(&d.model, NULL, 12);
-	assert_int_equal(miglab_synthetic_fingerprint(&d.model), before);
+	assert_int_equal(miglab_content_fingerprint(&d.content), before);
 	assert_true(d.model.since_ns == 1ull << 40);
 	close_device(&d);
 }
@@ -300,25 +302,25 @@ static void test_stage_order(void **unused)
 
 	(void)unused;
 	open_device(&d, 17, 3);
-	total += miglab_synthetic_stage(&d.model, &d.track, false, buf);
+	total += miglab_content_stage(&d.content, &d.track, false, buf);
 	assert_int_equal(total, MIGLAB_HEADER_BYTES);
-	total += miglab_synthetic_stage(&d.model, &d.track, false, buf);
+	total += miglab_content_stage(&d.content, &d.track, false, buf);
 	assert_int_equal(total, MIGLAB_HEADER_BYTES + MIGLAB_RECORD_MAX);
-	total += miglab_synthetic_stage(&d.model, &d.track, false, buf);
+	total += miglab_content_stage(&d.content, &d.track, false, buf);
 	/* Nothing for now is not the end. */
-	assert_int_equal(miglab_synthetic_stage(&d.model, &d.track, false, buf), 0);
-	assert_int_equal(miglab_synthetic_stage(&d.model, &d.track, true, buf), MIGLAB_END_BYTES);
+	assert_int_equal(miglab_content_stage(&d.content, &d.track, false, buf), 0);
+	assert_int_equal(miglab_content_stage(&d.content, &d.track, true, buf), MIGLAB_END_BYTES);
 	total += MIGLAB_END_BYTES;
-	assert_int_equal(miglab_synthetic_stage(&d.model, &d.track, true, buf), 0);
-	assert_int_equal(miglab_synthetic_stage(&d.model, &d.track, false, buf), 0);
-	assert_int_equal(total, miglab_synthetic_stream_bytes(17 * MIGLAB_PAGE));
+	assert_int_equal(miglab_content_stage(&d.content, &d.track, true, buf), 0);
+	assert_int_equal(miglab_content_stage(&d.content, &d.track, false, buf), 0);
+	assert_int_equal(total, miglab_content_stream_bytes(17 * MIGLAB_PAGE));
 	close_device(&d);
 }
 
 /* A session in flight: one staged record, read in pieces into a decoder. */
 struct flight {
 	struct device from;
-	struct miglab_synthetic to;
+	struct miglab_content to;
 	struct miglab_decoder decoder;
 	u8 staged[MIGLAB_RECORD_MAX], record[MIGLAB_RECORD_MAX];
 	size_t size, at;
@@ -336,8 +338,8 @@ static u64 read_some(struct flight *f, u64 n, bool final)
 
 		if (f->at == f->size) {
 			f->at = 0;
-			f->size = miglab_synthetic_stage(&f->from.model, &f->from.track, final,
-							 f->staged);
+			f->size = miglab_content_stage(&f->from.content, &f->from.track, final,
+						       f->staged);
 			if (!f->size)
 				break;
 		}
@@ -362,8 +364,8 @@ static void take_off(struct flight *f, u64 pages, u64 seed)
 
 	assert_non_null(bytes);
 	open_device(&f->from, pages, seed);
-	miglab_synthetic_init(&f->to, &id, bytes, ~seed);
-	miglab_decoder_init(&f->decoder, &id, f->record, miglab_synthetic_put_pages, &f->to);
+	f->to = (struct miglab_content){ .id = id, .bytes = bytes };
+	miglab_decoder_init(&f->decoder, &id, f->record, miglab_content_put_pages, &f->to);
 	f->size = 0;
 	f->at = 0;
 }
@@ -394,8 +396,8 @@ static void fly(struct flight *f, u64 pages, u64 seed)
 	remaining = miglab_precopy_remaining(&f->from.track);
 	assert_true(read_some(f, U64_MAX, true) <= remaining);
 	assert_int_equal(miglab_decoder_finish(&f->decoder), 0);
-	assert_int_equal(miglab_synthetic_fingerprint(&f->to),
-			 miglab_synthetic_fingerprint(&f->from.model));
+	assert_int_equal(miglab_content_fingerprint(&f->to),
+			 miglab_content_fingerprint(&f->from.content));
 	assert_memory_equal(f->to.bytes, f->from.bytes, bytes);
 	land(f);
 }
@@ -444,7 +446,7 @@ static void test_corrupt(void **unused)
 
 static void test_truncate(void **unused)
 {
-	const u64 whole = miglab_synthetic_stream_bytes(MIGLAB_PAGE);
+	const u64 whole = miglab_content_stream_bytes(MIGLAB_PAGE);
 	struct flight *f = malloc(sizeof(*f));
 
 	(void)unused;

@@ -92,7 +92,7 @@ static bool is_stopped(u32 state)
 
 static void latch_fingerprint(struct emu *e)
 {
-	u32 crc = miglab_synthetic_fingerprint(&e->model);
+	u32 crc = miglab_content_fingerprint(&e->content);
 
 	pthread_mutex_lock(&e->lock);
 	e->fingerprint = crc;
@@ -238,9 +238,7 @@ static int emu_get_state(struct device *dev, uint32_t *ret_state, struct error *
 /* The state that a device has after reset number @e->stats.resets; model_lock is held. */
 static void fill_model(struct emu *e)
 {
-	const struct miglab_identity id = e->model.id;
-
-	miglab_synthetic_init(&e->model, &id, e->model.bytes, e->seed + e->stats.resets);
+	miglab_synthetic_init(&e->model, &e->content, e->seed + e->stats.resets);
 	pthread_mutex_lock(&e->lock);
 	e->model.rate = e->rate;
 	pthread_mutex_unlock(&e->lock);
@@ -278,7 +276,7 @@ static void emu_close(struct device *dev)
 	struct emu *e = to_emu(dev);
 
 	emu_session_end(e);
-	free(e->model.bytes);
+	free(e->content.bytes);
 	free(e->dev.name);
 	pthread_cond_destroy(&e->changed);
 	pthread_mutex_destroy(&e->set_lock);
@@ -321,10 +319,10 @@ static int alloc_emu(const char *name, u64 state_bytes, struct emu **ret_emu)
 	if (!e)
 		return -ENOMEM;
 	e->dev.name = strdup(name);
-	e->model.bytes = malloc(state_bytes);
-	if (!e->dev.name || !e->model.bytes) {
+	e->content.bytes = malloc(state_bytes);
+	if (!e->dev.name || !e->content.bytes) {
 		free(e->dev.name);
-		free(e->model.bytes);
+		free(e->content.bytes);
 		free(e);
 		return -ENOMEM;
 	}
@@ -355,8 +353,8 @@ int emu_open(const char *spec, struct device **ret_dev, struct error *err)
 	e->state = MIGLAB_RUNNING;
 	e->seed = wanted.seed;
 	e->rate = wanted.dirty_bytes_per_sec;
-	e->model.id.model = MIGLAB_MODEL_SYNTHETIC;
-	e->model.id.state_bytes = wanted.state_bytes;
+	e->content.id.model = MIGLAB_MODEL_SYNTHETIC;
+	e->content.id.state_bytes = wanted.state_bytes;
 	miglab_history_init(&e->history);
 	ret = emu_rules_set(e, wanted.rules, err);
 	if (ret) {

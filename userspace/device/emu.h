@@ -55,7 +55,7 @@ struct emu_session {
 	u8 *bitmap;			/* saving: track's memory */
 	u64 final_delay_us;		/* saving: before the first read in STOP_COPY */
 	struct miglab_decoder decoder;	/* resuming */
-	struct miglab_synthetic incoming;	/* resuming: the image that replaces the state */
+	struct miglab_content incoming;	/* resuming: the image that replaces the state */
 };
 
 #define EMU_HANDLES	64	/* data_fds open at a time */
@@ -90,6 +90,7 @@ struct emu {
 	struct lab lab;
 
 	pthread_mutex_t model_lock;
+	struct miglab_content content;
 	struct miglab_synthetic model;	/* model.rate: both */
 
 	pthread_mutex_t lock;

@@ -97,7 +97,7 @@ static void show_rate(struct emu *e, FILE *out)
 
 static void show_state_bytes(struct emu *e, FILE *out)
 {
-	fprintf(out, "%llu\n", (unsigned long long)e->model.id.state_bytes);
+	fprintf(out, "%llu\n", (unsigned long long)e->content.id.state_bytes);
 }
 
 static void show_profile(struct emu *e, FILE *out)

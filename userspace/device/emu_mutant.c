@@ -529,7 +529,7 @@ static int restores_wrong(struct device *dev, int fd, unsigned long request, voi
 	int ret = emu_calls.ioctl(dev, fd, request, arg);
 
 	if (load && !ret)
-		to_emu(dev)->model.bytes[100] ^= 1;
+		to_emu(dev)->content.bytes[100] ^= 1;
 	return ret;
 }
 
@@ -537,7 +537,7 @@ static int not_repeatable(struct device *dev, int fd, unsigned long request, voi
 {
 	if (is(fd, request, arg, SET(MIG_DEVICE_STATE)) &&
 	    *state_in(arg) == VFIO_DEVICE_STATE_STOP_COPY)
-		to_emu(dev)->model.bytes[100]++;
+		to_emu(dev)->content.bytes[100]++;
 	return emu_calls.ioctl(dev, fd, request, arg);
 }
 
@@ -660,7 +660,7 @@ static int reset_forgets_resuming(struct device *dev, int fd, unsigned long requ
 static int loads_in_place(struct device *dev, int fd, unsigned long request, void *arg)
 {
 	struct emu *e = to_emu(dev);
-	const u64 bytes = e->model.id.state_bytes;
+	const u64 bytes = e->content.id.state_bytes;
 	u8 *loaded = NULL;
 	int ret;
 
@@ -670,7 +670,7 @@ static int loads_in_place(struct device *dev, int fd, unsigned long request, voi
 	}
 	ret = emu_calls.ioctl(dev, fd, request, arg);
 	if (loaded)
-		memcpy(e->model.bytes, loaded, bytes);
+		memcpy(e->content.bytes, loaded, bytes);
 	free(loaded);
 	return ret;
 }

@@ -48,7 +48,7 @@ static void session_install(struct emu *e, struct emu_session *s)
 
 int emu_session_begin(struct emu *e, bool resuming)
 {
-	const u64 bytes = e->model.id.state_bytes;
+	const u64 bytes = e->content.id.state_bytes;
 	struct emu_session *s = calloc(1, sizeof(*s));
 
 	if (!s)
@@ -66,9 +66,9 @@ int emu_session_begin(struct emu *e, bool resuming)
 		return -ENOMEM;
 	}
 	if (resuming) {
-		s->incoming.id = e->model.id;
-		miglab_decoder_init(&s->decoder, &e->model.id, s->record,
-				    miglab_synthetic_put_pages, &s->incoming);
+		s->incoming.id = e->content.id;
+		miglab_decoder_init(&s->decoder, &e->content.id, s->record,
+				    miglab_content_put_pages, &s->incoming);
 	} else {
 		miglab_precopy_start(&s->track, bytes, s->bitmap);
 		session_spoil(e, s);
@@ -80,12 +80,12 @@ int emu_session_begin(struct emu *e, bool resuming)
 int emu_session_commit(struct emu *e)
 {
 	struct emu_session *s = e->session;
-	u8 *old = e->model.bytes;
+	u8 *old = e->content.bytes;
 	int ret = miglab_decoder_finish(&s->decoder);
 
 	if (ret)
 		return ret;
-	e->model.bytes = s->incoming.bytes;
+	e->content.bytes = s->incoming.bytes;
 	s->incoming.bytes = old;
 	return 0;
 }
@@ -157,7 +157,7 @@ static ssize_t session_read(struct emu *e, struct emu_session *s, void *buf, siz
 	if (s->taken == s->staged) {
 		emu_advance(e, clock_ns());
 		s->taken = 0;
-		s->staged = miglab_synthetic_stage(&e->model, &s->track, final, s->record);
+		s->staged = miglab_content_stage(&e->content, &s->track, final, s->record);
 		if (!s->staged)
 			return final ? 0 : -ENOMSG;
 	}
@@ -340,7 +340,7 @@ int emu_data_size(struct device *dev, uint64_t *ret_bytes, struct error *err)
 	if (e->session && !e->session->resuming)
 		bytes = miglab_precopy_remaining(&e->session->track);
 	else
-		bytes = miglab_synthetic_stream_bytes(e->model.id.state_bytes);
+		bytes = miglab_content_stream_bytes(e->content.id.state_bytes);
 	pthread_mutex_unlock(&e->model_lock);
 	*ret_bytes = bytes ? bytes : 1;		/* 0 would read as "not known" */
 	return 0;
