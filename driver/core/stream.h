@@ -59,6 +59,8 @@ struct miglab_end_payload {
 
 enum miglab_model {
 	MIGLAB_MODEL_SYNTHETIC = 1,
+	MIGLAB_MODEL_BAR = 2,
+	MIGLAB_MODEL_EDU = 3,
 };
 
 #define MIGLAB_PAYLOAD_MAX	(sizeof(struct miglab_pages_payload) + MIGLAB_PAGES_MAX)
