@@ -35,6 +35,7 @@ enum rule_key {
 	KEY_CORRUPT,
 	KEY_TRUNCATE,
 	KEY_DROP,
+	KEY_SLIP,
 	KEY_NTH,
 	KEY_EVERY,
 	KEY_TIMES,
@@ -55,12 +56,14 @@ static const struct {
 	[MIGLAB_OP_SAVE] = { NAME("save") },
 	[MIGLAB_OP_LOAD] = { NAME("load") },
 	[MIGLAB_OP_RESET] = { NAME("reset") },
+	[MIGLAB_OP_DMA] = { NAME("dma") },
+	[MIGLAB_OP_DMA_RECORD] = { NAME("dma_record") },
 	[MIGLAB_OP_POLL] = { NAME("poll") },
 };
 
 #define ON(op)	(1u << MIGLAB_OP_##op)
 #define ANY	((1u << MIGLAB_NR_OPS) - 1)
-#define WAITS	(ANY & ~ON(POLL))
+#define WAITS	(ANY & ~(ON(DMA) | ON(DMA_RECORD) | ON(POLL)))
 #define FAILS	(WAITS & ~ON(SAVE))
 
 /* The value is a number that goes to a field of the rule. */
@@ -108,11 +111,13 @@ static const struct {
 			  NUMBER(corrupt, 0, U64_MAX) },
 	[KEY_TRUNCATE] = { NAME("truncate"), .on = ON(SAVE), .fault = MIGLAB_FAULT_TRUNCATE,
 			   NUMBER(truncate, 0, U64_MAX) },
-	[KEY_DROP] = { NAME("drop"), .kind = KIND_FLAG, .on = ON(POLL),
+	[KEY_DROP] = { NAME("drop"), .kind = KIND_FLAG, .on = ON(POLL) | ON(DMA_RECORD),
 		       .fault = MIGLAB_FAULT_DROP },
+	[KEY_SLIP] = { NAME("slip"), .on = ON(DMA), .fault = MIGLAB_FAULT_SLIP,
+		       NUMBER(times, 1, COUNT_MAX) },
 	[KEY_NTH] = { NAME("nth"), .on = ANY, NUMBER(nth, 1, COUNT_MAX) },
 	[KEY_EVERY] = { NAME("every"), .on = ANY, NUMBER(every, 1, COUNT_MAX) },
-	[KEY_TIMES] = { NAME("times"), .on = ANY, NUMBER(times, 1, COUNT_MAX) },
+	[KEY_TIMES] = { NAME("times"), .on = ANY & ~ON(DMA), NUMBER(times, 1, COUNT_MAX) },
 };
 
 #define ERRNO(symbol) { NAME(#symbol), symbol }

@@ -47,6 +47,8 @@ enum miglab_op {
 	MIGLAB_OP_SAVE,		/* a session that saves: once for each, when it begins */
 	MIGLAB_OP_LOAD,		/* RESUMING -> STOP, after the arc's own rule */
 	MIGLAB_OP_RESET,	/* VFIO_DEVICE_RESET */
+	MIGLAB_OP_DMA,		/* a DMA command is about to be held: once for each */
+	MIGLAB_OP_DMA_RECORD,	/* what a DMA moved is about to be recorded */
 	MIGLAB_OP_POLL,		/* a sleeping poll() of a data_fd is about to be woken */
 	MIGLAB_NR_OPS,
 };
@@ -59,7 +61,8 @@ enum miglab_op {
 #define MIGLAB_FAULT_VALUE	(1u << 4)	/* value=: answer .size */
 #define MIGLAB_FAULT_GARBAGE	(1u << 5)	/* garbage: answer sizes that cannot be */
 #define MIGLAB_FAULT_REINIT	(1u << 6)	/* reinit: begin the initial pass anew */
-#define MIGLAB_FAULT_DROP	(1u << 7)	/* drop: do not wake */
+#define MIGLAB_FAULT_DROP	(1u << 7)	/* drop: do not wake, do not record */
+#define MIGLAB_FAULT_SLIP	(1u << 8)	/* slip=: do not hold */
 
 struct miglab_rule {
 	u32 op;			/* enum miglab_op */
@@ -74,7 +77,7 @@ struct miglab_rule {
 	u64 truncate;		/* truncate=: bytes of stream */
 	u64 nth;		/* nth=N: acts on the Nth match only; 0 when absent */
 	u64 every;		/* every=N: acts on each Nth match; 0 when absent */
-	u64 times;		/* times=N: acts at most N times; 0 when absent */
+	u64 times;		/* times=N or slip=N: acts at most N times; 0 when absent */
 	u32 matched, acted;	/* counters */
 	int error;		/* errno=: negative errno to fail with, or 0 */
 	bool hold;		/* hold: waits for a release */

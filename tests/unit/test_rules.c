@@ -107,6 +107,10 @@ static const struct {
 	  { .op = MIGLAB_OP_LOAD, .error = -EINVAL, .faults = MIGLAB_FAULT_ERROR } },
 	{ SET("op=reset errno=EIO times=1"), 1,
 	  { .op = MIGLAB_OP_RESET, .error = -EIO, .times = 1 } },
+	{ SET("op=dma slip=3"), 1,
+	  { .op = MIGLAB_OP_DMA, .times = 3, .faults = MIGLAB_FAULT_SLIP } },
+	{ SET("op=dma_record drop nth=2"), 1,
+	  { .op = MIGLAB_OP_DMA_RECORD, .nth = 2, .faults = MIGLAB_FAULT_DROP } },
 	{ SET("op=poll drop every=2"), 1,
 	  { .op = MIGLAB_OP_POLL, .every = 2, .faults = MIGLAB_FAULT_DROP } },
 };
@@ -323,24 +327,28 @@ static void test_every_key_of_every_op(void **unused)
 	static const struct {
 		const char *word, *takes;
 	} rows[] = {
-		/* arc, read, write, precopy_info, data_size, save, load, reset, poll */
-		{ "delay_us=1", "yyyyyyyy-" },
-		{ "jitter_us=1", "yyyyyyyy-" },
-		{ "jitter_us=1 seed=1", "yyyyyyyy-" },
-		{ "hold", "y--------" },
-		{ "hold limit_us=1", "y--------" },
-		{ "errno=EIO", "yyyyy-yy-" },
-		{ "errno=EIO then=ERROR", "y-----y--" },
-		{ "short=1", "-yy------" },
-		{ "value=1", "----y----" },
-		{ "garbage", "---y-----" },
-		{ "reinit", "---y-----" },
-		{ "corrupt=1", "-----y---" },
-		{ "truncate=1", "-----y---" },
-		{ "drop", "--------y" },
-		{ "nth=1", "yyyyyyyyy" },
-		{ "every=1", "yyyyyyyyy" },
-		{ "times=1", "yyyyyyyyy" },
+		/*
+		 * arc, read, write, precopy_info, data_size, save, load, reset, dma,
+		 * dma_record, poll
+		 */
+		{ "delay_us=1", "yyyyyyyy---" },
+		{ "jitter_us=1", "yyyyyyyy---" },
+		{ "jitter_us=1 seed=1", "yyyyyyyy---" },
+		{ "hold", "y----------" },
+		{ "hold limit_us=1", "y----------" },
+		{ "errno=EIO", "yyyyy-yy---" },
+		{ "errno=EIO then=ERROR", "y-----y----" },
+		{ "short=1", "-yy--------" },
+		{ "value=1", "----y------" },
+		{ "garbage", "---y-------" },
+		{ "reinit", "---y-------" },
+		{ "corrupt=1", "-----y-----" },
+		{ "truncate=1", "-----y-----" },
+		{ "drop", "---------yy" },
+		{ "slip=1", "--------y--" },
+		{ "nth=1", "yyyyyyyyyyy" },
+		{ "every=1", "yyyyyyyyyyy" },
+		{ "times=1", "yyyyyyyy-yy" },
 	};
 
 	(void)unused;
