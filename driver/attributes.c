@@ -220,6 +220,9 @@ static const char *const stat_keys[MIGLAB_NR_STATS] = {
 	[MIGLAB_RESETS] = "resets",
 	[MIGLAB_BYTES_READ] = "bytes_read",
 	[MIGLAB_BYTES_WRITTEN] = "bytes_written",
+	[MIGLAB_DMA_DONE] = "dma_done",
+	[MIGLAB_DMA_HELD] = "dma_held",
+	[MIGLAB_DMA_REFUSED] = "dma_refused",
 };
 
 static ssize_t stats_show(struct device *dev, struct device_attribute *attr, char *buf)

@@ -24,7 +24,7 @@ MODULE_PARM_DESC(profile, "What new devices can do: full, no-p2p, no-precopy, st
 
 static char *model = "synthetic";
 module_param(model, charp, 0444);
-MODULE_PARM_DESC(model, "What new devices migrate: synthetic");
+MODULE_PARM_DESC(model, "What new devices migrate: synthetic, edu");
 
 static char *rules = MIGLAB_RULES_DEFAULT;
 module_param(rules, charp, 0444);

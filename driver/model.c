@@ -6,6 +6,7 @@
 
 static const struct miglab_model_ops *const models[] = {
 	&miglab_model_synthetic,
+	&miglab_model_edu,
 };
 
 const struct miglab_model_ops *miglab_model_find(const char *name)

@@ -150,7 +150,7 @@ struct miglab_model_ops {
 	int (*mmap)(struct miglab_device *m, struct vm_area_struct *vma);
 };
 
-extern const struct miglab_model_ops miglab_model_synthetic;
+extern const struct miglab_model_ops miglab_model_synthetic, miglab_model_edu;
 
 /* The model of that name (a trailing newline is ignored), or NULL. */
 const struct miglab_model_ops *miglab_model_find(const char *name);

@@ -21,6 +21,9 @@ enum miglab_stat {
 	MIGLAB_RESETS,		/* resets seen, also the one that an open does */
 	MIGLAB_BYTES_READ,	/* from data_fds */
 	MIGLAB_BYTES_WRITTEN,	/* to data_fds */
+	MIGLAB_DMA_DONE,	/* transfers of a model that does DMA */
+	MIGLAB_DMA_HELD,	/* commands for one that waited for the device to run again */
+	MIGLAB_DMA_REFUSED,	/* ... that were dropped, since they left the device's ranges */
 	MIGLAB_NR_STATS,
 };
 

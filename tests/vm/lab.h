@@ -92,5 +92,6 @@ int msix_rows(void);
 int leave_rows(void);
 int limits_rows(void);
 int memory_rows(void);
+int edu_rows(void);
 
 #endif

@@ -26,6 +26,7 @@ static const struct {
 	{ "msix", msix_rows, false },
 	{ "limits", limits_rows, true },
 	{ "memory", memory_rows, true },
+	{ "edu", edu_rows, true },
 	{ "leave", leave_rows, true },	/* last: it binds everything anew */
 };
 

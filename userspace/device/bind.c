@@ -166,7 +166,13 @@ static int set_attributes(const char *bdf, const char *profile, const char *mode
 {
 	int ret = set_attribute(bdf, "profile", profile, err);
 
-	return ret ? ret : set_attribute(bdf, "model", model, err);
+	if (!ret)
+		ret = set_attribute(bdf, "model", model, err);
+	if (ret == -ENODEV)
+		return error_set(err, ret,
+				 "the model \"%s\" is not for %s: the kernel log (dmesg) says why",
+				 model, bdf);
+	return ret;
 }
 
 static int check_bindable(const char *bdf, struct error *err)

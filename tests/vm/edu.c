@@ -1,0 +1,841 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The model edu: what a user did to the function before a migration, the other
+ * function shows after it. Each row's negative control is in it or beside it.
+ *
+ * Both devices see the same memory, as a guest's devices do.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <linux/pci_regs.h>
+#include <linux/vfio.h>
+
+#include "base/clock.h"
+#include "core/content.h"
+#include "core/edu.h"
+#include "core/fsm.h"
+#include "device/sysfs.h"
+#include "lab.h"
+
+#define RAM_BYTES	65536u
+#define RAM_IOVA	0x100000u
+#define BUFFER		MIGLAB_EDU_BUFFER_AT
+
+/* The parts of the memory that the rows use. */
+enum { SOURCE = 0, TARGET = 0x2000, OTHER = 0x4000 };
+
+#define LIMIT	"module/miglab_vfio_pci/parameters/edu_limit_ms"
+
+/* Counters of the attribute "stats". */
+enum counter { DMA_DONE, DMA_HELD, DMA_REFUSED, NR_COUNTERS };
+
+static const char *const counters[NR_COUNTERS] = { "dma_done", "dma_held", "dma_refused" };
+
+struct edu {
+	struct device *dev;
+	int fd, container, event;
+	uint64_t bar, config;
+	uint64_t counted[NR_COUNTERS];	/* when it was opened */
+};
+
+static unsigned char *ram;
+static struct edu src = { .fd = -1, .container = -1 }, dst = { .fd = -1, .container = -1 };
+
+/* --- a device and its memory -------------------------------------------------------- */
+
+static uint64_t region_offset(int fd, uint32_t index, uint32_t *ret_flags)
+{
+	struct vfio_region_info info = { .argsz = sizeof(info), .index = index };
+
+	assert_int_equal(ioctl(fd, VFIO_DEVICE_GET_REGION_INFO, &info), 0);
+	if (ret_flags)
+		*ret_flags = info.flags;
+	return info.offset;
+}
+
+static void map_ram(struct edu *e)
+{
+	struct vfio_iommu_type1_dma_map map = {
+		.argsz = sizeof(map),
+		.flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE,
+		.vaddr = (uintptr_t)ram,
+		.iova = RAM_IOVA,
+		.size = RAM_BYTES,
+	};
+
+	assert_int_equal(ioctl(e->container, VFIO_IOMMU_MAP_DMA, &map), 0);
+}
+
+static void set_command(struct edu *e, uint16_t command)
+{
+	assert_int_equal(pwrite(e->fd, &command, 2, (off_t)e->config + PCI_COMMAND), 2);
+}
+
+static uint64_t since_open(struct edu *e, enum counter counter)
+{
+	return stat_of(e->dev, counters[counter]) - e->counted[counter];
+}
+
+static void open_edu(struct edu *e, unsigned int index, const struct edu *other)
+{
+	int i;
+
+	e->dev = open_function(index);
+	e->fd = find_descriptor(DEVICE_FD, other->fd);
+	e->container = find_descriptor("/dev/vfio/vfio", other->container);
+	e->bar = region_offset(e->fd, VFIO_PCI_BAR0_REGION_INDEX, NULL);
+	e->config = region_offset(e->fd, VFIO_PCI_CONFIG_REGION_INDEX, NULL);
+	set_command(e, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	map_ram(e);
+	e->event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	assert_true(e->event >= 0);
+	for (i = 0; i < NR_COUNTERS; i++)
+		e->counted[i] = stat_of(e->dev, counters[i]);
+}
+
+/* Both, with @model. */
+static void open_both(const char *model)
+{
+	configure(0, "model", model);
+	configure(1, "model", model);
+	memset(ram, 0, RAM_BYTES);
+	src.fd = src.container = dst.fd = dst.container = -1;
+	open_edu(&src, 0, &dst);
+	open_edu(&dst, 1, &src);
+}
+
+static int close_both(void **state)
+{
+	close(src.event);
+	close(dst.event);
+	assert_int_equal(sysfs_write("2000", LIMIT), 0);
+	close_functions(state);
+	configure(0, "model", "synthetic");
+	configure(1, "model", "synthetic");
+	return 0;
+}
+
+static uint64_t get(struct edu *e, uint64_t at, size_t size)
+{
+	uint64_t value = 0;
+
+	assert_int_equal(pread(e->fd, &value, size, (off_t)(e->bar + at)), size);
+	return value;
+}
+
+static void put(struct edu *e, uint64_t at, uint64_t value, size_t size)
+{
+	assert_int_equal(pwrite(e->fd, &value, size, (off_t)(e->bar + at)), size);
+}
+
+/* Waits until these bits are clear; fails after a minute. */
+static void wait_clear(struct edu *e, uint64_t at, size_t size, uint64_t bits)
+{
+	uint64_t deadline = clock_ns() + 60 * NSEC_PER_SEC;
+
+	while (get(e, at, size) & bits) {
+		if (clock_ns() > deadline)
+			fail_msg("register %#llx stays busy", (unsigned long long)at);
+		sched_yield();
+	}
+}
+
+static void compute(struct edu *e, uint32_t n)
+{
+	put(e, MIGLAB_EDU_FACT, n, 4);
+	wait_clear(e, MIGLAB_EDU_STATUS, 4, MIGLAB_EDU_COMPUTING);
+}
+
+/* Gives a command; @at is in the memory. */
+static void give(struct edu *e, uint32_t at, uint32_t buffer, uint32_t count, uint32_t cmd)
+{
+	bool to_ram = cmd & MIGLAB_EDU_TO_RAM;
+
+	put(e, MIGLAB_EDU_DMA_SRC, to_ram ? BUFFER + buffer : RAM_IOVA + at, 8);
+	put(e, MIGLAB_EDU_DMA_DST, to_ram ? RAM_IOVA + at : BUFFER + buffer, 8);
+	put(e, MIGLAB_EDU_DMA_COUNT, count, 8);
+	put(e, MIGLAB_EDU_DMA_CMD, cmd | MIGLAB_EDU_RUN, 8);
+}
+
+static void transfer(struct edu *e, uint32_t at, uint32_t buffer, uint32_t count, uint32_t cmd)
+{
+	give(e, at, buffer, count, cmd);
+	wait_clear(e, MIGLAB_EDU_DMA_CMD, 8, MIGLAB_EDU_RUN);
+}
+
+static void fill(uint32_t at, uint32_t count, unsigned int seed)
+{
+	while (count--)
+		ram[at++] = (unsigned char)(seed = seed * 1103515245u + 12345u);
+}
+
+/* --- what moves --------------------------------------------------------------------- */
+
+/* Sets every register to something of its own. */
+static void set_registers(struct edu *e)
+{
+	put(e, MIGLAB_EDU_STATUS, 0, 4);
+	put(e, MIGLAB_EDU_IRQ_ACK, ~0u, 4);
+	put(e, MIGLAB_EDU_LIVE, 0x1234abcd, 4);
+	compute(e, 12);
+	put(e, MIGLAB_EDU_STATUS, MIGLAB_EDU_IRQ_FACT, 4);
+	put(e, MIGLAB_EDU_IRQ_RAISE, 0x50, 4);
+	put(e, MIGLAB_EDU_DMA_SRC, 0x123456789abcdefull, 8);
+	put(e, MIGLAB_EDU_DMA_DST, 0xfedcba9876543210ull, 8);
+	put(e, MIGLAB_EDU_DMA_COUNT, 0x77, 8);
+}
+
+/* How many of them @e shows. */
+static int registers_there(struct edu *e)
+{
+	return (get(e, MIGLAB_EDU_LIVE, 4) == (uint32_t)~0x1234abcd) +
+	       (get(e, MIGLAB_EDU_FACT, 4) == 479001600) +
+	       (get(e, MIGLAB_EDU_STATUS, 4) == MIGLAB_EDU_IRQ_FACT) +
+	       (get(e, MIGLAB_EDU_IRQ_STATUS, 4) == 0x50) +
+	       (get(e, MIGLAB_EDU_DMA_SRC, 8) == 0x123456789abcdefull) +
+	       (get(e, MIGLAB_EDU_DMA_DST, 8) == 0xfedcba9876543210ull) +
+	       (get(e, MIGLAB_EDU_DMA_COUNT, 8) == 0x77);
+}
+
+static void registers_move(void **state)
+{
+	(void)state;
+	open_both("edu");
+	assert_int_equal(get(&dst, 0, 4), 0x010000ed);
+	assert_int_equal(registers_there(&dst), 0);
+	set_registers(&src);
+	assert_int_equal(registers_there(&src), 7);
+	move_state(src.dev, dst.dev);
+	assert_int_equal(registers_there(&dst), 7);
+	/* A device that stopped shows the same, and goes on as if nothing had happened. */
+	assert_int_equal(registers_there(&src), 7);
+	put(&src, MIGLAB_EDU_LIVE, 1, 4);
+	go(src.dev, MIGLAB_RUNNING);
+	assert_int_equal(registers_there(&src), 7);
+	/* And the other one is not a picture of it: it works. */
+	put(&dst, MIGLAB_EDU_LIVE, 1, 4);
+	assert_int_equal(get(&dst, MIGLAB_EDU_LIVE, 4), (uint32_t)~1);
+	compute(&dst, 5);
+	assert_int_equal(get(&dst, MIGLAB_EDU_FACT, 4), 120);
+}
+
+/* Negative control of the row before. */
+static void registers_stay_with_the_synthetic_model(void **state)
+{
+	(void)state;
+	open_both("synthetic");
+	set_registers(&src);
+	assert_int_equal(registers_there(&src), 7);
+	move_state(src.dev, dst.dev);
+	assert_true(registers_there(&dst) < 7);
+	put(&src, MIGLAB_EDU_IRQ_ACK, ~0u, 4);
+}
+
+/* Before a driver enables the function its registers are not accessible, but there. */
+static void memory_decoding_may_be_off(void **state)
+{
+	uint32_t value;
+
+	(void)state;
+	open_both("edu");
+	set_registers(&src);
+	set_command(&src, 0);
+	set_command(&dst, 0);
+	assert_int_equal(pread(src.fd, &value, 4, (off_t)src.bar), -1);
+	assert_int_equal(errno, EIO);
+	move_state(src.dev, dst.dev);
+	assert_int_equal(pread(dst.fd, &value, 4, (off_t)dst.bar), -1);
+	set_command(&dst, PCI_COMMAND_MEMORY);
+	assert_int_equal(registers_there(&dst), 7);
+}
+
+/* Moves a pattern that is in the buffer, and returns whether the other one has it. */
+static bool pattern_arrives(void)
+{
+	fill(SOURCE, 4096, 1);
+	transfer(&src, SOURCE, 0, 4096, 0);
+	move_state(src.dev, dst.dev);
+	transfer(&dst, TARGET, 0, 4096, MIGLAB_EDU_TO_RAM);
+	return !memcmp(ram + SOURCE, ram + TARGET, 4096);
+}
+
+static void the_buffer_moves(void **state)
+{
+	(void)state;
+	open_both("edu");
+	assert_true(pattern_arrives());
+	/* And back, with new bytes in the middle that only the function itself was given. */
+	fill(OTHER, 100, 2);
+	transfer(&dst, OTHER, 1000, 100, 0);
+	memcpy(ram + SOURCE + 1000, ram + OTHER, 100);
+	memset(ram + TARGET, 0, 4096);
+	transfer(&dst, TARGET, 900, 300, MIGLAB_EDU_TO_RAM);
+	assert_memory_equal(ram + SOURCE + 900, ram + TARGET, 300);
+	transfer(&dst, TARGET, 1000, 100, MIGLAB_EDU_TO_RAM);
+	assert_memory_equal(ram + OTHER, ram + TARGET, 100);
+	move_state(dst.dev, src.dev);
+	transfer(&src, TARGET, 0, 4096, MIGLAB_EDU_TO_RAM);
+	assert_memory_equal(ram + SOURCE, ram + TARGET, 4096);
+}
+
+/* What the source is changed to after the command's end is not what was moved. */
+static void the_buffer_has_what_was_there_when_it_was_moved(void **state)
+{
+	(void)state;
+	open_both("edu");
+	fill(SOURCE, 4096, 1);
+	memcpy(ram + OTHER, ram + SOURCE, 4096);
+	give(&src, SOURCE, 0, 4096, 0);
+	wait_clear(&src, MIGLAB_EDU_DMA_CMD, 8, MIGLAB_EDU_RUN);
+	memset(ram + SOURCE, 0xee, 4096);
+	move_state(src.dev, dst.dev);
+	transfer(&dst, TARGET, 0, 4096, MIGLAB_EDU_TO_RAM);
+	assert_memory_equal(ram + OTHER, ram + TARGET, 4096);
+}
+
+/* Negative control of the rows before. */
+static void without_the_shadow_the_buffer_does_not_move(void **state)
+{
+	(void)state;
+	open_both("edu");
+	set_attribute(src.dev, "rules", "op=dma_record drop");
+	assert_false(pattern_arrives());
+}
+
+/* --- P2P ---------------------------------------------------------------------------- */
+
+/* Moves from PRE_COPY_P2P, with a command that was given there. */
+static void move_with_command(uint32_t at, uint32_t count, uint32_t cmd)
+{
+	static unsigned char stream[65536];
+	ssize_t end;
+	size_t n;
+
+	go(src.dev, MIGLAB_PRE_COPY_P2P);
+	give(&src, at, 0, count, cmd);
+	assert_true(get(&src, MIGLAB_EDU_DMA_CMD, 8) & MIGLAB_EDU_RUN);
+	/* As one that is under way, it cannot be changed. */
+	put(&src, MIGLAB_EDU_DMA_COUNT, 1, 8);
+	assert_int_equal(get(&src, MIGLAB_EDU_DMA_COUNT, 8), count);
+	go(src.dev, MIGLAB_STOP_COPY);
+	n = drain(src.dev, stream, sizeof(stream), &end);
+	go(dst.dev, MIGLAB_RESUMING);
+	assert_int_equal(load(dst.dev, stream, n, n), 0);
+	go(dst.dev, MIGLAB_RUNNING_P2P);
+	assert_true(get(&dst, MIGLAB_EDU_DMA_CMD, 8) & MIGLAB_EDU_RUN);
+	assert_int_equal(since_open(&dst, DMA_DONE), 0);
+	go(dst.dev, MIGLAB_RUNNING);
+	wait_clear(&dst, MIGLAB_EDU_DMA_CMD, 8, MIGLAB_EDU_RUN);
+	assert_int_equal(since_open(&dst, DMA_DONE), 1);
+	go(src.dev, MIGLAB_STOP);
+	assert_int_equal(since_open(&src, DMA_HELD), 1);
+	assert_int_equal(since_open(&src, DMA_DONE), 0);
+}
+
+static void a_command_in_a_p2p_state_is_held_and_moves(void **state)
+{
+	(void)state;
+	open_both("edu");
+	fill(SOURCE, 64, 3);
+	move_with_command(SOURCE, 64, 0);
+	transfer(&dst, TARGET, 0, 64, MIGLAB_EDU_TO_RAM);
+	assert_memory_equal(ram + SOURCE, ram + TARGET, 64);
+}
+
+static void a_held_command_begins_when_the_device_runs_again(void **state)
+{
+	static const uint32_t p2p[] = { MIGLAB_RUNNING_P2P, MIGLAB_PRE_COPY_P2P };
+	static const uint32_t back[] = { MIGLAB_RUNNING, MIGLAB_PRE_COPY };
+	size_t i;
+
+	(void)state;
+	open_both("edu");
+	for (i = 0; i < 2; i++) {
+		go(src.dev, p2p[i]);
+		give(&src, TARGET, 0, 64, MIGLAB_EDU_TO_RAM);
+		assert_int_equal(since_open(&src, DMA_DONE), i);
+		go(src.dev, back[i]);
+		wait_clear(&src, MIGLAB_EDU_DMA_CMD, 8, MIGLAB_EDU_RUN);
+		assert_int_equal(since_open(&src, DMA_DONE), i + 1);
+		assert_int_equal(since_open(&src, DMA_HELD), i + 1);
+	}
+}
+
+/*
+ * The arc to STOP waits for what is in flight, so what was not done by then never was.
+ * Returns whether memory was written.
+ */
+static bool writes_in_p2p(void)
+{
+	fill(TARGET, 64, 9);
+	memcpy(ram + OTHER, ram + TARGET, 64);
+	go(src.dev, MIGLAB_RUNNING_P2P);
+	give(&src, TARGET, 0, 64, MIGLAB_EDU_TO_RAM);
+	go(src.dev, MIGLAB_STOP);
+	return memcmp(ram + OTHER, ram + TARGET, 64);
+}
+
+static void no_transfer_begins_in_a_p2p_state(void **state)
+{
+	(void)state;
+	open_both("edu");
+	assert_false(writes_in_p2p());
+	go(src.dev, MIGLAB_RUNNING);
+	wait_clear(&src, MIGLAB_EDU_DMA_CMD, 8, MIGLAB_EDU_RUN);
+	/* Its turn came. */
+	assert_memory_not_equal(ram + OTHER, ram + TARGET, 64);
+
+	/* Negative control: one may slip, and only one. */
+	set_attribute(src.dev, "rules", "op=dma slip=1");
+	assert_true(writes_in_p2p());
+	go(src.dev, MIGLAB_RUNNING);
+	assert_false(writes_in_p2p());
+}
+
+/* When the arc has ended, so has the transfer that had begun. */
+static void an_arc_waits_for_the_transfer_in_flight(void **state)
+{
+	(void)state;
+	open_both("edu");
+	fill(SOURCE, 4096, 4);
+	transfer(&src, SOURCE, 0, 4096, 0);
+	give(&src, TARGET, 0, 4096, MIGLAB_EDU_TO_RAM);
+	assert_int_equal(since_open(&src, DMA_DONE), 1);
+	go(src.dev, MIGLAB_RUNNING_P2P);
+	assert_int_equal(since_open(&src, DMA_DONE), 2);
+	assert_memory_equal(ram + SOURCE, ram + TARGET, 4096);
+	assert_false(get(&src, MIGLAB_EDU_DMA_CMD, 8) & MIGLAB_EDU_RUN);
+}
+
+/* It does not wait for ever, and a device that would not stop goes on. */
+static void an_arc_fails_when_the_bound_is_reached(void **state)
+{
+	(void)state;
+	open_both("edu");
+	fill(SOURCE, 4096, 4);
+	assert_int_equal(sysfs_write("1", LIMIT), 0);
+	give(&src, SOURCE, 0, 4096, 0);
+	assert_int_equal(try_state(src.dev, MIGLAB_RUNNING_P2P), -EBUSY);
+	assert_int_equal(state_of(src.dev), MIGLAB_RUNNING);
+	wait_clear(&src, MIGLAB_EDU_DMA_CMD, 8, MIGLAB_EDU_RUN);
+	transfer(&src, TARGET, 0, 4096, MIGLAB_EDU_TO_RAM);
+	assert_memory_equal(ram + SOURCE, ram + TARGET, 4096);
+	assert_int_equal(since_open(&src, DMA_HELD), 0);
+}
+
+/* The P2P states say nothing about computations, STOP does. */
+static void a_computation_is_waited_for_before_stop(void **state)
+{
+	(void)state;
+	open_both("edu");
+	assert_int_equal(sysfs_write("1", LIMIT), 0);
+	put(&src, MIGLAB_EDU_FACT, 300000000, 4);
+	assert_true(get(&src, MIGLAB_EDU_STATUS, 4) & MIGLAB_EDU_COMPUTING);
+	go(src.dev, MIGLAB_RUNNING_P2P);
+	assert_int_equal(try_state(src.dev, MIGLAB_STOP), -EBUSY);
+	assert_int_equal(state_of(src.dev), MIGLAB_RUNNING_P2P);
+	assert_int_equal(sysfs_write("60000", LIMIT), 0);
+	go(src.dev, MIGLAB_STOP);
+	assert_false(get(&src, MIGLAB_EDU_STATUS, 4) & MIGLAB_EDU_COMPUTING);
+	assert_int_equal(get(&src, MIGLAB_EDU_FACT, 4), 0);
+}
+
+/* --- interrupts --------------------------------------------------------------------- */
+
+static void wire(struct edu *e, uint32_t index)
+{
+	union {
+		struct vfio_irq_set set;
+		char bytes[sizeof(struct vfio_irq_set) + sizeof(int)];
+	} arg = { .set = {
+		.argsz = sizeof(arg.bytes),
+		.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
+		.index = index,
+		.count = 1,
+	} };
+
+	memcpy(arg.set.data, &e->event, sizeof(int));
+	assert_int_equal(ioctl(e->fd, VFIO_DEVICE_SET_IRQS, &arg), 0);
+}
+
+/* How many interrupts came since the last look; with @some waits until there is one. */
+static uint64_t interrupts(struct edu *e, bool some)
+{
+	struct pollfd pfd = { .fd = e->event, .events = POLLIN };
+	uint64_t n = 0;
+
+	if (some)
+		assert_int_equal(poll(&pfd, 1, 60000), 1);
+	if (read(e->event, &n, sizeof(n)) < 0)
+		assert_int_equal(errno, EAGAIN);
+	return n;
+}
+
+/*
+ * One that was not acknowledged comes once more where the device goes on. A transfer by
+ * the function later on shows that no second one was under way.
+ */
+static void an_interrupt_comes_once(uint32_t index)
+{
+	open_both("edu");
+	wire(&src, index);
+	wire(&dst, index);
+	transfer(&src, SOURCE, 0, 16, MIGLAB_EDU_DMA_IRQ);
+	assert_int_equal(interrupts(&src, true), 1);
+	assert_int_equal(get(&src, MIGLAB_EDU_IRQ_STATUS, 4), MIGLAB_EDU_IRQ_DMA);
+	move_state(src.dev, dst.dev);
+	assert_int_equal(get(&dst, MIGLAB_EDU_IRQ_STATUS, 4), MIGLAB_EDU_IRQ_DMA);
+	assert_int_equal(interrupts(&dst, true), 1);
+	put(&dst, MIGLAB_EDU_IRQ_ACK, MIGLAB_EDU_IRQ_DMA, 4);
+	transfer(&dst, SOURCE, 0, 16, 0);
+	assert_int_equal(interrupts(&dst, false), 0);
+	/* The source, which nothing was taken from, has no second one either. */
+	go(src.dev, MIGLAB_RUNNING);
+	transfer(&src, SOURCE, 0, 16, 0);
+	assert_int_equal(interrupts(&src, false), 0);
+}
+
+static void msi_comes_once(void **state)
+{
+	(void)state;
+	an_interrupt_comes_once(VFIO_PCI_MSI_IRQ_INDEX);
+}
+
+static void intx_comes_once(void **state)
+{
+	(void)state;
+	an_interrupt_comes_once(VFIO_PCI_INTX_IRQ_INDEX);
+}
+
+/* Negative control: what was acknowledged does not come again. */
+static void no_interrupt_comes_of_nothing(void **state)
+{
+	(void)state;
+	open_both("edu");
+	wire(&src, VFIO_PCI_MSI_IRQ_INDEX);
+	wire(&dst, VFIO_PCI_MSI_IRQ_INDEX);
+	transfer(&src, SOURCE, 0, 16, MIGLAB_EDU_DMA_IRQ);
+	assert_int_equal(interrupts(&src, true), 1);
+	put(&src, MIGLAB_EDU_IRQ_ACK, MIGLAB_EDU_IRQ_DMA, 4);
+	move_state(src.dev, dst.dev);
+	transfer(&dst, SOURCE, 0, 16, 0);
+	assert_int_equal(interrupts(&dst, false), 0);
+}
+
+/* Not from a stopped device, but once it runs; and by the shadow as by the function. */
+static void a_held_command_interrupts_when_it_is_done(void **state)
+{
+	(void)state;
+	open_both("edu");
+	wire(&dst, VFIO_PCI_MSI_IRQ_INDEX);
+	move_with_command(TARGET, 16, MIGLAB_EDU_TO_RAM | MIGLAB_EDU_DMA_IRQ);
+	assert_int_equal(interrupts(&dst, true), 1);
+	assert_int_equal(get(&dst, MIGLAB_EDU_IRQ_STATUS, 4), MIGLAB_EDU_IRQ_DMA);
+}
+
+/* --- commands that leave the device's ranges ------------------------------------------ */
+
+static void commands_out_of_range_are_dropped(void **state)
+{
+	static const struct {
+		uint64_t source, target, count, cmd;
+	} rows[] = {
+		{ RAM_IOVA, BUFFER - 1, 16, 0 },
+		{ RAM_IOVA, BUFFER + 4090, 16, 0 },
+		{ RAM_IOVA, BUFFER, 4097, 0 },
+		{ RAM_IOVA, BUFFER, UINT64_MAX, 0 },
+		{ RAM_IOVA, BUFFER + 16, UINT64_MAX - 15, 0 },
+		{ RAM_IOVA, UINT64_MAX, 16, 0 },
+		{ RAM_IOVA, 0, 16, 0 },
+		{ 0x10000000, BUFFER, 16, 0 },
+		{ 0xffffff8, BUFFER, 16, 0 },
+		{ UINT64_MAX - 7, BUFFER, 16, 0 },
+		{ 0x8000000, BUFFER, 16, 0 },		/* nothing is mapped there */
+		{ BUFFER + 4090, RAM_IOVA, 16, MIGLAB_EDU_TO_RAM },
+		{ BUFFER, 0xffffff8, 16, MIGLAB_EDU_TO_RAM },
+		{ RAM_IOVA, BUFFER, 16, MIGLAB_EDU_TO_RAM },
+	};
+	size_t i;
+
+	(void)state;
+	open_both("edu");
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		put(&src, MIGLAB_EDU_DMA_SRC, rows[i].source, 8);
+		put(&src, MIGLAB_EDU_DMA_DST, rows[i].target, 8);
+		put(&src, MIGLAB_EDU_DMA_COUNT, rows[i].count, 8);
+		put(&src, MIGLAB_EDU_DMA_CMD, rows[i].cmd | MIGLAB_EDU_RUN, 8);
+		wait_clear(&src, MIGLAB_EDU_DMA_CMD, 8, MIGLAB_EDU_RUN);
+		assert_int_equal(since_open(&src, DMA_REFUSED), i + 1);
+	}
+	assert_int_equal(since_open(&src, DMA_DONE), 0);
+	/* Without bus mastering there is no transfer either, not even by the shadow. */
+	set_command(&src, PCI_COMMAND_MEMORY);
+	fill(TARGET, 16, 1);
+	transfer(&src, TARGET, 0, 16, MIGLAB_EDU_TO_RAM);
+	assert_int_equal(since_open(&src, DMA_REFUSED), i + 1);
+	assert_int_not_equal(ram[TARGET + 1], 0);
+	/* Negative control: what stays within them is done. */
+	set_command(&src, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	fill(SOURCE, 4096, 5);
+	transfer(&src, SOURCE, 0, 4096, 0);
+	transfer(&src, TARGET, 0, 4096, MIGLAB_EDU_TO_RAM);
+	assert_memory_equal(ram + SOURCE, ram + TARGET, 4096);
+	assert_int_equal(since_open(&src, DMA_DONE), 2);
+	assert_int_equal(since_open(&src, DMA_REFUSED), i + 1);
+}
+
+/* Nobody gets round the trap. */
+static void the_bar_is_trapped(void **state)
+{
+	struct vfio_device_ioeventfd ioeventfd = {
+		.argsz = sizeof(ioeventfd),
+		.flags = VFIO_DEVICE_IOEVENTFD_64,
+		.data = MIGLAB_EDU_RUN,
+	};
+	void *map;
+	uint32_t flags;
+
+	(void)state;
+	open_both("edu");
+	region_offset(src.fd, VFIO_PCI_BAR0_REGION_INDEX, &flags);
+	assert_false(flags & VFIO_REGION_INFO_FLAG_MMAP);
+	map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, src.fd, (off_t)src.bar);
+	assert_ptr_equal(map, MAP_FAILED);
+	ioeventfd.offset = src.bar + MIGLAB_EDU_DMA_CMD;
+	ioeventfd.fd = src.event;
+	assert_int_equal(ioctl(src.fd, VFIO_DEVICE_IOEVENTFD, &ioeventfd), -1);
+	assert_int_equal(errno, ENOTTY);
+	/* A register is all or nothing, and what is beyond the BAR is nothing. */
+	put(&src, MIGLAB_EDU_DMA_SRC, 0x1122334455667788ull, 8);
+	put(&src, MIGLAB_EDU_DMA_SRC + 4, 1, 4);
+	assert_true(get(&src, MIGLAB_EDU_DMA_SRC, 8) == 0x1122334455667788ull);
+	assert_int_equal(get(&src, MIGLAB_EDU_DMA_SRC, 4), 0x55667788);
+	assert_int_equal(pread(src.fd, &flags, 4, (off_t)src.bar + (1 << 20)), -1);
+	close_both(state);
+
+	/* Negative control. */
+	open_both("synthetic");
+	region_offset(src.fd, VFIO_PCI_BAR0_REGION_INDEX, &flags);
+	assert_true(flags & VFIO_REGION_INFO_FLAG_MMAP);
+}
+
+/* --- resets ------------------------------------------------------------------------- */
+
+static void a_reset_clears_all(void **state)
+{
+	const unsigned char zero[4096] = { 0 };
+	struct error err;
+
+	(void)state;
+	open_both("edu");
+	wire(&src, VFIO_PCI_INTX_IRQ_INDEX);
+	fill(SOURCE, 4096, 6);
+	transfer(&src, SOURCE, 0, 4096, 0);
+	set_registers(&src);
+	assert_int_equal(interrupts(&src, true), 1);
+	go(src.dev, MIGLAB_RUNNING_P2P);
+	give(&src, TARGET, 0, 4096, MIGLAB_EDU_TO_RAM);
+	assert_int_equal(src.dev->ops->reset(src.dev, &err), 0);
+	assert_int_equal(state_of(src.dev), MIGLAB_RUNNING);
+
+	assert_int_equal(get(&src, MIGLAB_EDU_LIVE, 4), 0);
+	assert_int_equal(get(&src, MIGLAB_EDU_FACT, 4), 0);
+	assert_int_equal(get(&src, MIGLAB_EDU_STATUS, 4), 0);
+	assert_int_equal(get(&src, MIGLAB_EDU_IRQ_STATUS, 4), 0);
+	assert_int_equal(get(&src, MIGLAB_EDU_DMA_SRC, 8), 0);
+	assert_int_equal(get(&src, MIGLAB_EDU_DMA_CMD, 8), 0);
+	assert_int_equal(since_open(&src, DMA_HELD), 1);
+	assert_int_equal(since_open(&src, DMA_DONE), 1);
+	fill(TARGET, 4096, 7);
+	set_command(&src, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	transfer(&src, TARGET, 0, 4096, MIGLAB_EDU_TO_RAM);
+	assert_memory_equal(ram + TARGET, zero, 4096);
+	assert_int_equal(interrupts(&src, false), 0);
+}
+
+/* One in flight neither reaches memory afterwards nor keeps the device busy. */
+static void a_reset_ends_the_transfer_in_flight(void **state)
+{
+	struct error err;
+
+	(void)state;
+	open_both("edu");
+	fill(SOURCE, 4096, 6);
+	transfer(&src, SOURCE, 0, 4096, 0);
+	give(&src, OTHER, 0, 4096, MIGLAB_EDU_TO_RAM);
+	assert_int_equal(src.dev->ops->reset(src.dev, &err), 0);
+	memset(ram + OTHER, 0, 4096);
+	set_command(&src, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	assert_int_equal(get(&src, MIGLAB_EDU_DMA_CMD, 8), 0);
+	transfer(&src, SOURCE, 0, 4096, 0);
+	transfer(&src, TARGET, 0, 4096, MIGLAB_EDU_TO_RAM);
+	assert_memory_equal(ram + SOURCE, ram + TARGET, 4096);
+	assert_int_equal(ram[OTHER] | ram[OTHER + 4095], 0);
+}
+
+/* --- streams ------------------------------------------------------------------------ */
+
+/* A whole stream of @src, which stays in STOP_COPY. */
+static size_t save(unsigned char *stream, size_t size)
+{
+	ssize_t end;
+	size_t n;
+
+	go(src.dev, MIGLAB_STOP_COPY);
+	n = drain(src.dev, stream, size, &end);
+	assert_int_equal(end, 0);
+	return n;
+}
+
+/* The same with @page for its registers. */
+static size_t forge(const unsigned char *real, const unsigned char *page, unsigned char *stream)
+{
+	size_t n = MIGLAB_HEADER_BYTES;
+
+	memcpy(stream, real, n);
+	memcpy(stream + n + MIGLAB_PAGES_BYTES, page, MIGLAB_PAGE);
+	memset(stream + n + MIGLAB_PAGES_BYTES + MIGLAB_PAGE, 0xab, MIGLAB_PAGE);
+	n += miglab_stream_put_pages(stream + n, 0, 2 * MIGLAB_PAGE);
+	return n + miglab_stream_put_end(stream + n, 1);
+}
+
+static void bad_registers_are_refused(void **state)
+{
+	static const struct {
+		uint32_t at;
+		unsigned char value;
+	} rows[] = {
+		{ 4, 7 },			/* fact: nothing has that factorial */
+		{ 8, 1 }, { 8, 2 }, { 11, 1 },	/* status */
+		{ 40, 1 },			/* a command, with nothing else set */
+		{ 48, 1 }, { 4095, 1 },		/* not of any register */
+	};
+	static unsigned char real[65536], stream[65536];
+	unsigned char page[MIGLAB_PAGE];
+	struct error err;
+	size_t i, n;
+
+	(void)state;
+	open_both("edu");
+	save(real, sizeof(real));
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		memset(page, 0, sizeof(page));
+		page[0] = 0x42;
+		page[rows[i].at] = rows[i].value;
+		n = forge(real, page, stream);
+		go(dst.dev, MIGLAB_RESUMING);
+		assert_int_equal(load(dst.dev, stream, n, n), 0);
+		assert_int_equal(try_state(dst.dev, MIGLAB_STOP), -EINVAL);
+		assert_int_equal(state_of(dst.dev), MIGLAB_RESUMING);
+		assert_int_equal(dst.dev->ops->reset(dst.dev, &err), 0);
+		set_command(&dst, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+		assert_int_equal(get(&dst, MIGLAB_EDU_LIVE, 4), 0);
+	}
+	/* Negative control: the same page without the fault. */
+	memset(page, 0, sizeof(page));
+	page[0] = 0x42;
+	n = forge(real, page, stream);
+	go(dst.dev, MIGLAB_RESUMING);
+	assert_int_equal(load(dst.dev, stream, n, n), 0);
+	go(dst.dev, MIGLAB_RUNNING);
+	assert_int_equal(get(&dst, MIGLAB_EDU_LIVE, 4), 0x42);
+}
+
+static void a_stream_of_another_model_is_refused(void **state)
+{
+	static unsigned char stream[65536];
+	size_t n;
+
+	(void)state;
+	configure(0, "state_bytes", "8192");
+	open_both("edu");
+	close_function(src.dev);
+	configure(0, "model", "synthetic");
+	src.dev = open_function(0);
+	n = save(stream, sizeof(stream));
+	go(dst.dev, MIGLAB_RESUMING);
+	assert_int_equal(load(dst.dev, stream, n, n), -EINVAL);
+	assert_int_equal(try_state(dst.dev, MIGLAB_STOP), -EINVAL);
+	configure(0, "state_bytes", "1048576");
+}
+
+/* Registers that change after they were sent are sent again, others are not. */
+static void pre_copy_sends_what_changed(void **state)
+{
+	static unsigned char stream[65536];
+	struct precopy_info info;
+	struct error err = { "" };
+	ssize_t end;
+	size_t n;
+
+	(void)state;
+	open_both("edu");
+	go(src.dev, MIGLAB_PRE_COPY);
+	n = drain(src.dev, stream, sizeof(stream), &end);
+	assert_int_equal(end, -ENOMSG);
+	assert_true(n > MIGLAB_EDU_STATE_BYTES);
+	assert_int_equal(src.dev->ops->precopy_info(src.dev, &info, &err), 0);
+	assert_true(!info.initial_bytes && !info.dirty_bytes);
+	put(&src, MIGLAB_EDU_LIVE, 3, 4);
+	assert_int_equal(src.dev->ops->precopy_info(src.dev, &info, &err), 0);
+	assert_int_equal(info.dirty_bytes, MIGLAB_PAGE);
+	fill(SOURCE, 16, 1);
+	transfer(&src, SOURCE, 0, 16, 0);
+	assert_int_equal(src.dev->ops->precopy_info(src.dev, &info, &err), 0);
+	assert_int_equal(info.dirty_bytes, 2 * MIGLAB_PAGE);
+}
+
+static int setup_ram(void **state)
+{
+	(void)state;
+	ram = mmap(NULL, RAM_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	return ram == MAP_FAILED;
+}
+
+static int teardown_ram(void **state)
+{
+	(void)state;
+	return munmap(ram, RAM_BYTES);
+}
+
+#define edu_row(function) cmocka_unit_test_teardown(function, close_both)
+
+int edu_rows(void)
+{
+	const struct CMUnitTest rows[] = {
+		edu_row(registers_move),
+		edu_row(registers_stay_with_the_synthetic_model),
+		edu_row(memory_decoding_may_be_off),
+		edu_row(the_buffer_moves),
+		edu_row(the_buffer_has_what_was_there_when_it_was_moved),
+		edu_row(without_the_shadow_the_buffer_does_not_move),
+		edu_row(a_command_in_a_p2p_state_is_held_and_moves),
+		edu_row(a_held_command_begins_when_the_device_runs_again),
+		edu_row(no_transfer_begins_in_a_p2p_state),
+		edu_row(an_arc_waits_for_the_transfer_in_flight),
+		edu_row(an_arc_fails_when_the_bound_is_reached),
+		edu_row(a_computation_is_waited_for_before_stop),
+		edu_row(msi_comes_once),
+		edu_row(intx_comes_once),
+		edu_row(no_interrupt_comes_of_nothing),
+		edu_row(a_held_command_interrupts_when_it_is_done),
+		edu_row(commands_out_of_range_are_dropped),
+		edu_row(the_bar_is_trapped),
+		edu_row(a_reset_clears_all),
+		edu_row(a_reset_ends_the_transfer_in_flight),
+		edu_row(bad_registers_are_refused),
+		edu_row(a_stream_of_another_model_is_refused),
+		edu_row(pre_copy_sends_what_changed),
+	};
+
+	return cmocka_run_group_tests_name("edu", rows, setup_ram, teardown_ram);
+}
