@@ -42,6 +42,9 @@ struct miglab_device {
 	wait_queue_head_t wait;
 	atomic_t permits;		/* what the attribute "release" has granted */
 
+	struct iommufd_access *access;	/* from bind to unbind of an iommufd, else NULL */
+	bool access_attached;		/* to an IOAS; guarded by the device set's lock */
+
 	/*
 	 * Keeps the model in being while a reset uses it; who has the device open, or its
 	 * image locked, need not take it. Taken inside of memory_lock, outside of all else.

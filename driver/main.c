@@ -17,6 +17,7 @@
 #include "busmaster.h"
 #include "compat.h"
 #include "device.h"
+#include "reach.h"
 
 static char *profile = "full";
 module_param(profile, charp, 0444);
@@ -225,10 +226,10 @@ static const struct vfio_device_ops miglab_vfio_ops = {
 	.mmap = miglab_mmap,
 	.request = vfio_pci_core_request,
 	.match = vfio_pci_core_match,
-	.bind_iommufd = vfio_iommufd_physical_bind,
-	.unbind_iommufd = vfio_iommufd_physical_unbind,
-	.attach_ioas = vfio_iommufd_physical_attach_ioas,
-	.detach_ioas = vfio_iommufd_physical_detach_ioas,
+	.bind_iommufd = miglab_bind_iommufd,
+	.unbind_iommufd = miglab_unbind_iommufd,
+	.attach_ioas = miglab_attach_ioas,
+	.detach_ioas = miglab_detach_ioas,
 	COMPAT_REGION_INFO_OPS
 	COMPAT_MATCH_OPS
 };

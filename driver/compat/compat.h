@@ -22,16 +22,6 @@
 #define COMPAT_MATCH_OPS
 #endif
 
-/* Is the device used by way of iommufd, rather than of a group and type1? */
-static inline bool compat_uses_iommufd(const struct vfio_device *vdev)
-{
-#if IS_ENABLED(CONFIG_IOMMUFD)
-	return vdev->iommufd_device;
-#else
-	return false;
-#endif
-}
-
 /* Since 7.1 a user may opt in to being told that a saving session began anew. */
 #ifdef HAVE_PRECOPY_INFO_V2
 static inline bool compat_precopy_info_v2(const struct vfio_device *vdev)

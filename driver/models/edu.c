@@ -19,13 +19,12 @@
 #include <linux/pci.h>
 #include <linux/pm_runtime.h>
 #include <linux/uaccess.h>
-#include <linux/vfio.h>
 #include <linux/workqueue.h>
 
-#include "compat.h"
 #include "device.h"
 #include "dirty.h"
 #include "edu.h"
+#include "reach.h"
 
 #define BAR_BYTES	0x100000u
 #define DMA_MS		100	/* what a transfer takes in the function */
@@ -350,7 +349,7 @@ static int move_memory(struct edu *edu, const struct miglab_edu_move *move)
 {
 	if (!move->len)
 		return 0;
-	return vfio_dma_rw(&edu->m->core.vdev, move->iova, edu->moved, move->len, move->to_ram);
+	return miglab_reach(edu->m, move->iova, edu->moved, move->len, move->to_ram);
 }
 
 /* May the function reach memory? What it is not let do, the model does not either. */
@@ -801,11 +800,6 @@ static int edu_open(struct miglab_device *m)
 {
 	struct edu *edu;
 
-	/* There the core does not let drivers read the memory that a device reaches. */
-	if (compat_uses_iommufd(&m->core.vdev)) {
-		pci_notice(m->core.pdev, "the model edu works with groups and type1 only\n");
-		return -EOPNOTSUPP;
-	}
 	edu = kvzalloc(sizeof(*edu), GFP_KERNEL_ACCOUNT);
 	if (!edu)
 		return -ENOMEM;
