@@ -45,25 +45,30 @@ static DEVICE_ATTR_RW(profile);
 
 static ssize_t model_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
-	return sysfs_emit(buf, "%s\n", READ_ONCE(miglab_from_dev(dev)->config.model)->name);
+	struct miglab_device *m = miglab_from_dev(dev);
+	char text[MIGLAB_MODEL_TEXT];
+
+	mutex_lock(&m->state_lock);
+	miglab_model_text(&m->config, text);
+	mutex_unlock(&m->state_lock);
+	return sysfs_emit(buf, "%s\n", text);
 }
 
 static ssize_t model_store(struct device *dev, struct device_attribute *attr, const char *buf,
 			   size_t len)
 {
-	struct miglab_config wanted = { .model = miglab_model_find(buf) };
 	struct miglab_device *m = miglab_from_dev(dev);
+	struct miglab_config wanted;
 	int ret;
 
-	if (!wanted.model)
-		return -EINVAL;
-	ret = miglab_model_fits(m->core.pdev, &wanted);
+	ret = miglab_model_parse(buf, &wanted) ?: miglab_model_fits(m->core.pdev, &wanted);
 	if (ret)
 		return ret;
 	if (wanted.model != READ_ONCE(m->config.model))
 		miglab_model_announce(m->core.pdev, &wanted);
 	mutex_lock(&m->state_lock);
 	m->config.model = wanted.model;
+	m->config.bar = wanted.bar;
 	mutex_unlock(&m->state_lock);
 	return len;
 }

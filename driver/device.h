@@ -26,6 +26,7 @@
 struct miglab_config {
 	u32 flags;		/* of the profile: VFIO_MIGRATION_* */
 	const struct miglab_model_ops *model;
+	int bar;		/* the one that the user names to a model that takes one, or -1 */
 	u64 state_bytes;	/* of the synthetic model */
 	u64 rate;		/* dirty_bytes_per_sec; takes effect at once too */
 };
@@ -131,6 +132,12 @@ void miglab_migration_abort(struct miglab_device *m);
 
 /* The change of the attribute dirty_bytes_per_sec. */
 void miglab_migration_set_rate(struct miglab_device *m, u64 rate);
+
+/*
+ * The model found that something changed: whoever polls the saving session shall look.
+ * Never sleeps for long; called with at most a model's locks held.
+ */
+void miglab_migration_nudge(struct miglab_device *m);
 
 /* attributes.c */
 extern const struct attribute_group *miglab_groups[];

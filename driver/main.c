@@ -25,7 +25,7 @@ MODULE_PARM_DESC(profile, "What new devices can do: full, no-p2p, no-precopy, st
 
 static char *model = "synthetic";
 module_param(model, charp, 0444);
-MODULE_PARM_DESC(model, "What new devices migrate: synthetic, edu");
+MODULE_PARM_DESC(model, "What new devices migrate: synthetic, edu, bar, bar:N");
 
 static char *rules = MIGLAB_RULES_DEFAULT;
 module_param(rules, charp, 0444);
@@ -170,14 +170,14 @@ static int miglab_init_dev(struct vfio_device *vdev)
 	m->state = MIGLAB_RUNNING;
 	miglab_history_init(&m->history);
 	m->config = (struct miglab_config){
-		.model = miglab_model_find(model),
 		.state_bytes = state_bytes,
 		.rate = dirty_bytes_per_sec,
 	};
 	ret = miglab_profile_parse(profile, strlen(profile), &m->config.flags);
 	if (ret)
 		return ret;
-	ret = miglab_model_fits(to_pci_dev(vdev->dev), &m->config);
+	ret = miglab_model_parse(model, &m->config) ?:
+	      miglab_model_fits(to_pci_dev(vdev->dev), &m->config);
 	if (ret)
 		return ret;
 	vdev->migration_flags = m->config.flags;
@@ -320,6 +320,7 @@ static int rules_check(void)
 
 static int __init miglab_module_init(void)
 {
+	struct miglab_config config;
 	u32 flags;
 	int ret;
 
@@ -327,7 +328,7 @@ static int __init miglab_module_init(void)
 		pr_err("parameter profile: no such profile: \"%s\"\n", profile);
 		return -EINVAL;
 	}
-	if (!miglab_model_find(model)) {
+	if (miglab_model_parse(model, &config)) {
 		pr_err("parameter model: no such model: \"%s\"\n", model);
 		return -EINVAL;
 	}

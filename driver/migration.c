@@ -585,7 +585,7 @@ int miglab_migration_open(struct miglab_device *m)
 		return PTR_ERR(image);
 	image->device = m;
 	m->bars = 0;
-	ret = config.model->open ? config.model->open(m) : 0;
+	ret = config.model->open ? config.model->open(m, &config) : 0;
 	if (ret) {
 		miglab_image_put(image);
 		return ret;
@@ -674,6 +674,14 @@ void miglab_migration_abort(struct miglab_device *m)
 	m->closing = true;
 	mutex_unlock(&m->state_lock);
 	wake_up_all(&m->wait);
+}
+
+void miglab_migration_nudge(struct miglab_device *m)
+{
+	mutex_lock(&m->state_lock);
+	if (m->session)
+		miglab_session_nudge(m->session);
+	mutex_unlock(&m->state_lock);
 }
 
 void miglab_migration_set_rate(struct miglab_device *m, u64 rate)

@@ -24,6 +24,7 @@ struct miglab_model_ops {
 	const char *name;	/* as in the attribute "model" */
 	const char *notice;	/* goes to the log at bind: "for tests only: <notice>" */
 	u32 model;		/* enum miglab_model */
+	bool takes_bar;		/* the name may be followed by ":N", for config->bar */
 
 	/**
 	 * @fits: can the model migrate this function?
@@ -47,9 +48,10 @@ struct miglab_model_ops {
 	 * Between vfio_pci_core_enable() and vfio_pci_core_finish_enable(). Makes
 	 * m->model_data, and sets m->bars: a bit for each BAR whose read(), write() and
 	 * mmap() are the model's from now on and that takes no ioeventfd. No locks are
-	 * held. Returns 0 or an error that fails the open; then close() is not called.
+	 * held. @config is that of state_bytes(). Returns 0 or an error that fails the
+	 * open; then close() is not called.
 	 */
-	int (*open)(struct miglab_device *m);
+	int (*open)(struct miglab_device *m, const struct miglab_config *config);
 
 	/*
 	 * @close: undoes open(), before the device is disabled. No SET, no read() of a data_fd
@@ -150,10 +152,18 @@ struct miglab_model_ops {
 	int (*mmap)(struct miglab_device *m, struct vm_area_struct *vma);
 };
 
-extern const struct miglab_model_ops miglab_model_synthetic, miglab_model_edu;
+extern const struct miglab_model_ops miglab_model_bar, miglab_model_edu, miglab_model_synthetic;
 
-/* The model of that name (a trailing newline is ignored), or NULL. */
-const struct miglab_model_ops *miglab_model_find(const char *name);
+#define MIGLAB_MODEL_TEXT	16	/* bytes for the text of any model, with its NUL */
+
+/*
+ * Puts the model of that text, "NAME" or "NAME:N", into @ret_config; a trailing newline is
+ * ignored. Returns 0, or -EINVAL for a text that means none, with @ret_config untouched.
+ */
+int miglab_model_parse(const char *text, struct miglab_config *ret_config);
+
+/* The text of @config->model, as miglab_model_parse() reads it. */
+void miglab_model_text(const struct miglab_config *config, char ret_text[MIGLAB_MODEL_TEXT]);
 
 /*
  * Does @config->model fit the function? Returns 0, or -ENODEV, and the log has a sentence

@@ -6,6 +6,7 @@
 #ifndef MIGLAB_COMPAT_H
 #define MIGLAB_COMPAT_H
 
+#include <linux/fs.h>
 #include <linux/vfio_pci_core.h>
 
 /* Since 6.19 the core asks for a region's information through its own operation. */
@@ -20,6 +21,23 @@
 #define COMPAT_MATCH_OPS	.match_token_uuid = vfio_pci_core_match_token_uuid,
 #else
 #define COMPAT_MATCH_OPS
+#endif
+
+/* Since 6.10 all mappings of a device's regions can be found from its inode. */
+#ifdef HAVE_DEVICE_INODE
+#define COMPAT_DEVICE_MAPPING	true
+
+static inline struct address_space *compat_device_mapping(const struct vfio_device *vdev)
+{
+	return vdev->inode->i_mapping;
+}
+#else
+#define COMPAT_DEVICE_MAPPING	false
+
+static inline struct address_space *compat_device_mapping(const struct vfio_device *vdev)
+{
+	return NULL;
+}
 #endif
 
 /* Since 7.1 a user may opt in to being told that a saving session began anew. */

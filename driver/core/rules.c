@@ -58,12 +58,13 @@ static const struct {
 	[MIGLAB_OP_RESET] = { NAME("reset") },
 	[MIGLAB_OP_DMA] = { NAME("dma") },
 	[MIGLAB_OP_DMA_RECORD] = { NAME("dma_record") },
+	[MIGLAB_OP_DIRTY] = { NAME("dirty") },
 	[MIGLAB_OP_POLL] = { NAME("poll") },
 };
 
 #define ON(op)	(1u << MIGLAB_OP_##op)
 #define ANY	((1u << MIGLAB_NR_OPS) - 1)
-#define WAITS	(ANY & ~(ON(DMA) | ON(DMA_RECORD) | ON(POLL)))
+#define WAITS	(ANY & ~(ON(DMA) | ON(DMA_RECORD) | ON(DIRTY) | ON(POLL)))
 #define FAILS	(WAITS & ~ON(SAVE))
 
 /* The value is a number that goes to a field of the rule. */
@@ -111,7 +112,8 @@ static const struct {
 			  NUMBER(corrupt, 0, U64_MAX) },
 	[KEY_TRUNCATE] = { NAME("truncate"), .on = ON(SAVE), .fault = MIGLAB_FAULT_TRUNCATE,
 			   NUMBER(truncate, 0, U64_MAX) },
-	[KEY_DROP] = { NAME("drop"), .kind = KIND_FLAG, .on = ON(POLL) | ON(DMA_RECORD),
+	[KEY_DROP] = { NAME("drop"), .kind = KIND_FLAG,
+		       .on = ON(DMA_RECORD) | ON(DIRTY) | ON(POLL),
 		       .fault = MIGLAB_FAULT_DROP },
 	[KEY_SLIP] = { NAME("slip"), .on = ON(DMA), .fault = MIGLAB_FAULT_SLIP,
 		       NUMBER(times, 1, COUNT_MAX) },

@@ -49,6 +49,7 @@ enum miglab_op {
 	MIGLAB_OP_RESET,	/* VFIO_DEVICE_RESET */
 	MIGLAB_OP_DMA,		/* a DMA command is about to be held: once for each */
 	MIGLAB_OP_DMA_RECORD,	/* what a DMA moved is about to be recorded */
+	MIGLAB_OP_DIRTY,	/* a page of the device's memory is about to be marked as dirty */
 	MIGLAB_OP_POLL,		/* a sleeping poll() of a data_fd is about to be woken */
 	MIGLAB_NR_OPS,
 };
@@ -61,7 +62,7 @@ enum miglab_op {
 #define MIGLAB_FAULT_VALUE	(1u << 4)	/* value=: answer .size */
 #define MIGLAB_FAULT_GARBAGE	(1u << 5)	/* garbage: answer sizes that cannot be */
 #define MIGLAB_FAULT_REINIT	(1u << 6)	/* reinit: begin the initial pass anew */
-#define MIGLAB_FAULT_DROP	(1u << 7)	/* drop: do not wake, do not record */
+#define MIGLAB_FAULT_DROP	(1u << 7)	/* drop: do not wake, record or mark */
 #define MIGLAB_FAULT_SLIP	(1u << 8)	/* slip=: do not hold */
 
 struct miglab_rule {

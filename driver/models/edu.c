@@ -796,7 +796,7 @@ static void begin_anew(struct edu *edu)
 	edu_leave(edu, exposed);
 }
 
-static int edu_open(struct miglab_device *m)
+static int edu_open(struct miglab_device *m, const struct miglab_config *config)
 {
 	struct edu *edu;
 

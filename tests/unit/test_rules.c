@@ -329,26 +329,26 @@ static void test_every_key_of_every_op(void **unused)
 	} rows[] = {
 		/*
 		 * arc, read, write, precopy_info, data_size, save, load, reset, dma,
-		 * dma_record, poll
+		 * dma_record, dirty, poll
 		 */
-		{ "delay_us=1", "yyyyyyyy---" },
-		{ "jitter_us=1", "yyyyyyyy---" },
-		{ "jitter_us=1 seed=1", "yyyyyyyy---" },
-		{ "hold", "y----------" },
-		{ "hold limit_us=1", "y----------" },
-		{ "errno=EIO", "yyyyy-yy---" },
-		{ "errno=EIO then=ERROR", "y-----y----" },
-		{ "short=1", "-yy--------" },
-		{ "value=1", "----y------" },
-		{ "garbage", "---y-------" },
-		{ "reinit", "---y-------" },
-		{ "corrupt=1", "-----y-----" },
-		{ "truncate=1", "-----y-----" },
-		{ "drop", "---------yy" },
-		{ "slip=1", "--------y--" },
-		{ "nth=1", "yyyyyyyyyyy" },
-		{ "every=1", "yyyyyyyyyyy" },
-		{ "times=1", "yyyyyyyy-yy" },
+		{ "delay_us=1", "yyyyyyyy----" },
+		{ "jitter_us=1", "yyyyyyyy----" },
+		{ "jitter_us=1 seed=1", "yyyyyyyy----" },
+		{ "hold", "y-----------" },
+		{ "hold limit_us=1", "y-----------" },
+		{ "errno=EIO", "yyyyy-yy----" },
+		{ "errno=EIO then=ERROR", "y-----y-----" },
+		{ "short=1", "-yy---------" },
+		{ "value=1", "----y-------" },
+		{ "garbage", "---y--------" },
+		{ "reinit", "---y--------" },
+		{ "corrupt=1", "-----y------" },
+		{ "truncate=1", "-----y------" },
+		{ "drop", "---------yyy" },
+		{ "slip=1", "--------y---" },
+		{ "nth=1", "yyyyyyyyyyyy" },
+		{ "every=1", "yyyyyyyyyyyy" },
+		{ "times=1", "yyyyyyyy-yyy" },
 	};
 
 	(void)unused;

@@ -1,0 +1,500 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The model of a function whose state is the memory behind one of its BARs.
+ *
+ * In pre-copy a page that is written has to be sent again, so each first write to a page
+ * since it was last sent is caught. A page is mapped for reading only until it is
+ * written, and to send it is to
+ *
+ *	clean it: forget its mark and take away all mappings, under the lock; then copy it.
+ *
+ * Who writes a page marks it and makes the write possible under the same lock: maps
+ * it writable in a page fault, or writes in a write(). So a write either comes with a
+ * mark after the cleaning, or was possible before the cleaning and is in the copy.
+ */
+#include <linux/bitmap.h>
+#include <linux/io.h>
+#include <linux/mm.h>
+#include <linux/pci.h>
+#include <linux/pm_runtime.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "compat.h"
+#include "device.h"
+
+/* The memory and its lock are given back after so many bytes. */
+#define CHUNK		65536u
+
+struct bar {
+	struct miglab_device *m;
+	unsigned int index;
+	u64 bytes;
+	void __iomem *io;
+	bool live;			/* the memory is the state, not the image; image's lock */
+
+	/* Guards all below. Inside of memory_lock; held over mapping and unmapping. */
+	struct mutex lock;
+	bool tracking;
+	unsigned long *dirty;		/* a bit for each page that changed since it was cleaned */
+};
+
+static struct bar *to_bar(struct miglab_device *m)
+{
+	return m->model_data;
+}
+
+static bool is_precopy(u32 state)
+{
+	return state == MIGLAB_PRE_COPY || state == MIGLAB_PRE_COPY_P2P;
+}
+
+/* --- which BAR ---------------------------------------------------------------------- */
+
+static bool holds_msix(struct pci_dev *pdev, int index)
+{
+	u32 table, pba;
+
+	if (!pdev->msix_cap)
+		return false;
+	pci_read_config_dword(pdev, pdev->msix_cap + PCI_MSIX_TABLE, &table);
+	pci_read_config_dword(pdev, pdev->msix_cap + PCI_MSIX_PBA, &pba);
+	return (table & PCI_MSIX_TABLE_BIR) == index || (pba & PCI_MSIX_PBA_BIR) == index;
+}
+
+/* What is wrong with this BAR as the end of a sentence, or NULL. */
+static const char *objection(struct pci_dev *pdev, int index)
+{
+	unsigned long flags = pci_resource_flags(pdev, index);
+
+	if (!pci_resource_len(pdev, index) || flags & IORESOURCE_UNSET)
+		return "the function has no such BAR";
+	if (!(flags & IORESOURCE_MEM))
+		return "the BAR is an I/O port range and not memory";
+	/* Then PCI has it that a read may change something: it is registers. */
+	if (!(flags & IORESOURCE_PREFETCH))
+		return "the BAR is not prefetchable: it has registers and not memory";
+	if (holds_msix(pdev, index))
+		return "the BAR has the MSI-X table or its pending bits, and not only memory";
+	if (!miglab_synthetic_size_ok(pci_resource_len(pdev, index)))
+		return "the BAR is not a multiple of 4096 bytes or larger than 1 GiB";
+	return NULL;
+}
+
+/* The BAR that is meant, or -1 and why there is none. */
+static int pick(struct pci_dev *pdev, const struct miglab_config *config, const char **ret_why)
+{
+	int index, best = -1;
+
+	if (config->bar >= 0) {
+		*ret_why = objection(pdev, config->bar);
+		return *ret_why ? -1 : config->bar;
+	}
+	for (index = 0; index < PCI_STD_NUM_BARS; index++) {
+		if (objection(pdev, index))
+			continue;
+		if (best < 0 || pci_resource_len(pdev, index) > pci_resource_len(pdev, best))
+			best = index;
+	}
+	*ret_why = "the function has no BAR that is prefetchable memory of 4096 bytes to 1 GiB";
+	return best;
+}
+
+static int bar_fits(struct pci_dev *pdev, const struct miglab_config *config,
+		    const char **ret_why)
+{
+	*ret_why = "it needs Linux 6.10 or newer, and pages of 4096 bytes";
+	if (!COMPAT_DEVICE_MAPPING || PAGE_SIZE != MIGLAB_PAGE)
+		return -ENODEV;
+	return pick(pdev, config, ret_why) < 0 ? -ENODEV : 0;
+}
+
+static u64 bar_state_bytes(struct miglab_device *m, const struct miglab_config *config)
+{
+	const char *why;
+
+	return pci_resource_len(m->core.pdev, pick(m->core.pdev, config, &why));
+}
+
+/* --- marks -------------------------------------------------------------------------- */
+
+/* @page changes: the lock is held until the change is made or possible. Was it clean? */
+static bool mark(struct bar *bar, unsigned long page)
+{
+	struct miglab_rulebook *book = bar->m->book;
+
+	lockdep_assert_held(&bar->lock);
+	if (!bar->tracking || test_bit(page, bar->dirty))
+		return false;
+	if (miglab_rulebook_knows(book, MIGLAB_OP_DIRTY) &&
+	    miglab_rulebook_op(book, MIGLAB_OP_DIRTY).faults & MIGLAB_FAULT_DROP)
+		return false;
+	__set_bit(page, bar->dirty);
+	return true;
+}
+
+/* These pages are as good as sent: who writes them from now on marks them. */
+static void clean(struct bar *bar, u64 offset, u64 len)
+{
+	u64 begin = VFIO_PCI_INDEX_TO_OFFSET(bar->index) + offset;
+
+	mutex_lock(&bar->lock);
+	bitmap_clear(bar->dirty, offset >> PAGE_SHIFT, len >> PAGE_SHIFT);
+	unmap_mapping_range(compat_device_mapping(&bar->m->core.vdev), begin, len, true);
+	mutex_unlock(&bar->lock);
+}
+
+static void set_tracking(struct bar *bar, bool on)
+{
+	mutex_lock(&bar->lock);
+	bar->tracking = on;
+	mutex_unlock(&bar->lock);
+	if (on)
+		clean(bar, 0, bar->bytes);
+}
+
+static int bar_prepare(struct miglab_device *m, u32 from, u32 to, u32 gen)
+{
+	if (is_precopy(to) && !is_precopy(from))
+		set_tracking(to_bar(m), true);
+	return 0;
+}
+
+static void bar_settle(struct miglab_device *m, u32 state)
+{
+	if (!is_precopy(state))
+		set_tracking(to_bar(m), false);
+}
+
+/* What is in the memory stays, as in that of any function: nothing else is known of it. */
+static void bar_reset(struct miglab_device *m)
+{
+	set_tracking(to_bar(m), false);
+}
+
+static void bar_advance(struct miglab_device *m, struct miglab_image *image)
+{
+	struct bar *bar = to_bar(m);
+	unsigned long page, pages = bar->bytes >> PAGE_SHIFT;
+
+	if (!image->tracked)
+		return;
+	mutex_lock(&bar->lock);
+	for_each_set_bit(page, bar->dirty, pages)
+		miglab_precopy_mark(&image->track, page);
+	bitmap_zero(bar->dirty, pages);
+	mutex_unlock(&bar->lock);
+}
+
+/* --- the driver's own access -------------------------------------------------------- */
+
+/* Makes the memory accessible, whatever its user did to the function, and keeps it so. */
+static int enter_memory(struct bar *bar, u8 *ret_command)
+{
+	struct pci_dev *pdev = bar->m->core.pdev;
+
+	if (pm_runtime_resume_and_get(&pdev->dev))
+		return -EIO;
+	down_write(&bar->m->core.memory_lock);
+	if (pdev->current_state >= PCI_D3hot) {
+		up_write(&bar->m->core.memory_lock);
+		pm_runtime_put(&pdev->dev);
+		return -EIO;
+	}
+	/* The low byte only: interrupt masking owns the high one. */
+	pci_read_config_byte(pdev, PCI_COMMAND, ret_command);
+	if (!(*ret_command & PCI_COMMAND_MEMORY))
+		pci_write_config_byte(pdev, PCI_COMMAND, *ret_command | PCI_COMMAND_MEMORY);
+	return 0;
+}
+
+static void leave_memory(struct bar *bar, u8 command)
+{
+	struct pci_dev *pdev = bar->m->core.pdev;
+
+	if (!(command & PCI_COMMAND_MEMORY))
+		pci_write_config_byte(pdev, PCI_COMMAND, command);
+	up_write(&bar->m->core.memory_lock);
+	pm_runtime_put(&pdev->dev);
+}
+
+static int copy_out(struct bar *bar, u8 *to, u64 offset, u32 len)
+{
+	u8 command;
+	int ret;
+
+	ret = enter_memory(bar, &command);
+	if (ret)
+		return ret;
+	memcpy_fromio(to, bar->io + offset, len);
+	leave_memory(bar, command);
+	return 0;
+}
+
+/* Puts @bytes there, and what is there then into @bytes: that is what counts. */
+static int copy_in(struct bar *bar, u8 *bytes, u64 offset, u32 len)
+{
+	u8 command;
+	int ret;
+
+	ret = enter_memory(bar, &command);
+	if (ret)
+		return ret;
+	memcpy_toio(bar->io + offset, bytes, len);
+	memcpy_fromio(bytes, bar->io + offset, len);
+	leave_memory(bar, command);
+	return 0;
+}
+
+static void bar_enter(struct miglab_device *m, struct miglab_image *image, u32 state)
+{
+	to_bar(m)->live = state == MIGLAB_RUNNING || state == MIGLAB_RUNNING_P2P ||
+			  is_precopy(state);
+}
+
+static int bar_fetch(struct miglab_device *m, struct miglab_image *image, u64 offset, u32 len)
+{
+	struct bar *bar = to_bar(m);
+
+	/* What is written to a device that has stopped is not of the state that it stopped with. */
+	if (!bar->live)
+		return 0;
+	clean(bar, offset, len);
+	return copy_out(bar, image->content.bytes + offset, offset, len);
+}
+
+/*
+ * All of the memory, and not only what is marked: the fingerprint is to tell when a mark
+ * was lost. Nothing is sent that has no mark, so marks are looked at last.
+ */
+static int bar_freeze(struct miglab_device *m, struct miglab_image *image)
+{
+	struct bar *bar = to_bar(m);
+	u64 at;
+	u32 n;
+	int ret = 0;
+
+	for (at = 0; at < bar->bytes && !ret; at += n) {
+		n = min_t(u64, CHUNK, bar->bytes - at);
+		ret = copy_out(bar, image->content.bytes + at, at, n);
+		cond_resched();
+	}
+	bar_advance(m, image);
+	return ret;
+}
+
+static int bar_restore(struct miglab_device *m, struct miglab_image *image, u32 gen)
+{
+	struct bar *bar = to_bar(m);
+	u64 at;
+	u32 n;
+	int ret = 0;
+
+	for (at = 0; at < bar->bytes && !ret; at += n) {
+		n = min_t(u64, CHUNK, bar->bytes - at);
+		ret = miglab_wait_cut_short(m, gen) ?:
+		      copy_in(bar, image->content.bytes + at, at, n);
+		cond_resched();
+	}
+	return ret;
+}
+
+/* --- the user's access -------------------------------------------------------------- */
+
+/* As the core has it; memory_lock is held. */
+static bool accessible(struct vfio_pci_core_device *core)
+{
+	u16 command = le16_to_cpup((__le16 *)&core->vconfig[PCI_COMMAND]);
+
+	return !core->pm_runtime_engaged && core->pdev->current_state < PCI_D3hot &&
+	       (core->pdev->no_command_memory || command & PCI_COMMAND_MEMORY);
+}
+
+/* Maps the page; for reading only if it is to be known when it is written. */
+static vm_fault_t map_page(struct bar *bar, struct vm_fault *vmf, unsigned long page,
+			   bool *ret_marked)
+{
+	phys_addr_t start = pci_resource_start(bar->m->core.pdev, bar->index);
+	struct vm_area_struct *vma = vmf->vma;
+	pgprot_t prot = vma->vm_page_prot;
+
+	lockdep_assert_held(&bar->lock);
+	/* A page that is mapped for reading stays so, but not one that is not mapped. */
+	if (vmf->flags & FAULT_FLAG_MKWRITE)
+		unmap_mapping_range(compat_device_mapping(&bar->m->core.vdev),
+				    (loff_t)vmf->pgoff << PAGE_SHIFT, PAGE_SIZE, true);
+	if (vmf->flags & FAULT_FLAG_WRITE)
+		*ret_marked = mark(bar, page);
+	/* Since there is .pfn_mkwrite, the vma's own lets nobody write; else it is as this. */
+	if (vmf->flags & FAULT_FLAG_WRITE || !bar->tracking)
+		prot = pgprot_decrypted(pgprot_noncached(vm_get_page_prot(vma->vm_flags)));
+	return vmf_insert_pfn_prot(vma, vmf->address, (start >> PAGE_SHIFT) + page, prot);
+}
+
+/* A page is not mapped, or only for reading and now written (with FAULT_FLAG_MKWRITE). */
+static vm_fault_t bar_fault(struct vm_fault *vmf)
+{
+	struct vfio_pci_core_device *core = vmf->vma->vm_private_data;
+	struct miglab_device *m = container_of(core, struct miglab_device, core);
+	struct bar *bar = to_bar(m);
+	unsigned long page = vmf->pgoff & (VFIO_PCI_OFFSET_MASK >> PAGE_SHIFT);
+	vm_fault_t ret = VM_FAULT_SIGBUS;
+	bool marked = false;
+
+	down_read(&core->memory_lock);
+	if (accessible(core)) {
+		mutex_lock(&bar->lock);
+		ret = map_page(bar, vmf, page, &marked);
+		mutex_unlock(&bar->lock);
+	}
+	up_read(&core->memory_lock);
+	if (marked)
+		miglab_migration_nudge(m);
+	return ret;
+}
+
+static const struct vm_operations_struct bar_vm_ops = {
+	.fault = bar_fault,
+	.pfn_mkwrite = bar_fault,
+};
+
+/* Like that of any BAR, but for who serves its page faults. */
+static int bar_mmap(struct miglab_device *m, struct vm_area_struct *vma)
+{
+	int ret;
+
+	ret = vfio_pci_core_mmap(&m->core.vdev, vma);
+	if (!ret)
+		vma->vm_ops = &bar_vm_ops;
+	return ret;
+}
+
+/* @len bytes within one page. */
+static int access_page(struct bar *bar, u64 at, void *bytes, size_t len, bool write)
+{
+	struct vfio_pci_core_device *core = &bar->m->core;
+	bool marked = false;
+	int ret = -EIO;
+
+	down_read(&core->memory_lock);
+	if (accessible(core)) {
+		ret = 0;
+		mutex_lock(&bar->lock);
+		if (write) {
+			marked = mark(bar, at >> PAGE_SHIFT);
+			memcpy_toio(bar->io + at, bytes, len);
+		} else {
+			memcpy_fromio(bytes, bar->io + at, len);
+		}
+		mutex_unlock(&bar->lock);
+	}
+	up_read(&core->memory_lock);
+	if (marked)
+		miglab_migration_nudge(bar->m);
+	return ret;
+}
+
+static int user_access_page(struct bar *bar, u64 at, char __user *buf, void *page, size_t len,
+			    bool write)
+{
+	int ret;
+
+	if (write && copy_from_user(page, buf, len))
+		return -EFAULT;
+	ret = access_page(bar, at, page, len, write);
+	if (ret || write)
+		return ret;
+	return copy_to_user(buf, page, len) ? -EFAULT : 0;
+}
+
+static ssize_t bar_rw(struct miglab_device *m, char __user *buf, size_t len, loff_t *ppos,
+		      bool write)
+{
+	struct bar *bar = to_bar(m);
+	u64 at = *ppos & VFIO_PCI_OFFSET_MASK;
+	size_t done, n;
+	void *page;
+	int ret = 0;
+
+	if (at >= bar->bytes)
+		return -EINVAL;
+	len = min_t(u64, len, bar->bytes - at);
+	page = (void *)__get_free_page(GFP_KERNEL);
+	if (!page)
+		return -ENOMEM;
+	for (done = 0; done < len; done += n) {
+		n = min_t(size_t, len - done, PAGE_SIZE - offset_in_page(at + done));
+		ret = user_access_page(bar, at + done, buf + done, page, n, write);
+		if (ret)
+			break;
+		cond_resched();
+	}
+	free_page((unsigned long)page);
+	if (ret)
+		return ret;
+	*ppos += done;
+	return done;
+}
+
+/* --- the device --------------------------------------------------------------------- */
+
+static int bar_open(struct miglab_device *m, const struct miglab_config *config)
+{
+	struct pci_dev *pdev = m->core.pdev;
+	const char *why;
+	struct bar *bar;
+
+	bar = kzalloc(sizeof(*bar), GFP_KERNEL_ACCOUNT);
+	if (!bar)
+		return -ENOMEM;
+	bar->m = m;
+	bar->index = pick(pdev, config, &why);
+	bar->bytes = pci_resource_len(pdev, bar->index);
+	bar->dirty = bitmap_zalloc(bar->bytes >> PAGE_SHIFT, GFP_KERNEL_ACCOUNT);
+	if (!bar->dirty)
+		goto free_bar;
+	bar->io = pci_ioremap_bar(pdev, bar->index);
+	if (!bar->io)
+		goto free_dirty;
+	mutex_init(&bar->lock);
+	m->model_data = bar;
+	m->bars = BIT(bar->index);
+	return 0;
+
+free_dirty:
+	bitmap_free(bar->dirty);
+free_bar:
+	kfree(bar);
+	return -ENOMEM;
+}
+
+static void bar_close(struct miglab_device *m)
+{
+	struct bar *bar = to_bar(m);
+
+	iounmap(bar->io);
+	mutex_destroy(&bar->lock);
+	bitmap_free(bar->dirty);
+	kfree(bar);
+}
+
+const struct miglab_model_ops miglab_model_bar = {
+	.name = "bar",
+	.notice = "migrates the contents of a memory BAR",
+	.model = MIGLAB_MODEL_BAR,
+	.takes_bar = true,
+	.fits = bar_fits,
+	.state_bytes = bar_state_bytes,
+	.open = bar_open,
+	.close = bar_close,
+	.enter = bar_enter,
+	.advance = bar_advance,
+	.fetch = bar_fetch,
+	.freeze = bar_freeze,
+	.restore = bar_restore,
+	.prepare = bar_prepare,
+	.settle = bar_settle,
+	.reset = bar_reset,
+	.rw = bar_rw,
+	.mmap = bar_mmap,
+};
