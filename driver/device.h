@@ -14,6 +14,7 @@
 #include <linux/vfio_pci_core.h>
 #include <linux/wait.h>
 
+#include "dirty.h"
 #include "fsm.h"
 #include "history.h"
 #include "image.h"
@@ -54,6 +55,7 @@ struct miglab_device {
 	const struct miglab_model_ops *model;	/* NULL while closed */
 	void *model_data;		/* the model's own */
 	u32 bars;			/* a bit for each BAR that the model claims */
+	struct miglab_dirty dirty;	/* brings its own locks */
 
 	/*
 	 * Guards everything below. Never held over a sleep, a user copy or an allocation,

@@ -1,19 +1,72 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a device wrote to memory by DMA, for those who track dirty pages.
+ * What a device wrote to memory by DMA, for those who track dirty pages: the container
+ * (type1), the device's own log where the kernel has one, and another device whose
+ * state is the memory that was written.
  */
 #ifndef MIGLAB_DIRTY_H
 #define MIGLAB_DIRTY_H
 
-#include "device.h"
+#include <linux/atomic.h>
+#include <linux/mutex.h>
+#include <linux/types.h>
+#include <linux/wait.h>
+
+struct miglab_device;
+struct miglab_log;
+struct vfio_device;
+struct vfio_log_ops;
+
+/* Part of struct miglab_device. */
+struct miglab_dirty {
+	wait_queue_head_t wait;		/* until pins is 0 */
+	atomic_t pins;			/* of pages that are pinned for a moment */
+
+	/* Guards log. A lock of its own: held over page faults of the user's bitmap. */
+	struct mutex lock;
+	struct miglab_log *log;		/* NULL: VFIO_DEVICE_FEATURE_DMA_LOGGING is off */
+};
+
+void miglab_dirty_init(struct miglab_dirty *dirty);
+void miglab_dirty_destroy(struct miglab_dirty *dirty);
+
+/**
+ * miglab_dirty_dma() - the device wrote @len bytes at @iova by DMA, and they have landed
+ *
+ * The device is open, and stays so until this returns. No lock is held: this takes
+ * type1's and the user's mmap_lock, and may fault the user's pages in. Comes before an
+ * arc that stops DMA takes effect, so that who stops the device and then asks for the
+ * dirty pages finds all of them.
+ *
+ * With the first call type1 takes it that all of the device's DMA is reported so, and
+ * counts no longer every page as dirty. @iova is the user's: what is not mapped, or not
+ * for writing, is ignored.
+ */
+void miglab_dirty_dma(struct miglab_device *m, u64 iova, u64 len);
+
+/* A dma_unmap of struct vfio_device_ops: waits until no page is pinned. */
+void miglab_dirty_unmap(struct vfio_device *vdev, u64 iova, u64 len);
 
 /*
- * The device wrote @len bytes at @iova since the last report. Called without locks,
- * and before an arc that stops DMA takes effect, so that who stops the device and then
- * asks for the dirty pages finds all of them. May sleep.
+ * dirtylog.c: the device's own log, only where the kernel can report one. It is off
+ * after miglab_log_stop(), which may come at any time.
  */
-static inline void miglab_dirty_dma(struct miglab_device *m, dma_addr_t iova, size_t len)
+#if IS_ENABLED(CONFIG_IOMMUFD_DRIVER)
+#define MIGLAB_LOG_OPS	(&miglab_log_ops)
+extern const struct vfio_log_ops miglab_log_ops;
+
+void miglab_log_written(struct miglab_dirty *dirty, u64 iova, u64 len);
+void miglab_log_stop(struct miglab_dirty *dirty);
+#else
+#define MIGLAB_LOG_OPS	NULL
+
+static inline void miglab_log_written(struct miglab_dirty *dirty, u64 iova, u64 len)
 {
 }
+
+static inline void miglab_log_stop(struct miglab_dirty *dirty)
+{
+}
+#endif
 
 #endif

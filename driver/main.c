@@ -165,6 +165,7 @@ static int miglab_init_dev(struct vfio_device *vdev)
 
 	init_waitqueue_head(&m->wait);
 	atomic_set(&m->permits, 0);
+	miglab_dirty_init(&m->dirty);
 	mutex_init(&m->reset_lock);
 	mutex_init(&m->state_lock);
 	m->state = MIGLAB_RUNNING;
@@ -211,6 +212,7 @@ static void miglab_release_dev(struct vfio_device *vdev)
 	miglab_rulebook_put(m->book);
 	mutex_destroy(&m->state_lock);
 	mutex_destroy(&m->reset_lock);
+	miglab_dirty_destroy(&m->dirty);
 }
 
 static const struct vfio_device_ops miglab_vfio_ops = {
@@ -226,6 +228,7 @@ static const struct vfio_device_ops miglab_vfio_ops = {
 	.mmap = miglab_mmap,
 	.request = vfio_pci_core_request,
 	.match = vfio_pci_core_match,
+	.dma_unmap = miglab_dirty_unmap,
 	.bind_iommufd = miglab_bind_iommufd,
 	.unbind_iommufd = miglab_unbind_iommufd,
 	.attach_ioas = miglab_attach_ioas,

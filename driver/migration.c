@@ -598,6 +598,7 @@ int miglab_migration_open(struct miglab_device *m)
 	mutex_lock(&m->state_lock);
 	/* Nobody asks before the first open ends, and this is the first. */
 	m->core.vdev.migration_flags = config.flags;
+	m->core.vdev.log_ops = config.model->reports_dma ? MIGLAB_LOG_OPS : NULL;
 	m->image = image;
 	m->state = MIGLAB_RUNNING;
 	m->state_lost = false;
@@ -632,6 +633,7 @@ void miglab_migration_close(struct miglab_device *m)
 	mutex_unlock(&m->reset_lock);
 	if (model->close)
 		model->close(m);
+	miglab_log_stop(&m->dirty);
 	miglab_image_put(image);
 }
 

@@ -25,6 +25,7 @@ struct miglab_model_ops {
 	const char *notice;	/* goes to the log at bind: "for tests only: <notice>" */
 	u32 model;		/* enum miglab_model */
 	bool takes_bar;		/* the name may be followed by ":N", for config->bar */
+	bool reports_dma;	/* miglab_dirty_dma() is told of all that the function writes */
 
 	/**
 	 * @fits: can the model migrate this function?
@@ -164,6 +165,12 @@ int miglab_model_parse(const char *text, struct miglab_config *ret_config);
 
 /* The text of @config->model, as miglab_model_parse() reads it. */
 void miglab_model_text(const struct miglab_config *config, char ret_text[MIGLAB_MODEL_TEXT]);
+
+/*
+ * Somebody has written the page at the physical address @at, which may be in a BAR whose
+ * contents migrate. No locks are held. In models/bar.c.
+ */
+void miglab_bar_written(phys_addr_t at);
 
 /*
  * Does @config->model fit the function? Returns 0, or -ENODEV, and the log has a sentence

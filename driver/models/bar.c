@@ -27,6 +27,7 @@
 #define CHUNK		65536u
 
 struct bar {
+	struct list_head entry;		/* in bars */
 	struct miglab_device *m;
 	unsigned int index;
 	u64 bytes;
@@ -38,6 +39,10 @@ struct bar {
 	bool tracking;
 	unsigned long *dirty;		/* a bit for each page that changed since it was cleaned */
 };
+
+/* Those that are open: what one device writes may be the memory of another. */
+static LIST_HEAD(bars);
+static DEFINE_MUTEX(bars_lock);		/* guards bars; taken outside of the locks of each */
 
 static struct bar *to_bar(struct miglab_device *m)
 {
@@ -142,6 +147,32 @@ static void clean(struct bar *bar, u64 offset, u64 len)
 	bitmap_clear(bar->dirty, offset >> PAGE_SHIFT, len >> PAGE_SHIFT);
 	unmap_mapping_range(compat_device_mapping(&bar->m->core.vdev), begin, len, true);
 	mutex_unlock(&bar->lock);
+}
+
+/* The bytes are there already: to be cleaned before this is as good as after it. */
+static void written(struct bar *bar, u64 offset)
+{
+	bool marked;
+
+	mutex_lock(&bar->lock);
+	marked = mark(bar, offset >> PAGE_SHIFT);
+	mutex_unlock(&bar->lock);
+	if (marked)
+		miglab_migration_nudge(bar->m);
+}
+
+void miglab_bar_written(phys_addr_t at)
+{
+	struct bar *bar;
+	u64 offset;
+
+	mutex_lock(&bars_lock);
+	list_for_each_entry(bar, &bars, entry) {
+		offset = at - pci_resource_start(bar->m->core.pdev, bar->index);
+		if (offset < bar->bytes)
+			written(bar, offset);
+	}
+	mutex_unlock(&bars_lock);
 }
 
 static void set_tracking(struct bar *bar, bool on)
@@ -459,6 +490,9 @@ static int bar_open(struct miglab_device *m, const struct miglab_config *config)
 	mutex_init(&bar->lock);
 	m->model_data = bar;
 	m->bars = BIT(bar->index);
+	mutex_lock(&bars_lock);
+	list_add(&bar->entry, &bars);
+	mutex_unlock(&bars_lock);
 	return 0;
 
 free_dirty:
@@ -472,6 +506,9 @@ static void bar_close(struct miglab_device *m)
 {
 	struct bar *bar = to_bar(m);
 
+	mutex_lock(&bars_lock);
+	list_del(&bar->entry);
+	mutex_unlock(&bars_lock);
 	iounmap(bar->io);
 	mutex_destroy(&bar->lock);
 	bitmap_free(bar->dirty);

@@ -27,6 +27,8 @@ static const struct {
 	{ "limits", limits_rows, true },
 	{ "memory", memory_rows, true },
 	{ "edu", edu_rows, true },
+	{ "bar", bar_rows, false },
+	{ "bar-states", bar_states_rows, false },
 	{ "leave", leave_rows, true },	/* last: it binds everything anew */
 };
 
