@@ -834,6 +834,7 @@ const struct miglab_model_ops miglab_model_edu = {
 	.name = "edu",
 	.notice = "migrates the registers and the DMA buffer of QEMU's edu device",
 	.model = MIGLAB_MODEL_EDU,
+	.reports_dma = true,
 	.fits = edu_fits,
 	.state_bytes = edu_state_bytes,
 	.open = edu_open,
