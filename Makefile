@@ -100,7 +100,7 @@ guard-agent := agent udp $(if $(RDMA_LIBS),rdma link,no-rdma)
 
 # Run inside the virtual test host, at full speed.
 lab-tests := $(BUILD)/tests/vm/vm $(BUILD)/tests/peer/play $(BUILD)/tests/peer/mirror \
-	$(BUILD)/tests/bench/throughput $(guard-tests)
+	$(BUILD)/tests/bench/throughput $(BUILD)/tests/bench/access $(guard-tests)
 
 tests: $(unit-tests) $(emu-tests) $(fuzz-replays) $(lab-tests) $(BUILD)/asan/miglab
 
@@ -117,7 +117,7 @@ $(BUILD)/tests/peer/%: $(BUILD)/obj/tests/peer/%.o $(peer-objects) $(lib-objects
 	$(call say,LD)
 	$(link) $(JSON_LIBS)
 
-$(BUILD)/tests/bench/throughput: $(BUILD)/obj/tests/bench/throughput.o $(lib-objects)
+$(BUILD)/tests/bench/%: $(BUILD)/obj/tests/bench/%.o $(lib-objects)
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(link) $(JSON_LIBS)
