@@ -95,5 +95,6 @@ int memory_rows(void);
 int edu_rows(void);
 int bar_rows(void);
 int bar_states_rows(void);
+int bar_dma_rows(void);
 
 #endif

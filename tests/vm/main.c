@@ -29,6 +29,7 @@ static const struct {
 	{ "edu", edu_rows, true },
 	{ "bar", bar_rows, false },
 	{ "bar-states", bar_states_rows, false },
+	{ "bar-dma", bar_dma_rows, false },
 	{ "leave", leave_rows, true },	/* last: it binds everything anew */
 };
 

@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What an edu device writes by DMA: the container of its user knows which pages, and so
+ * does another function whose memory it is. Function number 2 is an edu.
+ */
+#include <errno.h>
+#include <linux/pci_regs.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "bar.h"
+#include "base/clock.h"
+#include "core/edu.h"
+#include "core/fsm.h"
+#include "device/vfio.h"
+
+#define EDU		2
+#define RAM_PAGES	64u
+#define RAM_IOVA	0x100000u
+#define PEER_IOVA	0x4000000u	/* below what an edu reaches, 256 MiB */
+#define WRITE_BYTES	100u
+
+static struct {
+	struct device *dev;
+	int fd, container;
+	uint64_t bar;
+	unsigned char *ram;
+} edu;
+
+static void map_dma(void *at, uint64_t iova, uint64_t bytes)
+{
+	struct vfio_iommu_type1_dma_map map = {
+		.argsz = sizeof(map),
+		.flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE,
+		.vaddr = (uintptr_t)at,
+		.iova = iova,
+		.size = bytes,
+	};
+
+	assert_int_equal(ioctl(edu.container, VFIO_IOMMU_MAP_DMA, &map), 0);
+}
+
+static void open_edu(void)
+{
+	const uint16_t command = PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
+	const struct vfio_files *files;
+	off_t config;
+
+	configure(EDU, "model", "edu");
+	edu.dev = open_function(EDU);
+	files = &((struct vfio *)edu.dev)->files;
+	edu.fd = files->device;
+	edu.container = files->container;
+	edu.bar = region(edu.fd, VFIO_PCI_BAR0_REGION_INDEX).offset;
+	config = (off_t)region(edu.fd, VFIO_PCI_CONFIG_REGION_INDEX).offset;
+	assert_int_equal(pwrite(edu.fd, &command, 2, config + PCI_COMMAND), 2);
+	edu.ram = mmap(NULL, RAM_PAGES * PAGE, PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_ptr_not_equal(edu.ram, MAP_FAILED);
+	map_dma(edu.ram, RAM_IOVA, RAM_PAGES * PAGE);
+}
+
+static int open_edu_row(void **state)
+{
+	(void)state;
+	open_edu();
+	return 0;
+}
+
+static int open_three(void **state)
+{
+	open_both(state);
+	open_edu();
+	return 0;
+}
+
+static int close_edu(void **state)
+{
+	munmap(edu.ram, RAM_PAGES * PAGE);
+	close_functions(state);
+	configure(EDU, "model", "synthetic");
+	return 0;
+}
+
+static int close_three(void **state)
+{
+	close_both(state);
+	return close_edu(state);
+}
+
+/* --- transfers --- */
+
+static void put(uint64_t reg, uint64_t value)
+{
+	assert_int_equal(pwrite(edu.fd, &value, 8, (off_t)(edu.bar + reg)), 8);
+}
+
+static uint64_t command(void)
+{
+	uint64_t value;
+
+	assert_int_equal(pread(edu.fd, &value, 8, (off_t)(edu.bar + MIGLAB_EDU_DMA_CMD)), 8);
+	return value;
+}
+
+/* Moves @bytes from the device's buffer to @iova, or back. */
+static void transfer(uint64_t iova, uint32_t bytes, bool to_memory)
+{
+	uint64_t deadline = clock_ns() + 60 * NSEC_PER_SEC;
+
+	put(MIGLAB_EDU_DMA_SRC, to_memory ? MIGLAB_EDU_BUFFER_AT : iova);
+	put(MIGLAB_EDU_DMA_DST, to_memory ? iova : MIGLAB_EDU_BUFFER_AT);
+	put(MIGLAB_EDU_DMA_COUNT, bytes);
+	put(MIGLAB_EDU_DMA_CMD, MIGLAB_EDU_RUN | (to_memory ? MIGLAB_EDU_TO_RAM : 0));
+	while (command() & MIGLAB_EDU_RUN) {
+		if (clock_ns() > deadline)
+			fail_msg("the transfer does not end");
+		sched_yield();
+	}
+}
+
+static void write_page(uint64_t page)
+{
+	transfer(RAM_IOVA + page * PAGE + 7, WRITE_BYTES, true);
+}
+
+/* --- the container's bitmap --- */
+
+static void dirty_pages(uint32_t flag, void *get, size_t size)
+{
+	union {
+		struct vfio_iommu_type1_dirty_bitmap head;
+		char bytes[sizeof(struct vfio_iommu_type1_dirty_bitmap) +
+			   sizeof(struct vfio_iommu_type1_dirty_bitmap_get)];
+	} arg = { .head = { .argsz = sizeof(arg.head) + (uint32_t)size, .flags = flag } };
+
+	if (size)
+		memcpy(arg.head.data, get, size);
+	assert_int_equal(ioctl(edu.container, VFIO_IOMMU_DIRTY_PAGES, &arg), 0);
+}
+
+/* Since the last time. A device that is P2P quiesced has reported all that it wrote. */
+static uint64_t dirty_now(void)
+{
+	uint64_t bits = 0;
+	struct vfio_iommu_type1_dirty_bitmap_get get = {
+		.iova = RAM_IOVA,
+		.size = RAM_PAGES * PAGE,
+		.bitmap = { .pgsize = PAGE, .size = sizeof(bits), .data = (void *)&bits },
+	};
+
+	go(edu.dev, MIGLAB_RUNNING_P2P);
+	dirty_pages(VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP, &get, sizeof(get));
+	go(edu.dev, MIGLAB_RUNNING);
+	return bits;
+}
+
+static uint64_t bit(unsigned int page)
+{
+	return 1ull << page;
+}
+
+static void track(void)
+{
+	dirty_pages(VFIO_IOMMU_DIRTY_PAGES_FLAG_START, NULL, 0);
+	/* Nobody has said yet that all DMA is reported. */
+	assert_int_equal(dirty_now(), UINT64_MAX);
+	write_page(0);
+	dirty_now();
+	assert_int_equal(dirty_now(), 0);
+}
+
+static void the_container_knows_the_written_pages(void **state)
+{
+	static const unsigned int some[] = { 9, 32, 63, 9 };
+	size_t i;
+
+	(void)state;
+	track();
+	write_page(5);
+	assert_int_equal(dirty_now(), bit(5));
+	for (i = 0; i < sizeof(some) / sizeof(some[0]); i++)
+		write_page(some[i]);
+	assert_int_equal(dirty_now(), bit(9) | bit(32) | bit(63));
+	assert_int_equal(dirty_now(), 0);
+	/* Over the end of a page; all of one; to the device, which writes nothing. */
+	transfer(RAM_IOVA + 10 * PAGE - 1, 2, true);
+	transfer(RAM_IOVA + 20 * PAGE, PAGE, true);
+	transfer(RAM_IOVA + 30 * PAGE, PAGE, false);
+	assert_int_equal(dirty_now(), bit(9) | bit(10) | bit(20));
+	dirty_pages(VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP, NULL, 0);
+}
+
+/* The rule loses the record of one. */
+static void a_write_without_a_record_is_missing(void **state)
+{
+	(void)state;
+	track();
+	set_attribute(edu.dev, "rules", "op=dma_record drop times=1");
+	write_page(7);
+	write_page(8);
+	assert_int_equal(dirty_now(), bit(8));
+	dirty_pages(VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP, NULL, 0);
+}
+
+/* A page that is written while its mapping goes away is nobody's, and nothing waits for ever. */
+static void an_unmapped_page_is_no_matter(void **state)
+{
+	struct vfio_iommu_type1_dma_unmap unmap = {
+		.argsz = sizeof(unmap), .iova = RAM_IOVA, .size = RAM_PAGES * PAGE,
+	};
+
+	(void)state;
+	track();
+	put(MIGLAB_EDU_DMA_SRC, MIGLAB_EDU_BUFFER_AT);
+	put(MIGLAB_EDU_DMA_DST, RAM_IOVA);
+	put(MIGLAB_EDU_DMA_COUNT, 8);
+	put(MIGLAB_EDU_DMA_CMD, MIGLAB_EDU_RUN | MIGLAB_EDU_TO_RAM);
+	assert_int_equal(ioctl(edu.container, VFIO_IOMMU_UNMAP_DMA, &unmap), 0);
+	go(edu.dev, MIGLAB_RUNNING_P2P);
+	go(edu.dev, MIGLAB_RUNNING);
+	map_dma(edu.ram, RAM_IOVA, RAM_PAGES * PAGE);
+	write_page(3);
+	assert_true(dirty_now() & bit(3));
+	assert_int_equal(dirty_now(), 0);
+}
+
+/* --- peer to peer --- */
+
+/* Its memory is as the device's buffer by now, and that is 8 bytes of noise. */
+static void write_peer(uint64_t page)
+{
+	transfer(PEER_IOVA + page * PAGE, 8, true);
+	go(edu.dev, MIGLAB_RUNNING_P2P);
+	go(edu.dev, MIGLAB_RUNNING);
+}
+
+static void begin_with_peer(void)
+{
+	fill(&src, 20);
+	memcpy(edu.ram, "not zero", 8);
+	transfer(RAM_IOVA, 8, false);
+	map_dma(src.map, PEER_IOVA, src.info.size);
+	begin();
+}
+
+static void what_a_peer_writes_is_sent_again(void **state)
+{
+	(void)state;
+	begin_with_peer();
+	write_peer(11);
+	assert_int_equal(src.dev->ops->wait(src.dev, 60000), 1);
+	assert_memory_equal(src.map + 11 * PAGE, "not zero", 8);
+	assert_int_equal(dirty_bytes(), PAGE);
+	pump(NULL);
+	write_peer(13);
+	end();
+	assert_moved();
+}
+
+static void what_a_peer_writes_unmarked_is_missing(void **state)
+{
+	(void)state;
+	begin_with_peer();
+	set_attribute(src.dev, "rules", "op=dirty drop times=1");
+	write_peer(11);
+	assert_int_equal(dirty_bytes(), 0);
+	end();
+	assert_not_moved();
+}
+
+int bar_dma_rows(void)
+{
+	const struct CMUnitTest rows[] = {
+		cmocka_unit_test_setup_teardown(the_container_knows_the_written_pages,
+						open_edu_row, close_edu),
+		cmocka_unit_test_setup_teardown(a_write_without_a_record_is_missing,
+						open_edu_row, close_edu),
+		cmocka_unit_test_setup_teardown(an_unmapped_page_is_no_matter, open_edu_row,
+						close_edu),
+		cmocka_unit_test_setup_teardown(what_a_peer_writes_is_sent_again, open_three,
+						close_three),
+		cmocka_unit_test_setup_teardown(what_a_peer_writes_unmarked_is_missing, open_three,
+						close_three),
+	};
+
+	return cmocka_run_group_tests_name("bar dma", rows, NULL, NULL);
+}
