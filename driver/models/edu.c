@@ -70,6 +70,7 @@ struct edu {
 	enum phase phase;
 	u32 resets;			/* a work that sees it change has nothing to do */
 	struct miglab_edu_regs regs;	/* .dma always; the others in LEVEL_NONE */
+	bool fact_due;			/* the user asked for one and saw no interrupt yet */
 	u32 irq_due;			/* interrupts to raise when the device runs again */
 	struct miglab_edu_move move;	/* what regs.dma asks for, unless IDLE */
 	bool unreported;		/* @written has still to be reported */
@@ -183,20 +184,52 @@ static void read_regs(struct edu *edu)
 	edu->regs.irq_status = readl(edu->bar + MIGLAB_EDU_IRQ_STATUS);
 }
 
+/* Nobody can write what was computed: it is computed once more. */
+static bool write_fact(struct edu *edu)
+{
+	if (!settles(edu, computing))
+		return false;
+	writel(miglab_edu_fact_of(edu->regs.fact), edu->bar + MIGLAB_EDU_FACT);
+	return settles(edu, computing);
+}
+
 /*
- * The registers but the interrupt status, which is left clear: to raise it interrupts. The
- * function computes nothing. False if it does not come to an end with what it computes.
+ * The registers but the interrupt status, which is left clear: to raise it interrupts. False
+ * if the function does not come to an end with what it computes.
  */
 static bool write_regs(struct edu *edu)
 {
+	bool written;
+
 	writel(~edu->regs.live, edu->bar + MIGLAB_EDU_LIVE);
 	writel(0, edu->bar + MIGLAB_EDU_STATUS);
-	writel(miglab_edu_fact_of(edu->regs.fact), edu->bar + MIGLAB_EDU_FACT);
-	if (!settles(edu, computing))
-		return false;
+	written = write_fact(edu);
 	writel(edu->regs.status, edu->bar + MIGLAB_EDU_STATUS);
 	writel(~0u, edu->bar + MIGLAB_EDU_IRQ_ACK);
-	return true;
+	edu->fact_due = false;
+	return written;
+}
+
+/*
+ * The function says that it has computed before it interrupts: is the interrupt still to
+ * come? It has come when its bit is set, or was and its user has acknowledged it.
+ */
+static bool interrupt_due(struct edu *edu)
+{
+	return edu->fact_due && readl(edu->bar + MIGLAB_EDU_STATUS) & MIGLAB_EDU_IRQ_FACT &&
+	       !(readl(edu->bar + MIGLAB_EDU_IRQ_STATUS) & MIGLAB_EDU_IRQ_FACT_BIT);
+}
+
+/* Before the user's write: what it means for that interrupt. */
+static void note_fact(struct edu *edu, u64 at, u64 value)
+{
+	if (at == MIGLAB_EDU_FACT)
+		edu->fact_due = true;
+	else if (at == MIGLAB_EDU_STATUS && edu->fact_due)
+		edu->fact_due = computing(edu);
+	else if (at == MIGLAB_EDU_IRQ_ACK && edu->fact_due && value & MIGLAB_EDU_IRQ_FACT_BIT)
+		edu->fact_due = !(readl(edu->bar + MIGLAB_EDU_IRQ_STATUS) &
+				  MIGLAB_EDU_IRQ_FACT_BIT);
 }
 
 /* A transfer that a reset has overtaken ends without reaching memory. */
@@ -219,9 +252,8 @@ static void clear(struct edu *edu)
 	writel(0, edu->bar + MIGLAB_EDU_STATUS);
 	drain(edu);
 	memset(&edu->regs, 0, sizeof(edu->regs));
-	if (!settles(edu, computing) || !write_regs(edu))
+	if (!write_regs(edu))
 		pci_warn(edu->m->core.pdev, "still computes what it was asked before a reset\n");
-	writel(~0u, edu->bar + MIGLAB_EDU_IRQ_ACK);
 	memset(edu->shadow, 0, sizeof(edu->shadow));
 	bitmap_zero(edu->valid, MIGLAB_EDU_BUFFER);
 	edu->level = LEVEL_ALL;
@@ -524,6 +556,7 @@ static void edu_write(struct edu *edu, u64 at, size_t size, u64 value)
 	if (edu->level == LEVEL_NONE)
 		return;
 	if (!is_dma_reg(at)) {
+		note_fact(edu, at, value);
 		write_function(edu, at, size, value);
 		return;
 	}
@@ -635,7 +668,7 @@ static bool at_rest(struct edu *edu, enum level wanted)
 	look(edu);
 	rest = (edu->phase == PHASE_IDLE || edu->phase == PHASE_HELD) && !edu->unreported;
 	if (wanted == LEVEL_NONE)
-		rest = rest && !computing(edu);
+		rest = rest && !computing(edu) && !interrupt_due(edu);
 	if (rest && wanted == LEVEL_NONE) {
 		read_regs(edu);
 		edu->level = LEVEL_NONE;

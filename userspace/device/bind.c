@@ -170,8 +170,8 @@ static int set_attributes(const char *bdf, const char *profile, const char *mode
 		ret = set_attribute(bdf, "model", model, err);
 	if (ret == -ENODEV)
 		return error_set(err, ret,
-				 "the model \"%s\" is not for %s: the kernel log (dmesg) says why",
-				 model, bdf);
+				 "%s does not take model \"%s\": the kernel log (dmesg) says why",
+				 bdf, model);
 	return ret;
 }
 
