@@ -2,105 +2,25 @@
 /*
  * The model edu: what a user did to the function before a migration, the other
  * function shows after it. Each row's negative control is in it or beside it.
- *
- * Both devices see the same memory, as a guest's devices do.
  */
 #include <errno.h>
 #include <poll.h>
-#include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <linux/pci_regs.h>
-#include <linux/vfio.h>
 
-#include "base/clock.h"
 #include "core/content.h"
-#include "core/edu.h"
 #include "core/fsm.h"
 #include "device/sysfs.h"
-#include "lab.h"
+#include "edu.h"
 
-#define RAM_BYTES	65536u
-#define RAM_IOVA	0x100000u
 #define BUFFER		MIGLAB_EDU_BUFFER_AT
+#define LIMIT		"module/miglab_vfio_pci/parameters/edu_limit_ms"
 
-/* The parts of the memory that the rows use. */
-enum { SOURCE = 0, TARGET = 0x2000, OTHER = 0x4000 };
-
-#define LIMIT	"module/miglab_vfio_pci/parameters/edu_limit_ms"
-
-/* Counters of the attribute "stats". */
-enum counter { DMA_DONE, DMA_HELD, DMA_REFUSED, NR_COUNTERS };
-
-static const char *const counters[NR_COUNTERS] = { "dma_done", "dma_held", "dma_refused" };
-
-struct edu {
-	struct device *dev;
-	int fd, container, event;
-	uint64_t bar, config;
-	uint64_t counted[NR_COUNTERS];	/* when it was opened */
-};
-
-static unsigned char *ram;
-static struct edu src = { .fd = -1, .container = -1 }, dst = { .fd = -1, .container = -1 };
-
-/* --- a device and its memory -------------------------------------------------------- */
-
-static uint64_t region_offset(int fd, uint32_t index, uint32_t *ret_flags)
-{
-	struct vfio_region_info info = { .argsz = sizeof(info), .index = index };
-
-	assert_int_equal(ioctl(fd, VFIO_DEVICE_GET_REGION_INFO, &info), 0);
-	if (ret_flags)
-		*ret_flags = info.flags;
-	return info.offset;
-}
-
-static void map_ram(struct edu *e)
-{
-	struct vfio_iommu_type1_dma_map map = {
-		.argsz = sizeof(map),
-		.flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE,
-		.vaddr = (uintptr_t)ram,
-		.iova = RAM_IOVA,
-		.size = RAM_BYTES,
-	};
-
-	assert_int_equal(ioctl(e->container, VFIO_IOMMU_MAP_DMA, &map), 0);
-}
-
-static void set_command(struct edu *e, uint16_t command)
-{
-	assert_int_equal(pwrite(e->fd, &command, 2, (off_t)e->config + PCI_COMMAND), 2);
-}
-
-static uint64_t since_open(struct edu *e, enum counter counter)
-{
-	return stat_of(e->dev, counters[counter]) - e->counted[counter];
-}
-
-static void open_edu(struct edu *e, unsigned int index, const struct edu *other)
-{
-	int i;
-
-	e->dev = open_function(index);
-	e->fd = find_descriptor(DEVICE_FD, other->fd);
-	e->container = find_descriptor("/dev/vfio/vfio", other->container);
-	e->bar = region_offset(e->fd, VFIO_PCI_BAR0_REGION_INDEX, NULL);
-	e->config = region_offset(e->fd, VFIO_PCI_CONFIG_REGION_INDEX, NULL);
-	set_command(e, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
-	map_ram(e);
-	e->event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	assert_true(e->event >= 0);
-	for (i = 0; i < NR_COUNTERS; i++)
-		e->counted[i] = stat_of(e->dev, counters[i]);
-}
+static struct edu src, dst;
 
 /* Both, with @model. */
 static void open_both(const char *model)
@@ -108,9 +28,8 @@ static void open_both(const char *model)
 	configure(0, "model", model);
 	configure(1, "model", model);
 	memset(ram, 0, RAM_BYTES);
-	src.fd = src.container = dst.fd = dst.container = -1;
-	open_edu(&src, 0, &dst);
-	open_edu(&dst, 1, &src);
+	open_edu(&src, 0);
+	open_edu(&dst, 1);
 }
 
 static int close_both(void **state)
@@ -124,58 +43,10 @@ static int close_both(void **state)
 	return 0;
 }
 
-static uint64_t get(struct edu *e, uint64_t at, size_t size)
-{
-	uint64_t value = 0;
-
-	assert_int_equal(pread(e->fd, &value, size, (off_t)(e->bar + at)), size);
-	return value;
-}
-
-static void put(struct edu *e, uint64_t at, uint64_t value, size_t size)
-{
-	assert_int_equal(pwrite(e->fd, &value, size, (off_t)(e->bar + at)), size);
-}
-
-/* Waits until these bits are clear; fails after a minute. */
-static void wait_clear(struct edu *e, uint64_t at, size_t size, uint64_t bits)
-{
-	uint64_t deadline = clock_ns() + 60 * NSEC_PER_SEC;
-
-	while (get(e, at, size) & bits) {
-		if (clock_ns() > deadline)
-			fail_msg("register %#llx stays busy", (unsigned long long)at);
-		sched_yield();
-	}
-}
-
 static void compute(struct edu *e, uint32_t n)
 {
 	put(e, MIGLAB_EDU_FACT, n, 4);
 	wait_clear(e, MIGLAB_EDU_STATUS, 4, MIGLAB_EDU_COMPUTING);
-}
-
-/* Gives a command; @at is in the memory. */
-static void give(struct edu *e, uint32_t at, uint32_t buffer, uint32_t count, uint32_t cmd)
-{
-	bool to_ram = cmd & MIGLAB_EDU_TO_RAM;
-
-	put(e, MIGLAB_EDU_DMA_SRC, to_ram ? BUFFER + buffer : RAM_IOVA + at, 8);
-	put(e, MIGLAB_EDU_DMA_DST, to_ram ? RAM_IOVA + at : BUFFER + buffer, 8);
-	put(e, MIGLAB_EDU_DMA_COUNT, count, 8);
-	put(e, MIGLAB_EDU_DMA_CMD, cmd | MIGLAB_EDU_RUN, 8);
-}
-
-static void transfer(struct edu *e, uint32_t at, uint32_t buffer, uint32_t count, uint32_t cmd)
-{
-	give(e, at, buffer, count, cmd);
-	wait_clear(e, MIGLAB_EDU_DMA_CMD, 8, MIGLAB_EDU_RUN);
-}
-
-static void fill(uint32_t at, uint32_t count, unsigned int seed)
-{
-	while (count--)
-		ram[at++] = (unsigned char)(seed = seed * 1103515245u + 12345u);
 }
 
 /* --- what moves --------------------------------------------------------------------- */
@@ -248,23 +119,23 @@ static void memory_decoding_may_be_off(void **state)
 	(void)state;
 	open_both("edu");
 	set_registers(&src);
-	set_command(&src, 0);
-	set_command(&dst, 0);
+	set_edu_command(&src, 0);
+	set_edu_command(&dst, 0);
 	assert_int_equal(pread(src.fd, &value, 4, (off_t)src.bar), -1);
 	assert_int_equal(errno, EIO);
 	move_state(src.dev, dst.dev);
 	assert_int_equal(pread(dst.fd, &value, 4, (off_t)dst.bar), -1);
-	set_command(&dst, PCI_COMMAND_MEMORY);
+	set_edu_command(&dst, PCI_COMMAND_MEMORY);
 	assert_int_equal(registers_there(&dst), 7);
 }
 
 /* Moves a pattern that is in the buffer, and returns whether the other one has it. */
 static bool pattern_arrives(void)
 {
-	fill(SOURCE, 4096, 1);
-	transfer(&src, SOURCE, 0, 4096, 0);
+	fill_ram(SOURCE, 4096, 1);
+	transfer(&src, RAM_IOVA + SOURCE, 0, 4096, 0);
 	move_state(src.dev, dst.dev);
-	transfer(&dst, TARGET, 0, 4096, MIGLAB_EDU_TO_RAM);
+	transfer(&dst, RAM_IOVA + TARGET, 0, 4096, MIGLAB_EDU_TO_RAM);
 	return !memcmp(ram + SOURCE, ram + TARGET, 4096);
 }
 
@@ -274,16 +145,16 @@ static void the_buffer_moves(void **state)
 	open_both("edu");
 	assert_true(pattern_arrives());
 	/* And back, with new bytes in the middle that only the function itself was given. */
-	fill(OTHER, 100, 2);
-	transfer(&dst, OTHER, 1000, 100, 0);
+	fill_ram(OTHER, 100, 2);
+	transfer(&dst, RAM_IOVA + OTHER, 1000, 100, 0);
 	memcpy(ram + SOURCE + 1000, ram + OTHER, 100);
 	memset(ram + TARGET, 0, 4096);
-	transfer(&dst, TARGET, 900, 300, MIGLAB_EDU_TO_RAM);
+	transfer(&dst, RAM_IOVA + TARGET, 900, 300, MIGLAB_EDU_TO_RAM);
 	assert_memory_equal(ram + SOURCE + 900, ram + TARGET, 300);
-	transfer(&dst, TARGET, 1000, 100, MIGLAB_EDU_TO_RAM);
+	transfer(&dst, RAM_IOVA + TARGET, 1000, 100, MIGLAB_EDU_TO_RAM);
 	assert_memory_equal(ram + OTHER, ram + TARGET, 100);
 	move_state(dst.dev, src.dev);
-	transfer(&src, TARGET, 0, 4096, MIGLAB_EDU_TO_RAM);
+	transfer(&src, RAM_IOVA + TARGET, 0, 4096, MIGLAB_EDU_TO_RAM);
 	assert_memory_equal(ram + SOURCE, ram + TARGET, 4096);
 }
 
@@ -292,13 +163,13 @@ static void the_buffer_has_what_was_there_when_it_was_moved(void **state)
 {
 	(void)state;
 	open_both("edu");
-	fill(SOURCE, 4096, 1);
+	fill_ram(SOURCE, 4096, 1);
 	memcpy(ram + OTHER, ram + SOURCE, 4096);
-	give(&src, SOURCE, 0, 4096, 0);
+	give(&src, RAM_IOVA + SOURCE, 0, 4096, 0);
 	wait_clear(&src, MIGLAB_EDU_DMA_CMD, 8, MIGLAB_EDU_RUN);
 	memset(ram + SOURCE, 0xee, 4096);
 	move_state(src.dev, dst.dev);
-	transfer(&dst, TARGET, 0, 4096, MIGLAB_EDU_TO_RAM);
+	transfer(&dst, RAM_IOVA + TARGET, 0, 4096, MIGLAB_EDU_TO_RAM);
 	assert_memory_equal(ram + OTHER, ram + TARGET, 4096);
 }
 
@@ -321,7 +192,7 @@ static void move_with_command(uint32_t at, uint32_t count, uint32_t cmd)
 	size_t n;
 
 	go(src.dev, MIGLAB_PRE_COPY_P2P);
-	give(&src, at, 0, count, cmd);
+	give(&src, RAM_IOVA + at, 0, count, cmd);
 	assert_true(get(&src, MIGLAB_EDU_DMA_CMD, 8) & MIGLAB_EDU_RUN);
 	/* As one that is under way, it cannot be changed. */
 	put(&src, MIGLAB_EDU_DMA_COUNT, 1, 8);
@@ -345,9 +216,9 @@ static void a_command_in_a_p2p_state_is_held_and_moves(void **state)
 {
 	(void)state;
 	open_both("edu");
-	fill(SOURCE, 64, 3);
+	fill_ram(SOURCE, 64, 3);
 	move_with_command(SOURCE, 64, 0);
-	transfer(&dst, TARGET, 0, 64, MIGLAB_EDU_TO_RAM);
+	transfer(&dst, RAM_IOVA + TARGET, 0, 64, MIGLAB_EDU_TO_RAM);
 	assert_memory_equal(ram + SOURCE, ram + TARGET, 64);
 }
 
@@ -361,7 +232,7 @@ static void a_held_command_begins_when_the_device_runs_again(void **state)
 	open_both("edu");
 	for (i = 0; i < 2; i++) {
 		go(src.dev, p2p[i]);
-		give(&src, TARGET, 0, 64, MIGLAB_EDU_TO_RAM);
+		give(&src, RAM_IOVA + TARGET, 0, 64, MIGLAB_EDU_TO_RAM);
 		assert_int_equal(since_open(&src, DMA_DONE), i);
 		go(src.dev, back[i]);
 		wait_clear(&src, MIGLAB_EDU_DMA_CMD, 8, MIGLAB_EDU_RUN);
@@ -376,10 +247,10 @@ static void a_held_command_begins_when_the_device_runs_again(void **state)
  */
 static bool writes_in_p2p(void)
 {
-	fill(TARGET, 64, 9);
+	fill_ram(TARGET, 64, 9);
 	memcpy(ram + OTHER, ram + TARGET, 64);
 	go(src.dev, MIGLAB_RUNNING_P2P);
-	give(&src, TARGET, 0, 64, MIGLAB_EDU_TO_RAM);
+	give(&src, RAM_IOVA + TARGET, 0, 64, MIGLAB_EDU_TO_RAM);
 	go(src.dev, MIGLAB_STOP);
 	return memcmp(ram + OTHER, ram + TARGET, 64);
 }
@@ -406,9 +277,9 @@ static void an_arc_waits_for_the_transfer_in_flight(void **state)
 {
 	(void)state;
 	open_both("edu");
-	fill(SOURCE, 4096, 4);
-	transfer(&src, SOURCE, 0, 4096, 0);
-	give(&src, TARGET, 0, 4096, MIGLAB_EDU_TO_RAM);
+	fill_ram(SOURCE, 4096, 4);
+	transfer(&src, RAM_IOVA + SOURCE, 0, 4096, 0);
+	give(&src, RAM_IOVA + TARGET, 0, 4096, MIGLAB_EDU_TO_RAM);
 	assert_int_equal(since_open(&src, DMA_DONE), 1);
 	go(src.dev, MIGLAB_RUNNING_P2P);
 	assert_int_equal(since_open(&src, DMA_DONE), 2);
@@ -421,13 +292,13 @@ static void an_arc_fails_when_the_bound_is_reached(void **state)
 {
 	(void)state;
 	open_both("edu");
-	fill(SOURCE, 4096, 4);
+	fill_ram(SOURCE, 4096, 4);
 	assert_int_equal(sysfs_write("1", LIMIT), 0);
-	give(&src, SOURCE, 0, 4096, 0);
+	give(&src, RAM_IOVA + SOURCE, 0, 4096, 0);
 	assert_int_equal(try_state(src.dev, MIGLAB_RUNNING_P2P), -EBUSY);
 	assert_int_equal(state_of(src.dev), MIGLAB_RUNNING);
 	wait_clear(&src, MIGLAB_EDU_DMA_CMD, 8, MIGLAB_EDU_RUN);
-	transfer(&src, TARGET, 0, 4096, MIGLAB_EDU_TO_RAM);
+	transfer(&src, RAM_IOVA + TARGET, 0, 4096, MIGLAB_EDU_TO_RAM);
 	assert_memory_equal(ram + SOURCE, ram + TARGET, 4096);
 	assert_int_equal(since_open(&src, DMA_HELD), 0);
 }
@@ -447,6 +318,31 @@ static void a_computation_is_waited_for_before_stop(void **state)
 	go(src.dev, MIGLAB_STOP);
 	assert_false(get(&src, MIGLAB_EDU_STATUS, 4) & MIGLAB_EDU_COMPUTING);
 	assert_int_equal(get(&src, MIGLAB_EDU_FACT, 4), 0);
+}
+
+/* The function interrupts a moment after it says that it has computed. */
+static void a_computation_has_interrupted_before_stop(void **state)
+{
+	int i;
+
+	(void)state;
+	open_both("edu");
+	put(&src, MIGLAB_EDU_STATUS, MIGLAB_EDU_IRQ_FACT, 4);
+	for (i = 0; i < 50; i++) {
+		put(&src, MIGLAB_EDU_FACT, 10000 * i, 4);
+		go(src.dev, MIGLAB_STOP);
+		assert_int_equal(get(&src, MIGLAB_EDU_IRQ_STATUS, 4), MIGLAB_EDU_IRQ_FACT_BIT);
+		go(src.dev, MIGLAB_RUNNING);
+		put(&src, MIGLAB_EDU_IRQ_ACK, MIGLAB_EDU_IRQ_FACT_BIT, 4);
+	}
+	/* One that was acknowledged, or is not wanted, is not waited for. */
+	assert_int_equal(sysfs_write("10", LIMIT), 0);
+	go(src.dev, MIGLAB_STOP);
+	go(src.dev, MIGLAB_RUNNING);
+	put(&src, MIGLAB_EDU_STATUS, 0, 4);
+	compute(&src, 5);
+	put(&src, MIGLAB_EDU_STATUS, MIGLAB_EDU_IRQ_FACT, 4);
+	go(src.dev, MIGLAB_STOP);
 }
 
 /* --- interrupts --------------------------------------------------------------------- */
@@ -489,18 +385,18 @@ static void an_interrupt_comes_once(uint32_t index)
 	open_both("edu");
 	wire(&src, index);
 	wire(&dst, index);
-	transfer(&src, SOURCE, 0, 16, MIGLAB_EDU_DMA_IRQ);
+	transfer(&src, RAM_IOVA + SOURCE, 0, 16, MIGLAB_EDU_DMA_IRQ);
 	assert_int_equal(interrupts(&src, true), 1);
 	assert_int_equal(get(&src, MIGLAB_EDU_IRQ_STATUS, 4), MIGLAB_EDU_IRQ_DMA);
 	move_state(src.dev, dst.dev);
 	assert_int_equal(get(&dst, MIGLAB_EDU_IRQ_STATUS, 4), MIGLAB_EDU_IRQ_DMA);
 	assert_int_equal(interrupts(&dst, true), 1);
 	put(&dst, MIGLAB_EDU_IRQ_ACK, MIGLAB_EDU_IRQ_DMA, 4);
-	transfer(&dst, SOURCE, 0, 16, 0);
+	transfer(&dst, RAM_IOVA + SOURCE, 0, 16, 0);
 	assert_int_equal(interrupts(&dst, false), 0);
 	/* The source, which nothing was taken from, has no second one either. */
 	go(src.dev, MIGLAB_RUNNING);
-	transfer(&src, SOURCE, 0, 16, 0);
+	transfer(&src, RAM_IOVA + SOURCE, 0, 16, 0);
 	assert_int_equal(interrupts(&src, false), 0);
 }
 
@@ -523,11 +419,11 @@ static void no_interrupt_comes_of_nothing(void **state)
 	open_both("edu");
 	wire(&src, VFIO_PCI_MSI_IRQ_INDEX);
 	wire(&dst, VFIO_PCI_MSI_IRQ_INDEX);
-	transfer(&src, SOURCE, 0, 16, MIGLAB_EDU_DMA_IRQ);
+	transfer(&src, RAM_IOVA + SOURCE, 0, 16, MIGLAB_EDU_DMA_IRQ);
 	assert_int_equal(interrupts(&src, true), 1);
 	put(&src, MIGLAB_EDU_IRQ_ACK, MIGLAB_EDU_IRQ_DMA, 4);
 	move_state(src.dev, dst.dev);
-	transfer(&dst, SOURCE, 0, 16, 0);
+	transfer(&dst, RAM_IOVA + SOURCE, 0, 16, 0);
 	assert_int_equal(interrupts(&dst, false), 0);
 }
 
@@ -578,19 +474,30 @@ static void commands_out_of_range_are_dropped(void **state)
 	}
 	assert_int_equal(since_open(&src, DMA_DONE), 0);
 	/* Without bus mastering there is no transfer either, not even by the shadow. */
-	set_command(&src, PCI_COMMAND_MEMORY);
-	fill(TARGET, 16, 1);
-	transfer(&src, TARGET, 0, 16, MIGLAB_EDU_TO_RAM);
+	set_edu_command(&src, PCI_COMMAND_MEMORY);
+	fill_ram(TARGET, 16, 1);
+	transfer(&src, RAM_IOVA + TARGET, 0, 16, MIGLAB_EDU_TO_RAM);
 	assert_int_equal(since_open(&src, DMA_REFUSED), i + 1);
 	assert_int_not_equal(ram[TARGET + 1], 0);
 	/* Negative control: what stays within them is done. */
-	set_command(&src, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
-	fill(SOURCE, 4096, 5);
-	transfer(&src, SOURCE, 0, 4096, 0);
-	transfer(&src, TARGET, 0, 4096, MIGLAB_EDU_TO_RAM);
+	set_edu_command(&src, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	fill_ram(SOURCE, 4096, 5);
+	transfer(&src, RAM_IOVA + SOURCE, 0, 4096, 0);
+	transfer(&src, RAM_IOVA + TARGET, 0, 4096, MIGLAB_EDU_TO_RAM);
 	assert_memory_equal(ram + SOURCE, ram + TARGET, 4096);
 	assert_int_equal(since_open(&src, DMA_DONE), 2);
 	assert_int_equal(since_open(&src, DMA_REFUSED), i + 1);
+}
+
+static uint32_t bar_flags(struct edu *e)
+{
+	struct vfio_region_info info = {
+		.argsz = sizeof(info),
+		.index = VFIO_PCI_BAR0_REGION_INDEX,
+	};
+
+	assert_int_equal(ioctl(e->fd, VFIO_DEVICE_GET_REGION_INFO, &info), 0);
+	return info.flags;
 }
 
 /* Nobody gets round the trap. */
@@ -606,7 +513,7 @@ static void the_bar_is_trapped(void **state)
 
 	(void)state;
 	open_both("edu");
-	region_offset(src.fd, VFIO_PCI_BAR0_REGION_INDEX, &flags);
+	flags = bar_flags(&src);
 	assert_false(flags & VFIO_REGION_INFO_FLAG_MMAP);
 	map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, src.fd, (off_t)src.bar);
 	assert_ptr_equal(map, MAP_FAILED);
@@ -624,7 +531,7 @@ static void the_bar_is_trapped(void **state)
 
 	/* Negative control. */
 	open_both("synthetic");
-	region_offset(src.fd, VFIO_PCI_BAR0_REGION_INDEX, &flags);
+	flags = bar_flags(&src);
 	assert_true(flags & VFIO_REGION_INFO_FLAG_MMAP);
 }
 
@@ -638,12 +545,12 @@ static void a_reset_clears_all(void **state)
 	(void)state;
 	open_both("edu");
 	wire(&src, VFIO_PCI_INTX_IRQ_INDEX);
-	fill(SOURCE, 4096, 6);
-	transfer(&src, SOURCE, 0, 4096, 0);
+	fill_ram(SOURCE, 4096, 6);
+	transfer(&src, RAM_IOVA + SOURCE, 0, 4096, 0);
 	set_registers(&src);
 	assert_int_equal(interrupts(&src, true), 1);
 	go(src.dev, MIGLAB_RUNNING_P2P);
-	give(&src, TARGET, 0, 4096, MIGLAB_EDU_TO_RAM);
+	give(&src, RAM_IOVA + TARGET, 0, 4096, MIGLAB_EDU_TO_RAM);
 	assert_int_equal(src.dev->ops->reset(src.dev, &err), 0);
 	assert_int_equal(state_of(src.dev), MIGLAB_RUNNING);
 
@@ -655,9 +562,9 @@ static void a_reset_clears_all(void **state)
 	assert_int_equal(get(&src, MIGLAB_EDU_DMA_CMD, 8), 0);
 	assert_int_equal(since_open(&src, DMA_HELD), 1);
 	assert_int_equal(since_open(&src, DMA_DONE), 1);
-	fill(TARGET, 4096, 7);
-	set_command(&src, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
-	transfer(&src, TARGET, 0, 4096, MIGLAB_EDU_TO_RAM);
+	fill_ram(TARGET, 4096, 7);
+	set_edu_command(&src, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	transfer(&src, RAM_IOVA + TARGET, 0, 4096, MIGLAB_EDU_TO_RAM);
 	assert_memory_equal(ram + TARGET, zero, 4096);
 	assert_int_equal(interrupts(&src, false), 0);
 }
@@ -669,15 +576,15 @@ static void a_reset_ends_the_transfer_in_flight(void **state)
 
 	(void)state;
 	open_both("edu");
-	fill(SOURCE, 4096, 6);
-	transfer(&src, SOURCE, 0, 4096, 0);
-	give(&src, OTHER, 0, 4096, MIGLAB_EDU_TO_RAM);
+	fill_ram(SOURCE, 4096, 6);
+	transfer(&src, RAM_IOVA + SOURCE, 0, 4096, 0);
+	give(&src, RAM_IOVA + OTHER, 0, 4096, MIGLAB_EDU_TO_RAM);
 	assert_int_equal(src.dev->ops->reset(src.dev, &err), 0);
 	memset(ram + OTHER, 0, 4096);
-	set_command(&src, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	set_edu_command(&src, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
 	assert_int_equal(get(&src, MIGLAB_EDU_DMA_CMD, 8), 0);
-	transfer(&src, SOURCE, 0, 4096, 0);
-	transfer(&src, TARGET, 0, 4096, MIGLAB_EDU_TO_RAM);
+	transfer(&src, RAM_IOVA + SOURCE, 0, 4096, 0);
+	transfer(&src, RAM_IOVA + TARGET, 0, 4096, MIGLAB_EDU_TO_RAM);
 	assert_memory_equal(ram + SOURCE, ram + TARGET, 4096);
 	assert_int_equal(ram[OTHER] | ram[OTHER + 4095], 0);
 }
@@ -737,7 +644,7 @@ static void bad_registers_are_refused(void **state)
 		assert_int_equal(try_state(dst.dev, MIGLAB_STOP), -EINVAL);
 		assert_int_equal(state_of(dst.dev), MIGLAB_RESUMING);
 		assert_int_equal(dst.dev->ops->reset(dst.dev, &err), 0);
-		set_command(&dst, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+		set_edu_command(&dst, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
 		assert_int_equal(get(&dst, MIGLAB_EDU_LIVE, 4), 0);
 	}
 	/* Negative control: the same page without the fault. */
@@ -788,23 +695,10 @@ static void pre_copy_sends_what_changed(void **state)
 	put(&src, MIGLAB_EDU_LIVE, 3, 4);
 	assert_int_equal(src.dev->ops->precopy_info(src.dev, &info, &err), 0);
 	assert_int_equal(info.dirty_bytes, MIGLAB_PAGE);
-	fill(SOURCE, 16, 1);
-	transfer(&src, SOURCE, 0, 16, 0);
+	fill_ram(SOURCE, 16, 1);
+	transfer(&src, RAM_IOVA + SOURCE, 0, 16, 0);
 	assert_int_equal(src.dev->ops->precopy_info(src.dev, &info, &err), 0);
 	assert_int_equal(info.dirty_bytes, 2 * MIGLAB_PAGE);
-}
-
-static int setup_ram(void **state)
-{
-	(void)state;
-	ram = mmap(NULL, RAM_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	return ram == MAP_FAILED;
-}
-
-static int teardown_ram(void **state)
-{
-	(void)state;
-	return munmap(ram, RAM_BYTES);
 }
 
 #define edu_row(function) cmocka_unit_test_teardown(function, close_both)
@@ -824,6 +718,7 @@ int edu_rows(void)
 		edu_row(an_arc_waits_for_the_transfer_in_flight),
 		edu_row(an_arc_fails_when_the_bound_is_reached),
 		edu_row(a_computation_is_waited_for_before_stop),
+		edu_row(a_computation_has_interrupted_before_stop),
 		edu_row(msi_comes_once),
 		edu_row(intx_comes_once),
 		edu_row(no_interrupt_comes_of_nothing),
