@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The model of QEMU's edu device: its registers and its DMA buffer really move.
+ *
+ * BAR 0 is not mappable. The DMA registers are the model's own: a command is judged,
+ * held back or handed to the function by a work item, and done when the function says
+ * so (edu_dma.c). All other registers are the function's while it runs (edu_regs.c), and
+ * @regs while it is stopped. What BAR 0, arcs and images make of this is in edu.c.
+ *
+ * Nobody but DMA reaches the function's buffer. So the model keeps a shadow of it:
+ * what a transfer will read from memory is read here too, when the command is given,
+ * since its user may change the source as soon as it is done. Which bytes of the
+ * function's buffer are as the shadow has them, @valid says: after a restore none are,
+ * and a transfer that needs others is done here, from the shadow.
+ */
+#ifndef MIGLAB_EDU_PARTS_H
+#define MIGLAB_EDU_PARTS_H
+
+#include <linux/mutex.h>
+#include <linux/workqueue.h>
+
+#include "device.h"
+#include "edu.h"
+
+#define EDU_DMA_MS	100	/* what a transfer takes in the function */
+
+/* What the device may do, from most to least. */
+enum level {
+	LEVEL_ALL,
+	LEVEL_NO_DMA,		/* begins no transfer */
+	LEVEL_NONE,		/* is stopped */
+};
+
+/* Where the command in regs.dma is; but for IDLE its user sees RUN. */
+enum phase {
+	PHASE_IDLE,		/* there is none */
+	PHASE_HELD,		/* waits for LEVEL_ALL */
+	PHASE_GIVEN,		/* the work is to begin it */
+	PHASE_FUNCTION,		/* the function does it */
+	PHASE_SHADOW,		/* the work does it, from the shadow */
+};
+
+struct edu {
+	struct miglab_device *m;
+	void __iomem *bar;
+	struct delayed_work work;
+	u8 moved[MIGLAB_EDU_BUFFER];	/* of the work: bytes of the transfer, while it lasts */
+
+	/*
+	 * Guards all below. Inside of memory_lock, which keeps the function accessible;
+	 * held over accesses to the function, and by a reset until that is at rest.
+	 */
+	struct mutex lock;
+	enum level level;
+	enum phase phase;
+	u32 resets;			/* a work that sees it change has nothing to do */
+	struct miglab_edu_regs regs;	/* .dma always; the others in LEVEL_NONE */
+	bool fact_due;			/* the user asked for one and saw no interrupt yet */
+	u32 irq_due;			/* interrupts to raise when the device runs again */
+	struct miglab_edu_move move;	/* what regs.dma asks for, unless IDLE */
+	bool unreported;		/* @written has still to be reported */
+	struct miglab_edu_move written;
+	u8 shadow[MIGLAB_EDU_BUFFER];
+	DECLARE_BITMAP(valid, MIGLAB_EDU_BUFFER);
+	u8 page[MIGLAB_PAGE];		/* for registers on their way to an image */
+};
+
+/* --- edu_regs.c: the function's registers ------------------------------------------- */
+
+/*
+ * Takes the locks and makes the registers accessible, whatever their user did to the
+ * function. Returns what edu_leave() needs to undo that. May sleep.
+ */
+bool edu_enter(struct edu *edu);
+void edu_leave(struct edu *edu, bool exposed);
+
+/* The same without the locks, for a reset. */
+bool edu_expose(struct edu *edu);
+void edu_unexpose(struct edu *edu, bool exposed);
+
+/* All below: @lock is held, and the registers are accessible. */
+
+/* Is a transfer under way? Does it compute? */
+bool edu_transferring(struct edu *edu);
+bool edu_computing(struct edu *edu);
+
+/*
+ * The function says that it has computed before it interrupts: is the interrupt still to
+ * come? It has come when its bit is set, or was and its user has acknowledged it.
+ */
+bool edu_interrupt_due(struct edu *edu);
+
+/* Before the user's write of @value: what it means for that interrupt. */
+void edu_note_fact(struct edu *edu, u64 at, u64 value);
+
+/* @regs from the function, but for the DMA registers. */
+void edu_read_regs(struct edu *edu);
+
+/*
+ * The reverse, but for the interrupt status, which is left clear: to raise it interrupts.
+ * False if the function does not come to an end with what it computes, in some seconds.
+ */
+bool edu_write_regs(struct edu *edu);
+
+/*
+ * The function as after power-on, and @regs. A transfer that was under way ends without
+ * reaching memory. What is computed is waited for, but not for ever: then the log says so.
+ */
+void edu_clear_regs(struct edu *edu);
+
+/* --- edu_dma.c: transfers ------------------------------------------------------------- */
+
+/* What devices reach, from 0 to here. */
+u64 edu_dma_mask(void);
+
+/* The work takes its next step in @ms, whatever was planned before. */
+void edu_work_after(struct edu *edu, unsigned int ms);
+
+/* One step of the present command. Only this begins transfers, and one at a time. */
+void edu_work(struct work_struct *work);
+
+/*
+ * The user must not see an end of a transfer that the model has not seen: looks for it.
+ * @lock is held.
+ */
+void edu_look(struct edu *edu);
+
+/*
+ * The user gives the command @cmd, while none is under way. What would leave the device's
+ * ranges is dropped. @lock is held.
+ */
+void edu_give(struct edu *edu, u64 cmd);
+
+#endif

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The registers of an edu function. */
+#include <linux/delay.h>
+#include <linux/io-64-nonatomic-lo-hi.h>
+#include <linux/pci.h>
+
+#include "edu_parts.h"
+
+#define LIMIT_MS	2000	/* how long the function may take to come to rest */
+
+/* Makes the registers accessible if their user switched that off; what to undo. */
+bool edu_expose(struct edu *edu)
+{
+	struct pci_dev *pdev = edu->m->core.pdev;
+	u8 command;
+
+	/* The low byte only: interrupt masking owns the high one. */
+	pci_read_config_byte(pdev, PCI_COMMAND, &command);
+	if (command & PCI_COMMAND_MEMORY)
+		return false;
+	pci_write_config_byte(pdev, PCI_COMMAND, command | PCI_COMMAND_MEMORY);
+	return true;
+}
+
+void edu_unexpose(struct edu *edu, bool exposed)
+{
+	struct pci_dev *pdev = edu->m->core.pdev;
+	u8 command;
+
+	if (!exposed)
+		return;
+	pci_read_config_byte(pdev, PCI_COMMAND, &command);
+	pci_write_config_byte(pdev, PCI_COMMAND, command & ~PCI_COMMAND_MEMORY);
+}
+
+bool edu_enter(struct edu *edu)
+{
+	down_write(&edu->m->core.memory_lock);
+	mutex_lock(&edu->lock);
+	return edu_expose(edu);
+}
+
+void edu_leave(struct edu *edu, bool exposed)
+{
+	edu_unexpose(edu, exposed);
+	mutex_unlock(&edu->lock);
+	up_write(&edu->m->core.memory_lock);
+}
+
+bool edu_transferring(struct edu *edu)
+{
+	return readq(edu->bar + MIGLAB_EDU_DMA_CMD) & MIGLAB_EDU_RUN;
+}
+
+bool edu_computing(struct edu *edu)
+{
+	return readl(edu->bar + MIGLAB_EDU_STATUS) & MIGLAB_EDU_COMPUTING;
+}
+
+/* Waits until @busy is false; false if it stays true. */
+static bool settles(struct edu *edu, bool (*busy)(struct edu *edu))
+{
+	int ms;
+
+	for (ms = 0; busy(edu); ms++) {
+		if (ms == LIMIT_MS)
+			return false;
+		fsleep(1000);
+	}
+	return true;
+}
+
+void edu_read_regs(struct edu *edu)
+{
+	edu->regs.live = readl(edu->bar + MIGLAB_EDU_LIVE);
+	edu->regs.fact = readl(edu->bar + MIGLAB_EDU_FACT);
+	edu->regs.status = readl(edu->bar + MIGLAB_EDU_STATUS) & MIGLAB_EDU_IRQ_FACT;
+	edu->regs.irq_status = readl(edu->bar + MIGLAB_EDU_IRQ_STATUS);
+}
+
+/* Nobody can write what was computed: it is computed once more. */
+static bool write_fact(struct edu *edu)
+{
+	if (!settles(edu, edu_computing))
+		return false;
+	writel(miglab_edu_fact_of(edu->regs.fact), edu->bar + MIGLAB_EDU_FACT);
+	return settles(edu, edu_computing);
+}
+
+bool edu_write_regs(struct edu *edu)
+{
+	bool written;
+
+	writel(~edu->regs.live, edu->bar + MIGLAB_EDU_LIVE);
+	writel(0, edu->bar + MIGLAB_EDU_STATUS);
+	written = write_fact(edu);
+	writel(edu->regs.status, edu->bar + MIGLAB_EDU_STATUS);
+	writel(~0u, edu->bar + MIGLAB_EDU_IRQ_ACK);
+	edu->fact_due = false;
+	return written;
+}
+
+bool edu_interrupt_due(struct edu *edu)
+{
+	return edu->fact_due && readl(edu->bar + MIGLAB_EDU_STATUS) & MIGLAB_EDU_IRQ_FACT &&
+	       !(readl(edu->bar + MIGLAB_EDU_IRQ_STATUS) & MIGLAB_EDU_IRQ_FACT_BIT);
+}
+
+void edu_note_fact(struct edu *edu, u64 at, u64 value)
+{
+	if (at == MIGLAB_EDU_FACT)
+		edu->fact_due = true;
+	else if (at == MIGLAB_EDU_STATUS && edu->fact_due)
+		edu->fact_due = edu_computing(edu);
+	else if (at == MIGLAB_EDU_IRQ_ACK && edu->fact_due && value & MIGLAB_EDU_IRQ_FACT_BIT)
+		edu->fact_due = !(readl(edu->bar + MIGLAB_EDU_IRQ_STATUS) &
+				  MIGLAB_EDU_IRQ_FACT_BIT);
+}
+
+/* A transfer that a reset has overtaken ends without reaching memory. */
+static void drain(struct edu *edu)
+{
+	struct pci_dev *pdev = edu->m->core.pdev;
+	u8 command;
+
+	if (!edu_transferring(edu))
+		return;
+	pci_read_config_byte(pdev, PCI_COMMAND, &command);
+	pci_write_config_byte(pdev, PCI_COMMAND, command & ~PCI_COMMAND_MASTER);
+	settles(edu, edu_transferring);
+	pci_write_config_byte(pdev, PCI_COMMAND, command);
+}
+
+void edu_clear_regs(struct edu *edu)
+{
+	writel(0, edu->bar + MIGLAB_EDU_STATUS);
+	drain(edu);
+	memset(&edu->regs, 0, sizeof(edu->regs));
+	if (!edu_write_regs(edu))
+		pci_warn(edu->m->core.pdev, "still computes what it was asked before a reset\n");
+}
