@@ -219,6 +219,12 @@ static void bar_advance(struct miglab_device *m, struct miglab_image *image)
 
 /* --- the driver's own access -------------------------------------------------------- */
 
+static bool powered(const struct pci_dev *pdev)
+{
+	return pdev->current_state == PCI_D0 || pdev->current_state == PCI_D1 ||
+	       pdev->current_state == PCI_D2;
+}
+
 /* Makes the memory accessible, whatever its user did to the function, and keeps it so. */
 static int enter_memory(struct bar *bar, u8 *ret_command)
 {
@@ -227,7 +233,7 @@ static int enter_memory(struct bar *bar, u8 *ret_command)
 	if (pm_runtime_resume_and_get(&pdev->dev))
 		return -EIO;
 	down_write(&bar->m->core.memory_lock);
-	if (pdev->current_state >= PCI_D3hot) {
+	if (!powered(pdev)) {
 		up_write(&bar->m->core.memory_lock);
 		pm_runtime_put(&pdev->dev);
 		return -EIO;
@@ -337,7 +343,7 @@ static bool accessible(struct vfio_pci_core_device *core)
 {
 	u16 command = le16_to_cpup((__le16 *)&core->vconfig[PCI_COMMAND]);
 
-	return !core->pm_runtime_engaged && core->pdev->current_state < PCI_D3hot &&
+	return !core->pm_runtime_engaged && powered(core->pdev) &&
 	       (core->pdev->no_command_memory || command & PCI_COMMAND_MEMORY);
 }
 

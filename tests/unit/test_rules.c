@@ -111,6 +111,8 @@ static const struct {
 	  { .op = MIGLAB_OP_DMA, .times = 3, .faults = MIGLAB_FAULT_SLIP } },
 	{ SET("op=dma_record drop nth=2"), 1,
 	  { .op = MIGLAB_OP_DMA_RECORD, .nth = 2, .faults = MIGLAB_FAULT_DROP } },
+	{ SET("op=dirty drop every=3"), 1,
+	  { .op = MIGLAB_OP_DIRTY, .every = 3, .faults = MIGLAB_FAULT_DROP } },
 	{ SET("op=poll drop every=2"), 1,
 	  { .op = MIGLAB_OP_POLL, .every = 2, .faults = MIGLAB_FAULT_DROP } },
 };

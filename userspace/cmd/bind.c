@@ -15,7 +15,8 @@ static const char usage[] =
 	"is not loaded. Refuses a function that is in use.\n"
 	"\n"
 	"  --profile P   what the device can do: full, no-p2p, no-precopy, stop-copy\n"
-	"  --model M     what it migrates: synthetic; edu, of a function 1234:11e8\n";
+	"  --model M     what it migrates: synthetic; edu, of a function 1234:11e8; bar, the\n"
+	"                memory of its largest prefetchable BAR, or bar:N, of BAR N\n";
 
 static const struct option options[] = {
 	{ "profile", required_argument, NULL, 'p' },

@@ -28,6 +28,7 @@ static const char usage[] =
 	"  op=save corrupt=4096         op=load errno=EIO\n"
 	"  op=reset errno=EIO           op=poll drop\n"
 	"  op=dma slip=1                op=dma_record drop\n"
+	"  op=dirty drop\n"
 	"\n"
 	"Quote each RULE: the shell knows '>' too.\n";
 
