@@ -88,6 +88,40 @@ static int discard_reset(struct device *dev, struct error *err)
 	return 0;
 }
 
+/* It reaches no memory, and writes none. */
+static int discard_map(struct device *dev, uint64_t iova, void *host, uint64_t length,
+		       struct error *err)
+{
+	(void)dev;
+	(void)iova;
+	(void)host;
+	(void)length;
+	(void)err;
+	return 0;
+}
+
+static int discard_track(struct device *dev, uint64_t iova, uint64_t length, struct error *err)
+{
+	(void)dev;
+	(void)iova;
+	(void)length;
+	(void)err;
+	return 0;
+}
+
+static int discard_dirty(struct device *dev, uint64_t *bitmap, struct error *err)
+{
+	(void)dev;
+	(void)bitmap;
+	(void)err;
+	return 0;
+}
+
+static void discard_untrack(struct device *dev)
+{
+	(void)dev;
+}
+
 static const struct device_ops discard_ops = {
 	.close = discard_close,
 	.set_state = discard_set_state,
@@ -99,6 +133,10 @@ static const struct device_ops discard_ops = {
 	.wait = discard_wait,
 	.end_session = discard_end_session,
 	.reset = discard_reset,
+	.map = discard_map,
+	.track = discard_track,
+	.dirty = discard_dirty,
+	.untrack = discard_untrack,
 };
 
 int discard_open(const char *spec, struct device **ret_dev, struct error *err)

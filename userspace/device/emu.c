@@ -109,6 +109,7 @@ static int act(struct emu *e, u32 from, u32 to)
 	int ret = 0;
 
 	emu_advance(e, now);
+	emu_memory_advance(e, now);
 	if (from == MIGLAB_RESUMING)
 		ret = emu_session_commit(e);
 	else if (to == MIGLAB_RESUMING || (saving && !was_saving))
@@ -130,6 +131,7 @@ static void break_down(struct emu *e)
 	const u64 now = clock_ns();
 
 	emu_advance(e, now);
+	emu_memory_advance(e, now);
 	miglab_synthetic_run(&e->model, false, now);
 	emu_session_end(e);
 }
@@ -261,6 +263,7 @@ int emu_reset(struct device *dev, struct error *err)
 	pthread_mutex_unlock(&e->lock);
 
 	pthread_mutex_lock(&e->model_lock);
+	emu_memory_advance(e, clock_ns());
 	emu_session_end(e);
 	fill_model(e);
 	pthread_mutex_lock(&e->lock);
@@ -276,6 +279,7 @@ static void emu_close(struct device *dev)
 	struct emu *e = to_emu(dev);
 
 	emu_session_end(e);
+	free(e->memory.written);
 	free(e->content.bytes);
 	free(e->dev.name);
 	pthread_cond_destroy(&e->changed);
@@ -296,6 +300,10 @@ static const struct device_ops emu_ops = {
 	.wait = emu_wait,
 	.end_session = emu_end_session,
 	.reset = emu_reset,
+	.map = emu_map,
+	.track = emu_track,
+	.dirty = emu_dirty,
+	.untrack = emu_untrack,
 };
 
 static void init_locks(struct emu *e)
@@ -353,6 +361,8 @@ int emu_open(const char *spec, struct device **ret_dev, struct error *err)
 	e->state = MIGLAB_RUNNING;
 	e->seed = wanted.seed;
 	e->rate = wanted.dirty_bytes_per_sec;
+	e->memory.rate = wanted.dma_bytes_per_sec;
+	e->memory.misses = wanted.dma_log_misses;
 	e->content.id.model = MIGLAB_MODEL_SYNTHETIC;
 	e->content.id.state_bytes = wanted.state_bytes;
 	miglab_history_init(&e->history);

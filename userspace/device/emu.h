@@ -33,6 +33,8 @@ struct emu_spec {
 	u64 state_bytes;
 	u64 dirty_bytes_per_sec;
 	u64 seed;
+	u64 dma_bytes_per_sec;
+	u64 dma_log_misses;		/* U64_MAX: nothing */
 	u32 flags;			/* of the profile: VFIO_MIGRATION_* */
 	char rules[MIGLAB_RULES_TEXT_MAX + 1];
 	char mutant[32];		/* the name of a defect; "": none */
@@ -81,6 +83,21 @@ struct emu_log {
 	struct emu_span work[16];	/* asked for while the device may not begin to write */
 };
 
+/*
+ * emu_memory.c: guest memory, which it writes while it may: one page after the other, from
+ * the first to the last and over again. Nobody sees when exactly: all that is due is
+ * written whenever somebody could look, and when it stops.
+ */
+struct emu_memory {
+	u8 *host;			/* NULL: none was mapped */
+	u64 iova, length;
+	u64 rate;			/* bytes/s */
+	u64 since_ns, due;		/* up to when it was written, and bytes of a page since */
+	u64 next, count;		/* the page that is next, and pages written so far */
+	u64 misses;			/* the number of a page whose writes are not recorded */
+	u64 *written;			/* a bit for each page; NULL: not tracked */
+};
+
 struct emu_stats {
 	u64 arcs, arcs_failed, holds, resets, bytes_read, bytes_written;
 };
@@ -120,6 +137,7 @@ struct emu {
 	u8 region[EMU_BAR_BYTES];	/* lock; BAR 0 */
 	u8 config[256];			/* lock; configuration space */
 	struct emu_log log;		/* lock */
+	struct emu_memory memory;	/* model_lock */
 	struct device_calls calls;	/* emu_calls, as the mutant has them */
 	u64 mutant_data[4];		/* the mutant's own */
 };
@@ -185,6 +203,16 @@ int emu_log_report(struct emu *e, const struct vfio_device_feature_dma_logging_r
 int emu_log_write(struct emu *e, u64 iova, u64 length);
 /* The device may write again: what was asked for meanwhile happens. */
 void emu_log_resume(struct emu *e);
+
+/*
+ * emu_memory.c. The device's work up to @now_ns, if it may write in its state, which is
+ * the one that it had since the last call; model_lock is held.
+ */
+void emu_memory_advance(struct emu *e, u64 now_ns);
+int emu_map(struct device *dev, uint64_t iova, void *host, uint64_t length, struct error *err);
+int emu_track(struct device *dev, uint64_t iova, uint64_t length, struct error *err);
+int emu_dirty(struct device *dev, uint64_t *bitmap, struct error *err);
+void emu_untrack(struct device *dev);
 
 /* emu_mutant.c: makes @e a device with the defect @name; -EINVAL with a sentence. */
 int emu_mutate(struct emu *e, const char *name, struct error *err);

@@ -71,6 +71,16 @@ static int set_seed(struct emu_spec *spec, const char *value, size_t len, struct
 	return parse_number_key("seed", value, len, &spec->seed, err);
 }
 
+static int set_dma_rate(struct emu_spec *spec, const char *value, size_t len, struct error *err)
+{
+	return parse_number_key("dma_bytes_per_sec", value, len, &spec->dma_bytes_per_sec, err);
+}
+
+static int set_dma_misses(struct emu_spec *spec, const char *value, size_t len, struct error *err)
+{
+	return parse_number_key("dma_log_misses", value, len, &spec->dma_log_misses, err);
+}
+
 static int set_profile(struct emu_spec *spec, const char *value, size_t len, struct error *err)
 {
 	if (miglab_profile_parse(value, len, &spec->flags))
@@ -107,6 +117,8 @@ static const struct {
 } keys[] = {
 	{ "state_bytes", set_state_bytes },
 	{ "dirty_bytes_per_sec", set_rate },
+	{ "dma_bytes_per_sec", set_dma_rate },
+	{ "dma_log_misses", set_dma_misses },
 	{ "profile", set_profile },
 	{ "rules", set_rules },
 	{ "seed", set_seed },
@@ -127,7 +139,7 @@ static int set_key(struct emu_spec *spec, const char *item, size_t len, struct e
 		return keys[i].set(spec, equals + 1, len - name_len - 1, err);
 	}
 	return error_set(err, -EINVAL,
-			 "emu: unknown key \"%.*s\"; known are state_bytes, dirty_bytes_per_sec, profile, rules, seed, mutant",
+			 "emu: unknown key \"%.*s\"; known are state_bytes, dirty_bytes_per_sec, dma_bytes_per_sec, dma_log_misses, profile, rules, seed, mutant",
 			 (int)name_len, item);
 }
 
@@ -136,6 +148,7 @@ int emu_spec_parse(const char *spec, struct emu_spec *ret, struct error *err)
 	struct emu_spec new = {
 		.state_bytes = MIGLAB_STATE_BYTES_DEFAULT,
 		.dirty_bytes_per_sec = EMU_DIRTY_BYTES_PER_SEC_DEFAULT,
+		.dma_log_misses = U64_MAX,
 		.flags = MIGLAB_FLAGS_FULL,
 		.rules = MIGLAB_RULES_DEFAULT,
 	};

@@ -71,6 +71,38 @@ struct device_ops {
 	 * -EIO (other drivers may finish it first).
 	 */
 	int (*reset)(struct device *dev, struct error *err);
+
+	/*
+	 * The rest is about the memory that the device reaches by DMA. Any thread, but one
+	 * at a time for all four.
+	 */
+
+	/*
+	 * From now on until close() the device finds @host at its address @iova, for
+	 * @length bytes: all three multiples of MEMORY_PAGE, and @host is memory or a
+	 * mapped BAR that outlives the device. The memory is pinned. Before the first
+	 * track(). Return: 0, or what the kernel says, -EINVAL for addresses that the
+	 * device or its IOMMU cannot have.
+	 */
+	int (*map)(struct device *dev, uint64_t iova, void *host, uint64_t length,
+		   struct error *err);
+
+	/*
+	 * Begins to record the pages of [@iova, @iova + @length), one mapping, that the
+	 * device writes: from nothing. @iova and @length as in map(). Once, up to untrack().
+	 */
+	int (*track)(struct device *dev, uint64_t iova, uint64_t length, struct error *err);
+
+	/*
+	 * Sets bit i of @bitmap for each page number i of what is tracked that was
+	 * written since the last call, and forgets it; no bit is cleared. After the device
+	 * has stopped nothing is missing. A device of which nobody knows what it writes
+	 * has written everything.
+	 */
+	int (*dirty)(struct device *dev, uint64_t *bitmap, struct error *err);
+
+	/* Ends it. Nothing when it had not begun. */
+	void (*untrack)(struct device *dev);
 };
 
 /* The head of every backend's own structure. */
@@ -89,7 +121,8 @@ struct device {
  * @ret_dev: to be closed with dev->ops->close()
  *
  * The device is in RUNNING afterwards. emu keys: state_bytes, dirty_bytes_per_sec,
- * profile, rules, seed, mutant; the rules' own commas are no separators since a rule has none.
+ * dma_bytes_per_sec, dma_log_misses, profile, rules, seed, mutant; the rules' own commas are
+ * no separators since a rule has none.
  *
  * Return: 0, -EINVAL for a spec that is malformed, -ENODEV for a function that
  * does not exist or is not usable, -EOPNOTSUPP for one that cannot migrate,

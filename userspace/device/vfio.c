@@ -19,12 +19,11 @@ static struct vfio *to_vfio(struct device *dev)
 	return (struct vfio *)dev;
 }
 
-/* VFIO_DEVICE_FEATURE with a payload of @size bytes, in and out. */
-static int feature(struct vfio *v, __u32 flags, void *payload, size_t size)
+int vfio_feature(struct vfio *v, __u32 flags, void *payload, size_t size)
 {
 	union {
 		struct vfio_device_feature head;
-		char bytes[sizeof(struct vfio_device_feature) + 16];
+		char bytes[sizeof(struct vfio_device_feature) + 40];
 	} arg = { .head = { .argsz = sizeof(arg.head) + size, .flags = flags } };
 
 	memcpy(arg.head.data, payload, size);
@@ -45,8 +44,8 @@ static void adopt_session(struct vfio *v, int fd)
 static int get_state(struct vfio *v, uint32_t *ret_state)
 {
 	struct vfio_device_feature_mig_state state = { 0 };
-	int ret = feature(v, VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE,
-			  &state, sizeof(state));
+	int ret = vfio_feature(v, VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE,
+			       &state, sizeof(state));
 
 	if (!ret)
 		*ret_state = state.device_state;
@@ -100,8 +99,8 @@ static void opt_in(struct vfio *v)
 		return;
 	v->asked = true;
 	v->opted_in = v->dev.flags & VFIO_MIGRATION_PRE_COPY &&
-		      !feature(v, VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2,
-			       &none, 0);
+		      !vfio_feature(v, VFIO_DEVICE_FEATURE_SET |
+				    VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2, &none, 0);
 }
 
 static int vfio_set_state(struct device *dev, uint32_t want, struct error *err)
@@ -115,8 +114,8 @@ static int vfio_set_state(struct device *dev, uint32_t want, struct error *err)
 		return error_set(err, ret, "%s: cannot get its state: %s", dev->name,
 				 strerror(-ret));
 	opt_in(v);
-	ret = feature(v, VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE, &state,
-		      sizeof(state));
+	ret = vfio_feature(v, VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE,
+			   &state, sizeof(state));
 	if (ret) {
 		settle_session(v, kind_of(before));
 		return error_set(err, ret, "%s: %s to %s (state %u) failed: %s", dev->name,
@@ -139,9 +138,9 @@ static int vfio_get_state(struct device *dev, uint32_t *ret_state, struct error 
 static int vfio_data_size(struct device *dev, uint64_t *ret_bytes, struct error *err)
 {
 	struct vfio_device_feature_mig_data_size size = { 0 };
-	int ret = feature(to_vfio(dev),
-			  VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_MIG_DATA_SIZE, &size,
-			  sizeof(size));
+	int ret = vfio_feature(to_vfio(dev),
+			       VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_MIG_DATA_SIZE, &size,
+			       sizeof(size));
 
 	if (ret)
 		return error_set(err, ret, "%s: cannot get the size of its data: %s", dev->name,
@@ -244,6 +243,10 @@ static const struct device_ops vfio_ops = {
 	.wait = vfio_wait,
 	.end_session = vfio_end_session,
 	.reset = vfio_reset,
+	.map = vfio_map,
+	.track = vfio_track,
+	.dirty = vfio_dirty,
+	.untrack = vfio_untrack,
 };
 
 static int not_vfio(const char *bdf, struct error *err)
@@ -281,8 +284,8 @@ static int get_flags(struct vfio *v, struct error *err)
 {
 	struct vfio_device_feature_migration migration = { 0 };
 	char driver[SYSFS_NAME_SIZE];
-	int ret = feature(v, VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_MIGRATION, &migration,
-			  sizeof(migration));
+	int ret = vfio_feature(v, VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_MIGRATION,
+			       &migration, sizeof(migration));
 
 	if (!ret) {
 		v->dev.flags = migration.flags;
@@ -334,7 +337,7 @@ int vfio_open(const char *spec, struct device **ret_dev, struct error *err)
 	v->dev.ops = &vfio_ops;
 	v->dev.calls = &vfio_calls;
 	v->data_fd = -1;
-	v->files = (struct vfio_files){ -1, -1, -1, -1 };
+	v->files = (struct vfio_files){ -1, -1, -1, -1, 0 };
 	ret = find(spec + strlen("vfio:"), v->bdf, err);
 	if (!ret)
 		ret = open_device(v, err);

@@ -17,7 +17,11 @@ struct vfio_files {
 	int device;
 	int group, container;	/* vfio_group.c */
 	int iommufd;		/* vfio_cdev.c */
+	unsigned int ioas;	/* of iommufd: the address space that it is attached to */
 };
+
+/* Who says which pages the device wrote. */
+enum vfio_tracker { TRACKER_NONE, TRACKER_DEVICE, TRACKER_CONTAINER, TRACKER_NOBODY };
 
 struct vfio {
 	struct device dev;	/* first: the ops' argument */
@@ -26,7 +30,18 @@ struct vfio {
 	bool opted_in;		/* it does: the flags of struct vfio_precopy_info mean something */
 	atomic_int data_fd;	/* the session's, or -1; a reset may come from another thread */
 	char bdf[SYSFS_NAME_SIZE];	/* or the UUID of a mediated device */
+	enum vfio_tracker tracker;	/* vfio_memory.c; of these addresses */
+	uint64_t tracked_iova, tracked_length;
 };
+
+/* VFIO_DEVICE_FEATURE with a payload of @size bytes, at most 40, in and out. */
+int vfio_feature(struct vfio *v, __u32 flags, void *payload, size_t size);
+
+/* vfio_memory.c */
+int vfio_map(struct device *dev, uint64_t iova, void *host, uint64_t length, struct error *err);
+int vfio_track(struct device *dev, uint64_t iova, uint64_t length, struct error *err);
+int vfio_dirty(struct device *dev, uint64_t *bitmap, struct error *err);
+void vfio_untrack(struct device *dev);
 
 /* vfio_calls.c */
 extern const struct device_calls vfio_calls;

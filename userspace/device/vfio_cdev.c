@@ -42,7 +42,7 @@ static int open_file(const char *bdf, const char *path, int *ret_fd, struct erro
 }
 
 /* Binds, and attaches to an address space without mappings. */
-static int bind_iommufd(const char *bdf, const struct vfio_files *files, struct error *err)
+static int bind_iommufd(const char *bdf, struct vfio_files *files, struct error *err)
 {
 	struct vfio_device_bind_iommufd bind = {
 		.argsz = sizeof(bind),
@@ -63,6 +63,7 @@ static int bind_iommufd(const char *bdf, const struct vfio_files *files, struct 
 		return error_set(err, -errno,
 				 "%s: it cannot be attached to an address space: %s", bdf,
 				 strerror(errno));
+	files->ioas = ioas.out_ioas_id;
 	return 0;
 }
 
