@@ -212,9 +212,10 @@ static inline void settle(struct vm *vm)
 	expect_no_event(vm);
 }
 
-/* @extra: one more argument, or NULL. */
-static inline void start(struct vm *vm, const char *name, const char *device, unsigned int count,
-			 const char *id, const char *extra)
+/* @extra and @more: arguments, or NULL. */
+static inline void start_with(struct vm *vm, const char *name, const char *device,
+			      unsigned int count, const char *id, const char *extra,
+			      const char *more)
 {
 	char *argv[16] = { program(), "run", "--qmp", uri_of(name) }, devices[4][256], log[32];
 	struct error err;
@@ -229,7 +230,9 @@ static inline void start(struct vm *vm, const char *name, const char *device, un
 	}
 	if (policy)
 		argv[argc++] = (char *)policy;
-	argv[argc] = (char *)extra;
+	if (extra)
+		argv[argc++] = (char *)extra;
+	argv[argc] = (char *)more;
 	snprintf(log, sizeof(log), "%s.log", name);
 	assert_int_equal(child_start(&vm->child, name, argv, path_of(log), false, &err), 0);
 	while (qmp_client_connect(uri_of(name), clock_ns() + 100 * NSEC_PER_MSEC, &vm->client,
@@ -242,6 +245,13 @@ static inline void start(struct vm *vm, const char *name, const char *device, un
 	do_call(vm, "migrate-set-capabilities",
 		"{\"capabilities\": [{\"capability\": \"events\", \"state\": true}]}");
 	do_call(vm, "migrate-set-parameters", "{\"avail-switchover-bandwidth\": 1000000000}");
+}
+
+/* @extra: one more argument, or NULL. */
+static inline void start(struct vm *vm, const char *name, const char *device, unsigned int count,
+			 const char *id, const char *extra)
+{
+	start_with(vm, name, device, count, id, extra, NULL);
 }
 
 static inline void start_source(struct vm *vm, const char *device, unsigned int count,

@@ -24,6 +24,12 @@ struct outcome {
 	int error;
 };
 
+/* What a frame_reader has no room for. */
+static bool is_bulk(enum frame_type type)
+{
+	return type == FRAME_DATA || type == FRAME_PAGES;
+}
+
 static void check_header(const uint8_t *bytes)
 {
 	uint8_t again[FRAME_HEADER_BYTES];
@@ -34,7 +40,9 @@ static void check_header(const uint8_t *bytes)
 	CHECK(!ret || (ret == -EPROTO && type == 99 && length == 99));
 	if (ret)
 		return;
-	CHECK(length <= (type == FRAME_DATA ? FRAME_DATA_MAX : FRAME_CONTROL_MAX));
+	CHECK(length <= (is_bulk(type) ? FRAME_DATA_MAX : FRAME_CONTROL_MAX));
+	CHECK(type != FRAME_PAGES || (length % FRAME_PAGE == 8 && length > FRAME_PAGE));
+	CHECK(type != FRAME_SUMS || (length % 4 == 0 && length > 8));
 	frame_put_header(again, type, length);
 	CHECK(!memcmp(again, bytes, sizeof(again)));
 }
@@ -64,7 +72,7 @@ static void take_frame(const struct frame_reader *r, struct outcome *o)
 	uint32_t sum = 0;
 
 	check_header(r->buf);
-	CHECK(r->type != FRAME_DATA && r->length <= FRAME_CONTROL_MAX);
+	CHECK(!is_bulk(r->type) && r->length <= FRAME_CONTROL_MAX);
 	if (r->type == FRAME_HELLO)
 		check_hello(payload, r->length);
 	for (uint32_t i = 0; i < r->length; i++)

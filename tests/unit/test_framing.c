@@ -12,8 +12,8 @@ static void test_headers(void **state)
 		int result;
 	} rows[] = {
 		{ 0, 0, -EPROTO },
-		{ FRAME_HELLO, 31, -EPROTO },
-		{ FRAME_HELLO, 32, 0 },
+		{ FRAME_HELLO, 39, -EPROTO },
+		{ FRAME_HELLO, 40, 0 },
 		{ FRAME_HELLO, FRAME_CONTROL_MAX, 0 },
 		{ FRAME_HELLO, FRAME_CONTROL_MAX + 1, -EPROTO },
 		{ FRAME_READY, 0, 0 },
@@ -33,7 +33,20 @@ static void test_headers(void **state)
 		{ FRAME_ACK, 1, -EPROTO },
 		{ FRAME_INITIAL, 0, 0 },
 		{ FRAME_AGAIN, 0, 0 },
-		{ FRAME_AGAIN + 1, 0, -EPROTO },
+		{ FRAME_PAGES, 8, -EPROTO },
+		{ FRAME_PAGES, FRAME_PAGE, -EPROTO },
+		{ FRAME_PAGES, 8 + FRAME_PAGE, 0 },
+		{ FRAME_PAGES, 9 + FRAME_PAGE, -EPROTO },
+		{ FRAME_PAGES, 8 + FRAME_PAGES_MAX * FRAME_PAGE, 0 },
+		{ FRAME_PAGES, 8 + (FRAME_PAGES_MAX + 1) * FRAME_PAGE, -EPROTO },
+		{ FRAME_ZEROS, 8, -EPROTO },
+		{ FRAME_ZEROS, 16, 0 },
+		{ FRAME_SUMS, 8, -EPROTO },
+		{ FRAME_SUMS, 12, 0 },
+		{ FRAME_SUMS, 14, -EPROTO },
+		{ FRAME_SUMS, 8 + 4 * FRAME_SUMS_MAX, 0 },
+		{ FRAME_SUMS, 12 + 4 * FRAME_SUMS_MAX, -EPROTO },
+		{ FRAME_SUMS + 1, 0, -EPROTO },
 		{ UINT32_MAX, 0, -EPROTO },
 	};
 
@@ -122,10 +135,14 @@ static void test_bad_frame_sticks(void **state)
 	assert_int_equal(read_frames(&r, bytes, sizeof(bytes), sizeof(bytes)), -EPROTO);
 	frame_put_header(bytes, FRAME_READY, 0);
 	assert_int_equal(frame_got(&r, 1), -EPROTO);
+	r = (struct frame_reader){ 0 };
+	frame_put_header(bytes, FRAME_PAGES, 8 + FRAME_PAGE);
+	assert_int_equal(read_frames(&r, bytes, sizeof(bytes), sizeof(bytes)), -EPROTO);
 }
 
 static const struct hello control = {
-	.kind = HELLO_CONTROL, .session = 0x1234, .count = 2, .id = { "vf0", "net1" },
+	.kind = HELLO_CONTROL, .session = 0x1234, .count = 2, .memory = 4096,
+	.id = { "vf0", "net1" },
 };
 
 static void test_hello(void **state)
@@ -186,16 +203,16 @@ static void test_bad_hello(void **state)
 		int result;
 	} rows[] = {
 		{ 0, 'X', -EPROTO },			/* magic */
-		{ 8, 2, -EPROTONOSUPPORT },		/* version */
+		{ 8, 1, -EPROTONOSUPPORT },		/* version */
 		{ 12, 2, -EPROTO },			/* kind */
 		{ 12, HELLO_DATA, -EPROTO },		/* of data, and yet with devices */
 		{ 28, 0, -EPROTO },			/* no devices */
 		{ 28, 3, -EPROTO },			/* more than there are */
 		{ 28, HELLO_DEVICES_MAX + 1, -EPROTO },
 		{ 31, 0x80, -EPROTO },
-		{ 32, 0, -EPROTO },			/* empty id */
-		{ 32, 255, -EPROTO },			/* longer than the frame */
-		{ 33, 0, -EPROTO },			/* NUL in an id */
+		{ 40, 0, -EPROTO },			/* empty id */
+		{ 40, 255, -EPROTO },			/* longer than the frame */
+		{ 41, 0, -EPROTO },			/* NUL in an id */
 	};
 
 	(void)state;

@@ -550,7 +550,7 @@ static void test_threads(void **state)
 	loop_on_wake(a.loop, on_wake, &a);
 	for (unsigned int i = 0; i < 3; i++) {
 		open_bench(&b[i]);
-		assert_int_equal(worker_new(a.pool, &b[i].fake.device, "vf", i, &worker[i]), 0);
+		assert_int_equal(worker_new(a.pool, mover_do, &b[i].mover, i, &worker[i]), 0);
 	}
 	worker_post(worker[0], &(struct work){ .op = WORK_LOAD, .fd = b[0].near });
 	worker_post(worker[1], &(struct work){ .op = WORK_END });

@@ -9,6 +9,7 @@
 #define MIGLAB_CMD_H
 
 #include <errno.h>
+#include <stdint.h>
 
 #include "base/error.h"
 
@@ -33,5 +34,8 @@ static inline int cmd_status(int ret)
 		return ret;
 	return ret == -EINVAL || ret == -ENODEV || ret == -E2BIG || ret == -ENAMETOOLONG ? 2 : 3;
 }
+
+/* Bytes: "4096", "64K", "16M", "1G". -EINVAL and a sentence for what is no such number. */
+int cmd_size(const char *name, const char *text, uint64_t *ret, struct error *err);
 
 #endif

@@ -32,6 +32,7 @@ static const char usage[] =
 	"  --policy P         the order of transitions: qemu (as QEMU 11.1, the default), or\n"
 	"                     group (all devices together)\n"
 	"  --no-prepare       send no pre-copy-p2p-prepare, which the judge must notice\n"
+	"  --ram SIZE         memory that moves with the devices; see miglab run --help\n"
 	"  --expect N         transitions to PRE_COPY_P2P of each device (1)\n"
 	"  --timeout S        for the whole (120)\n"
 	"  --report DIR       write summary.txt, timeline.svg and trace.json there\n"
@@ -43,7 +44,7 @@ static const char usage[] =
 
 enum {
 	OPT_FROM = 1, OPT_TO, OPT_POLICY, OPT_NO_PREPARE, OPT_EXPECT, OPT_TIMEOUT, OPT_REPORT,
-	OPT_CONNECTION_TIMEOUT, OPT_HELP
+	OPT_CONNECTION_TIMEOUT, OPT_RAM, OPT_HELP
 };
 
 static const struct option options[] = {
@@ -51,6 +52,7 @@ static const struct option options[] = {
 	{ "to", required_argument, NULL, OPT_TO },
 	{ "policy", required_argument, NULL, OPT_POLICY },
 	{ "no-prepare", no_argument, NULL, OPT_NO_PREPARE },
+	{ "ram", required_argument, NULL, OPT_RAM },
 	{ "expect", required_argument, NULL, OPT_EXPECT },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
 	{ "report", required_argument, NULL, OPT_REPORT },
@@ -96,6 +98,9 @@ static int parse_option(int id, struct pair_options *opt, struct report_options 
 		break;
 	case OPT_NO_PREPARE:
 		opt->no_prepare = true;
+		break;
+	case OPT_RAM:
+		opt->ram = optarg;
 		break;
 	case OPT_EXPECT:
 		ret = cmd_number("--expect", optarg, 0, EXPECT_MAX, &value, err);

@@ -17,6 +17,7 @@
 static const char usage[] =
 	"usage: miglab run --device DEV,id=ID[,migration-events=off] [--device ..] --qmp unix:PATH\n"
 	"                  [--incoming URI|defer] [--paused] [--policy P] [--no-prepare]\n"
+	"                  [--ram SIZE]\n"
 	"\n"
 	"A machine that consists of devices: runs, migrates and answers QMP until quit,\n"
 	"SIGTERM, SIGINT or SIGHUP. It is ready when the QMP socket accepts.\n"
@@ -29,9 +30,14 @@ static const char usage[] =
 	"  --paused     do not run before cont, as -S of QEMU\n"
 	"  --policy     the order of transitions: qemu (as QEMU 11.1, the default), or\n"
 	"               group (all devices together)\n"
-	"  --no-prepare send no pre-copy-p2p-prepare: the defect that the judge is to find\n";
+	"  --no-prepare send no pre-copy-p2p-prepare: the defect that the judge is to find\n"
+	"  --ram SIZE   memory that the devices reach by DMA, and that migrates with them;\n"
+	"               a multiple of 4K, with K, M or G behind it\n";
 
-enum { OPT_DEVICE = 1, OPT_QMP, OPT_INCOMING, OPT_PAUSED, OPT_POLICY, OPT_NO_PREPARE, OPT_HELP };
+enum {
+	OPT_DEVICE = 1, OPT_QMP, OPT_INCOMING, OPT_PAUSED, OPT_POLICY, OPT_NO_PREPARE, OPT_RAM,
+	OPT_HELP
+};
 
 static const struct option options[] = {
 	{ "device", required_argument, NULL, OPT_DEVICE },
@@ -40,6 +46,7 @@ static const struct option options[] = {
 	{ "paused", no_argument, NULL, OPT_PAUSED },
 	{ "policy", required_argument, NULL, OPT_POLICY },
 	{ "no-prepare", no_argument, NULL, OPT_NO_PREPARE },
+	{ "ram", required_argument, NULL, OPT_RAM },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ 0 },
 };
@@ -61,6 +68,35 @@ static int add_device(struct machine_config *config, const char *arg, struct err
 					 d->id);
 	}
 	return 0;
+}
+
+static int add_memory(struct machine_config *config, const char *size, struct error *err)
+{
+	uint64_t bytes;
+	int ret = cmd_size("--ram", size, &bytes, err);
+
+	if (!ret && config->memory)
+		ret = error_set(err, -EINVAL, "two --ram: a machine has one memory");
+	if (ret)
+		return ret;
+	ret = memory_new(bytes, &config->memory, err);
+	return ret ? error_prefix(err, ret, "--ram %s", size) : 0;
+}
+
+/* Before any thread, and while the process may still lock as much memory as it likes. */
+static int map_memory(const struct machine_config *config, struct error *err)
+{
+	int ret = 0;
+
+	if (config->count == VMM_DEVICES_MAX)
+		return error_set(err, -EINVAL, "more than %d devices beside --ram",
+				 VMM_DEVICES_MAX - 1);
+	for (unsigned int i = 0; !ret && i < config->count; i++) {
+		struct device *d = config->device[i].device;
+
+		ret = d->ops->map(d, 0, config->memory->bytes, config->memory->size, err);
+	}
+	return ret;
 }
 
 static int parse_option(int id, struct machine_config *config, struct error *err)
@@ -87,6 +123,8 @@ static int parse_option(int id, struct machine_config *config, struct error *err
 	case OPT_NO_PREPARE:
 		config->no_prepare = true;
 		break;
+	case OPT_RAM:
+		return add_memory(config, optarg, err);
 	default:
 		return error_set(err, -EINVAL, "see miglab run --help");
 	}
@@ -165,6 +203,8 @@ int cmd_run(int argc, char **argv)
 	if (!ret && (!config.qmp || !config.count))
 		ret = error_set(&err, -EINVAL,
 				"give --qmp and at least one --device; see miglab run --help");
+	if (!ret && config.memory)
+		ret = map_memory(&config, &err);
 	/* The devices are open; there is no thread yet. */
 	if (!ret)
 		ret = privileges_drop(&err);
@@ -174,5 +214,6 @@ int cmd_run(int argc, char **argv)
 		log_error("run: %s", err.text);
 	for (unsigned int i = 0; i < config.count; i++)
 		machine_device_close(&devices[i]);
+	memory_free(config.memory);
 	return cmd_status(ret);
 }

@@ -32,6 +32,7 @@ struct channel {
 	struct loop *loop;
 	const char *const *ids;
 	unsigned int count;
+	uint64_t memory;			/* bytes, of the last of @ids; 0: there is none */
 	const struct channel_handler *handler;
 	void *opaque;
 
@@ -56,7 +57,7 @@ struct channel {
 	struct error error;			/* or not written */
 };
 
-int channel_new(struct loop *loop, const char *const *ids, unsigned int count,
+int channel_new(struct loop *loop, const char *const *ids, unsigned int count, uint64_t memory,
 		const struct channel_handler *handler, void *opaque, struct channel **ret_channel)
 {
 	struct channel *ch = calloc(1, sizeof(*ch));
@@ -66,6 +67,7 @@ int channel_new(struct loop *loop, const char *const *ids, unsigned int count,
 	ch->loop = loop;
 	ch->ids = ids;
 	ch->count = count;
+	ch->memory = memory;
 	ch->handler = handler;
 	ch->opaque = opaque;
 	ch->control = -1;
@@ -419,6 +421,7 @@ static int prepare_hellos(struct channel *ch)
 		return -errno;
 	*control = (struct hello){
 		.kind = HELLO_CONTROL, .session = session, .count = ch->count,
+		.memory = ch->memory,
 	};
 	for (unsigned int i = 0; i < ch->count; i++) {
 		strcpy(control->id[i], ch->ids[i]);
@@ -479,6 +482,11 @@ int channel_connect(struct channel *ch, const char *uri, struct error *err)
 /* Finds each of the source's devices among our own. */
 static int match_devices(struct channel *ch, const struct hello *hello, struct error *err)
 {
+	if (hello->memory != ch->memory)
+		return error_set(err, -ENODEV,
+				 "the source has a memory of %llu bytes and the destination one of %llu; give both the same --ram",
+				 (unsigned long long)hello->memory,
+				 (unsigned long long)ch->memory);
 	if (hello->count != ch->count)
 		return error_set(err, -ENODEV, "the source has %u devices, the destination %u",
 				 hello->count, ch->count);

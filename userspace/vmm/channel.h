@@ -33,8 +33,11 @@ struct channel_handler {
 	void (*silent)(void *opaque);
 };
 
-/* @ids: of the @count devices, at most HELLO_ID_MAX bytes each; they outlive the channel. */
-int channel_new(struct loop *loop, const char *const *ids, unsigned int count,
+/*
+ * @ids: of the @count devices, at most HELLO_ID_MAX bytes each; they outlive the channel.
+ * @memory: bytes of the memory, whose id is the last one; 0: there is none.
+ */
+int channel_new(struct loop *loop, const char *const *ids, unsigned int count, uint64_t memory,
 		const struct channel_handler *handler, void *opaque, struct channel **ret_channel);
 /* Closes first. NULL is allowed. */
 void channel_free(struct channel *channel);

@@ -82,7 +82,8 @@ static void announce(struct coordinator *c, const struct step *s, unsigned int d
 	const struct move *m = choose(c, s, device);
 	struct output *o;
 
-	if (!m || c->no_prepare || !(m->announce || (c->prepare_all && s->arg == WORK_SET)))
+	if (!m || c->no_prepare || c->device[device].flags & DEVICE_IS_MEMORY ||
+	    !(m->announce || (c->prepare_all && s->arg == WORK_SET)))
 		return;
 	o = emit(out, OUTPUT_PREPARE);
 	o->device = device;
@@ -352,6 +353,8 @@ static void state_done(struct coordinator *c, unsigned int device, const struct 
 
 	c->scattered |= r->error || r->op == WORK_RESET;
 	c->device[device].state = r->state;
+	if (c->device[device].flags & DEVICE_IS_MEMORY)
+		return;
 	if (r->state == VFIO_DEVICE_STATE_ERROR || (r->op != WORK_SET && r->state == before))
 		return;
 	if (r->state == VFIO_DEVICE_STATE_PRE_COPY && before != r->state)

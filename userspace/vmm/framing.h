@@ -7,7 +7,9 @@
  * READY, ACK, DONE, LOADED and FAILED, and ALIVE all the time, since a device of the
  * peer may take as long as it likes where its control thread may not; a device's
  * own connection carries DATA, INITIAL and AGAIN and is ended by END, so that a
- * connection that breaks is never taken for the end.
+ * connection that breaks is never taken for the end. That of the machine's memory, which
+ * is the last in the list of devices, as HELLO_MEMORY, carries PAGES, ZEROS and AGAIN, at
+ * last SUMS of all pages, and END.
  */
 #ifndef MIGLAB_VMM_FRAMING_H
 #define MIGLAB_VMM_FRAMING_H
@@ -24,6 +26,7 @@
 
 #define HELLO_DEVICES_MAX	64
 #define HELLO_ID_MAX		63
+#define HELLO_MEMORY		"#ram"	/* which no device can be called */
 
 enum frame_type {
 	FRAME_HELLO = 1,	/* struct hello, encoded */
@@ -32,12 +35,19 @@ enum frame_type {
 	FRAME_LOADED,		/* nothing */
 	FRAME_FAILED,		/* why, as text */
 	FRAME_DATA,		/* bytes of the device's stream, at least 1 */
-	FRAME_END,		/* 8 bytes: how many bytes DATA had altogether */
+	FRAME_END,		/* 8 bytes: how many bytes DATA had, or pages came, altogether */
 	FRAME_ALIVE,		/* nothing */
 	FRAME_ACK,		/* nothing */
 	FRAME_INITIAL,		/* nothing: DATA had all initial bytes */
 	FRAME_AGAIN,		/* nothing: what DATA had so far is void */
+	FRAME_PAGES,		/* 8 bytes: address of the first; then 1 to FRAME_PAGES_MAX pages */
+	FRAME_ZEROS,		/* 8 bytes each: address and size of pages that are all zero */
+	FRAME_SUMS,		/* 8 bytes: address; then 4 bytes for each page: its CRC32C */
 };
+
+#define FRAME_PAGE		4096u
+#define FRAME_PAGES_MAX		31u
+#define FRAME_SUMS_MAX		1024u
 
 /* Writes FRAME_HEADER_BYTES. */
 void frame_put_header(uint8_t *buf, enum frame_type type, uint32_t length);
@@ -48,10 +58,13 @@ void frame_put_header(uint8_t *buf, enum frame_type type, uint32_t length);
  */
 int frame_header(const uint8_t *buf, enum frame_type *ret_type, uint32_t *ret_length);
 
+/* Of payloads. */
+void frame_put_u32(uint8_t *buf, uint32_t value);
+uint32_t frame_u32(const uint8_t *buf);
 void frame_put_u64(uint8_t *buf, uint64_t value);
 uint64_t frame_u64(const uint8_t *buf);
 
-/* A frame other than DATA in the making; all zero at first. Its errors stick. */
+/* A frame other than DATA and PAGES in the making; all zero at first. Its errors stick. */
 struct frame_reader {
 	size_t have;
 	int error;
@@ -81,10 +94,11 @@ struct hello {
 	uint64_t session;	/* the same for all connections of one migration */
 	uint32_t index;		/* of DATA: which of the devices that CONTROL lists */
 	uint32_t count;		/* of CONTROL: devices, 1 to HELLO_DEVICES_MAX */
+	uint64_t memory;	/* of CONTROL: its bytes; 0: there is none */
 	char id[HELLO_DEVICES_MAX][HELLO_ID_MAX + 1];
 };
 
-#define HELLO_BYTES_MAX	(FRAME_HEADER_BYTES + 32 + HELLO_DEVICES_MAX * (HELLO_ID_MAX + 1))
+#define HELLO_BYTES_MAX	(FRAME_HEADER_BYTES + 40 + HELLO_DEVICES_MAX * (HELLO_ID_MAX + 1))
 
 /* The whole frame, header included; @buf has HELLO_BYTES_MAX. Returns its size. */
 size_t hello_encode(uint8_t *buf, const struct hello *hello);

@@ -5,6 +5,7 @@
 #include "base/address.h"
 #include "base/clock.h"
 #include "qmp/json.h"
+#include "vmm/framing.h"
 #include "vmm/handlers.h"
 #include "vmm/machine.h"
 
@@ -26,17 +27,14 @@ static void add_times(const struct machine *m, struct json_object *info)
 			     progress_downtime_ms(&m->progress, m->downtime_ms, m->bandwidth));
 }
 
-/*
- * There is no RAM: what is of pages stays 0. QEMU counts in "transferred" all bytes
- * that it sent, those of devices included.
- */
+/* QEMU counts in "transferred" all bytes that it sent, those of devices included. */
 static struct json_object *ram(const struct machine *m, uint64_t sent)
 {
 	static const char *const zeros[] = {
-		"remaining", "total", "duplicate", "normal", "normal-bytes", "dirty-pages-rate",
-		"dirty-sync-count", "postcopy-requests", "multifd-bytes", "pages-per-second",
-		"precopy-bytes", "downtime-bytes", "postcopy-bytes", "dirty-sync-missed-zero-copy",
+		"dirty-pages-rate", "postcopy-requests", "multifd-bytes", "pages-per-second",
+		"postcopy-bytes", "dirty-sync-missed-zero-copy",
 	};
+	const struct ram_stats *s = &m->progress.ram;
 	uint64_t until_ns = m->coordinator.status == STATUS_COMPLETED ? m->end_ns : clock_ns();
 	uint64_t ns = until_ns - m->begin_ns;
 	struct json_object *o = json_object_new_object();
@@ -44,7 +42,15 @@ static struct json_object *ram(const struct machine *m, uint64_t sent)
 	for (unsigned int i = 0; i < sizeof(zeros) / sizeof(zeros[0]); i++)
 		json_add_int(o, zeros[i], 0);
 	json_add_int(o, "transferred", sent);
-	json_add_int(o, "page-size", 4096);
+	json_add_int(o, "remaining", s->remaining);
+	json_add_int(o, "total", s->total);
+	json_add_int(o, "duplicate", s->duplicate);
+	json_add_int(o, "normal", s->normal);
+	json_add_int(o, "normal-bytes", s->normal * FRAME_PAGE);
+	json_add_int(o, "dirty-sync-count", s->syncs);
+	json_add_int(o, "precopy-bytes", s->precopy);
+	json_add_int(o, "downtime-bytes", s->precopy ? s->transferred - s->precopy : 0);
+	json_add_int(o, "page-size", FRAME_PAGE);
 	json_object_object_add(o, "mbps",
 			       json_object_new_double(ns ? sent * 8 * 1000.0 / (double)ns : 0));
 	return o;
@@ -55,7 +61,7 @@ static void add_amounts(const struct machine *m, struct json_object *info)
 	struct json_object *vfio = json_object_new_object();
 	uint64_t sent = progress_transferred(&m->progress);
 
-	json_add_int(vfio, "transferred", sent);
+	json_add_int(vfio, "transferred", sent - m->progress.device[m->config->count].bytes);
 	json_object_object_add(info, "vfio", vfio);
 	json_object_object_add(info, "ram", ram(m, sent));
 	if (m->coordinator.status != STATUS_COMPLETED)

@@ -58,7 +58,7 @@ static void do_work(struct machine *m, const struct output *o)
 		.again = m->coordinator.again,
 	};
 
-	if (o->op == WORK_SET) {
+	if (o->op == WORK_SET && o->device < m->config->count) {
 		uint32_t from = m->coordinator.device[o->device].state;
 
 		durations_begin(&m->durations, o->device, o->state, clock_ns());
@@ -317,19 +317,37 @@ void machine_set_peer_timeout(struct machine *m, uint64_t timeout_ms)
 	channel_set_timeout(m->channel, timeout_ms * NSEC_PER_MSEC);
 }
 
+static int start_device(struct machine *m, unsigned int i)
+{
+	const struct machine_device *d = &m->config->device[i];
+	int ret = mover_init(&m->mover[i], d->device, d->id);
+
+	m->ids[i] = d->id;
+	m->devices[i] = d->device;
+	return ret ? ret : worker_new(m->pool, mover_do, &m->mover[i], i, &m->worker[i]);
+}
+
+static int start_memory(struct machine *m)
+{
+	unsigned int count = m->config->count;
+	int ret = ram_mover_init(&m->ram, m->config->memory, m->devices, count);
+
+	m->ids[count] = HELLO_MEMORY;
+	return ret ? ret : worker_new(m->pool, ram_mover_do, &m->ram, count, &m->worker[count]);
+}
+
 static int start_workers(struct machine *m)
 {
 	int ret = worker_pool_new(m->loop, &m->pool);
 
-	for (unsigned int i = 0; !ret && i < m->config->count; i++) {
-		const struct machine_device *d = &m->config->device[i];
-
-		m->ids[i] = d->id;
-		ret = worker_new(m->pool, d->device, d->id, i, &m->worker[i]);
-	}
+	for (unsigned int i = 0; !ret && i < m->config->count; i++)
+		ret = start_device(m, i);
+	if (!ret && m->config->memory)
+		ret = start_memory(m);
 	if (!ret)
-		ret = channel_new(m->loop, m->ids, m->config->count, &channel_handler, m,
-				  &m->channel);
+		ret = channel_new(m->loop, m->ids, m->coordinator.count,
+				  m->config->memory ? m->config->memory->size : 0,
+				  &channel_handler, m, &m->channel);
 	if (!ret)
 		machine_set_peer_timeout(m, PEER_TIMEOUT_MS);
 	return ret;
@@ -342,8 +360,11 @@ static void init_coordinator(struct machine *m)
 
 	for (unsigned int i = 0; i < config->count; i++)
 		flags[i] = config->device[i].device->flags;
+	if (config->memory)
+		flags[config->count] = VFIO_MIGRATION_STOP_COPY | VFIO_MIGRATION_PRE_COPY |
+				       DEVICE_IS_MEMORY;
 	coordinator_init(&m->coordinator, config->policy, config->no_prepare, config->incoming,
-			 flags, config->count);
+			 flags, config->count + !!config->memory);
 }
 
 static int start(struct machine *m, struct error *err)
@@ -401,8 +422,11 @@ bool machine_free(struct machine *m)
 	if (m->coordinator.pending)
 		return false;
 	channel_free(m->channel);
-	for (unsigned int i = 0; i < m->config->count; i++)
+	for (unsigned int i = 0; i < m->coordinator.count; i++)
 		worker_free(m->worker[i]);
+	for (unsigned int i = 0; i < m->config->count; i++)
+		mover_fini(&m->mover[i]);
+	ram_mover_fini(&m->ram);
 	worker_pool_free(m->pool);
 	free(m->uri);
 	free(m);

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/loop.h"
+#include "device/memory.h"
 #include "device/ops.h"
 #include "qmp/server.h"
 #include "vmm/acks.h"
@@ -17,7 +18,9 @@
 #include "vmm/coordinator.h"
 #include "vmm/deadlines.h"
 #include "vmm/durations.h"
+#include "vmm/mover.h"
 #include "vmm/progress.h"
+#include "vmm/ram_mover.h"
 #include "vmm/worker.h"
 
 struct machine_device {
@@ -35,6 +38,7 @@ struct machine_config {
 	const char *incoming;	/* NULL: run; "defer": wait for migrate-incoming; or its URI */
 	struct machine_device *device;	/* @count of them, open; they outlive the machine */
 	unsigned int count;		/* 1 to VMM_DEVICES_MAX */
+	struct memory *memory;		/* mapped for all of them; NULL: none. Then one less */
 };
 
 struct capabilities {
@@ -53,9 +57,13 @@ struct machine {
 	const struct machine_config *config;
 	struct coordinator coordinator;
 	struct worker_pool *pool;
+	/* Of each device, and behind them of the memory. */
 	struct worker *worker[VMM_DEVICES_MAX];
-	struct channel *channel;
 	const char *ids[VMM_DEVICES_MAX];
+	struct mover mover[VMM_DEVICES_MAX];
+	struct device *devices[VMM_DEVICES_MAX];
+	struct ram_mover ram;
+	struct channel *channel;
 
 	char *uri;			/* of the migration that is or was */
 	struct loop_timer *connecting;	/* it will be connected to soon */

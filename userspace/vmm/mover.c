@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "device/state.h"
 #include "vmm/framing.h"
+#include "vmm/transfer.h"
 
 int mover_init(struct mover *m, struct device *device, const char *id)
 {
@@ -24,36 +25,22 @@ void mover_fini(struct mover *m)
 
 static int send_all(struct mover *m, int fd, size_t len, struct error *err)
 {
-	for (size_t done = 0; done < len; ) {
-		ssize_t n = write(fd, m->buf + done, len - done);
+	int ret = transfer_send(fd, m->buf, len);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return error_set(err, -errno, "%s: cannot send its state: %s", m->id,
-					 strerror(errno));
-		done += n;
-	}
-	return 0;
+	return ret ? error_set(err, ret, "%s: cannot send its state: %s", m->id, strerror(-ret)) :
+		     0;
 }
 
 static int receive_all(struct mover *m, int fd, uint8_t *buf, size_t len, struct error *err)
 {
-	for (size_t done = 0; done < len; ) {
-		ssize_t n = read(fd, buf + done, len - done);
+	int ret = transfer_receive(fd, buf, len);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return error_set(err, -errno, "%s: cannot receive its state: %s", m->id,
-					 strerror(errno));
-		if (n == 0)
-			return error_set(err, -EPIPE,
-					 "%s: its data ended after %llu bytes, before the end mark",
-					 m->id, (unsigned long long)m->total);
-		done += n;
-	}
-	return 0;
+	if (ret == -EPIPE)
+		return error_set(err, ret,
+				 "%s: its data ended after %llu bytes, before the end mark",
+				 m->id, (unsigned long long)m->total);
+	return ret ? error_set(err, ret, "%s: cannot receive its state: %s", m->id,
+			       strerror(-ret)) : 0;
 }
 
 /*
@@ -355,7 +342,7 @@ static int do_end(struct mover *m, const struct work *work, struct work_result *
 	return 0;
 }
 
-void mover_do(struct mover *m, const struct work *work, struct work_result *ret_result)
+void mover_do(void *mover, const struct work *work, struct work_result *ret_result)
 {
 	static int (*const op[])(struct mover *m, const struct work *w, struct work_result *r) = {
 		[WORK_SET] = do_set,
@@ -367,6 +354,7 @@ void mover_do(struct mover *m, const struct work *work, struct work_result *ret_
 		[WORK_LOAD] = do_load,
 		[WORK_END] = do_end,
 	};
+	struct mover *m = mover;
 
 	*ret_result = (struct work_result){ .op = work->op, .enter_ns = clock_ns() };
 	ret_result->error = op[work->op](m, work, ret_result);

@@ -24,9 +24,9 @@ int mover_init(struct mover *m, struct device *device, const char *id);
 void mover_fini(struct mover *m);
 
 /*
- * One thread at a time, and SIGPIPE is ignored. A shutdown(2) of work->fd ends a
- * transfer with an error.
+ * @mover is a struct mover. One thread at a time, and SIGPIPE is ignored. A shutdown(2) of
+ * work->fd ends a transfer with an error.
  */
-void mover_do(struct mover *m, const struct work *work, struct work_result *ret_result);
+void mover_do(void *mover, const struct work *work, struct work_result *ret_result);
 
 #endif

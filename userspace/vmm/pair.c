@@ -128,6 +128,8 @@ static int start_side(struct pair *p, struct side *s, const char *name, const ch
 		ret = add_arg(&args, "--incoming=defer");
 	if (!ret && p->opt->no_prepare)
 		ret = add_arg(&args, "--no-prepare");
+	if (!ret && p->opt->ram)
+		ret = add_arg(&args, "--ram=%s", p->opt->ram);
 	if (ret) {
 		free_args(&args);
 		return error_set(err, ret, "no memory to start the %s", name);
@@ -209,10 +211,12 @@ static int call(struct side *s, const char *command, struct json_object *args,
 	return code ? error_prefix(err, code, "%s of the %s", command, s->child.name) : 0;
 }
 
+/* And what says how much memory there is, and its checksum. */
 static int enable_events(struct side *s, struct error *err)
 {
 	static const char on[] =
-		"{\"capabilities\": [{\"capability\": \"events\", \"state\": true}]}";
+		"{\"capabilities\": [{\"capability\": \"events\", \"state\": true},"
+		" {\"capability\": \"x-device-statistics\", \"state\": true}]}";
 	struct json_object *args = json_tokener_parse(on);
 
 	return call(s, "migrate-set-capabilities", args, NULL, err);
@@ -409,6 +413,45 @@ static int report_migration(struct pair *p, FILE *out, struct error *err)
 	return verdict;
 }
 
+/* Member @name of what @s says of its memory, for the caller to free; NULL: it says nothing. */
+static char *memory_member(struct side *s, const char *name)
+{
+	struct json_object *info, *memory, *value = NULL;
+	struct error err;
+	char *copy = NULL;
+
+	if (call(s, "query-migrate", NULL, &info, &err))
+		return NULL;
+	if (json_object_object_get_ex(info, "x-memory", &memory) &&
+	    json_object_object_get_ex(memory, name, &value))
+		copy = strdup(json_object_get_string(value));
+	json_object_put(info);
+	return copy;
+}
+
+/* False when what arrived is not what was sent, or nobody compared it. */
+static bool report_memory(struct pair *p, FILE *out)
+{
+	char *sent = memory_member(&p->source, "checksum");
+	char *arrived = memory_member(&p->destination, "checksum");
+	char *size = memory_member(&p->source, "size");
+	char *moved = memory_member(&p->source, "transferred");
+	bool equal = sent && arrived && !strcmp(sent, arrived);
+
+	fprintf(out, "memory of %s bytes, %s bytes moved  ", size ? size : "?",
+		moved ? moved : "?");
+	if (equal)
+		fprintf(out, "checksums equal: %s\n", sent);
+	else
+		fprintf(out, "checksums differ: source %s, destination %s\n",
+			sent ? sent : "none", arrived ? arrived : "none");
+	free(sent);
+	free(arrived);
+	free(size);
+	free(moved);
+	return equal;
+}
+
 static int report_judge(struct pair *p, FILE *out, struct error *err)
 {
 	char buf[4096];
@@ -433,6 +476,8 @@ static int report(struct pair *p, FILE *out, struct error *err)
 		return migrated;
 	for (unsigned int i = 0; !migrated && i < p->opt->count; i++)
 		equal &= report_device(p, i, out);
+	if (!migrated && p->opt->ram)
+		equal &= report_memory(p, out);
 	judged = report_judge(p, out, err);
 	return judged < 0 ? judged : migrated || !equal || judged;
 }

@@ -7,6 +7,8 @@ void progress_add(struct progress *p, unsigned int device, const struct work_res
 {
 	p->device[device].bytes += result->bytes;
 	p->device[device].busy_ns += result->busy_ns;
+	if (result->ram.total)
+		p->ram = result->ram;
 	if (result->error)
 		return;
 	switch (result->op) {

@@ -18,11 +18,13 @@ struct progress {
 		struct precopy_info info;	/* after the last pass */
 		bool passed;			/* there was one */
 	} device[VMM_DEVICES_MAX];
+	struct ram_stats ram;		/* of the memory, if there is one */
 };
 
 /* Adds the answer of the worker of @device. */
 void progress_add(struct progress *p, unsigned int device, const struct work_result *result);
 
+/* By all of them, the memory included. */
 uint64_t progress_transferred(const struct progress *p);
 /* What devices have to send yet, that of a stop-copy included. */
 uint64_t progress_remaining(const struct progress *p);

@@ -4,13 +4,23 @@
 
 #include "vmm/coordinator.h"
 
+static unsigned int real_devices(const struct coordinator *c)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < c->count; i++)
+		n += !(c->device[i].flags & DEVICE_IS_MEMORY);
+	return n;
+}
+
 const char *coordinator_blocked(const struct coordinator *c)
 {
 	for (unsigned int i = 0; i < c->count; i++) {
 		/* Its state is lost, and the destination would wait for it for ever. */
 		if (c->device[i].state == VFIO_DEVICE_STATE_ERROR)
 			return "A device is in state ERROR and cannot be migrated";
-		if (c->count > 1 && !(c->device[i].flags & VFIO_MIGRATION_P2P))
+		if (real_devices(c) > 1 &&
+		    !(c->device[i].flags & (VFIO_MIGRATION_P2P | DEVICE_IS_MEMORY)))
 			return "Multiple VFIO devices migration is supported only if all of "
 			       "them support P2P migration";
 	}

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The figures of each device, and their sums: what capability x-device-statistics adds. */
+#include <stdio.h>
+
 #include "base/clock.h"
 #include "qmp/events.h"
 #include "qmp/json.h"
@@ -64,6 +66,21 @@ static const char *state_text(uint32_t state)
 	return qmp_vfio_state_name(state) ?: "error";
 }
 
+/* The checksum is that of both sides once the migration is over. */
+static struct json_object *memory_json(const struct ram_stats *ram)
+{
+	struct json_object *o = json_object_new_object();
+	char sum[16];
+
+	json_add_int(o, "size", ram->total);
+	json_add_int(o, "transferred", ram->transferred);
+	if (ram->summed) {
+		snprintf(sum, sizeof(sum), "%08x", ram->checksum);
+		json_add_string(o, "checksum", sum);
+	}
+	return o;
+}
+
 void add_statistics(const struct machine *m, struct json_object *info)
 {
 	struct json_object *list = json_object_new_array();
@@ -82,6 +99,8 @@ void add_statistics(const struct machine *m, struct json_object *info)
 	}
 	json_object_object_add(info, "x-devices", list);
 	json_object_object_add(info, "x-devices-sum", figures_json(&sum));
+	if (m->config->memory)
+		json_object_object_add(info, "x-memory", memory_json(&m->progress.ram));
 	if (!json_object_object_get_ex(info, "expected-downtime", NULL))
 		return;
 	switchover_ns = durations_switchover_ns(&m->durations, &m->coordinator, clock_ns());

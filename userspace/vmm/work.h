@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "device/ops.h"
+#include "vmm/ram.h"
 
 enum work_op {
 	/*
@@ -69,6 +70,7 @@ struct work_result {
 	struct precopy_info info;	/* of WORK_PASS, at its end, and of WORK_INFO */
 	bool reinit;		/* of these: after all, there are initial bytes again */
 	bool initial;		/* of WORK_LOAD: post it again for the rest */
+	struct ram_stats ram;	/* of the memory, after each command */
 	uint64_t enter_ns, return_ns;	/* CLOCK_MONOTONIC around the command */
 };
 

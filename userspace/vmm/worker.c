@@ -6,11 +6,10 @@
 #include <signal.h>
 #include <stdlib.h>
 
-#include "vmm/mover.h"
-
 struct worker {
 	struct worker_pool *pool;
-	struct mover mover;
+	work_fn run;
+	void *mover;
 	unsigned int index;
 	pthread_t thread;
 	struct work work;		/* protected by pool->lock, like all below */
@@ -75,7 +74,7 @@ static void *worker_main(void *opaque)
 			break;
 		work = w->work;
 		pthread_mutex_unlock(&pool->lock);
-		mover_do(&w->mover, &work, &result);
+		w->run(w->mover, &work, &result);
 		pthread_mutex_lock(&pool->lock);
 		answer(w, &result);
 		loop_wake(pool->loop);
@@ -97,8 +96,8 @@ static int start_thread(struct worker *w)
 	return ret;
 }
 
-int worker_new(struct worker_pool *pool, struct device *device, const char *id,
-	       unsigned int index, struct worker **ret_worker)
+int worker_new(struct worker_pool *pool, work_fn run, void *mover, unsigned int index,
+	       struct worker **ret_worker)
 {
 	struct worker *w = calloc(1, sizeof(*w));
 	int ret;
@@ -106,13 +105,12 @@ int worker_new(struct worker_pool *pool, struct device *device, const char *id,
 	if (!w)
 		return -ENOMEM;
 	w->pool = pool;
+	w->run = run;
+	w->mover = mover;
 	w->index = index;
 	pthread_cond_init(&w->wake, NULL);
-	ret = mover_init(&w->mover, device, id);
-	if (!ret)
-		ret = start_thread(w);
+	ret = start_thread(w);
 	if (ret) {
-		mover_fini(&w->mover);
 		pthread_cond_destroy(&w->wake);
 		free(w);
 		return ret;
@@ -131,7 +129,6 @@ void worker_free(struct worker *w)
 	pthread_mutex_unlock(&w->pool->lock);
 	pthread_join(w->thread, NULL);
 	pthread_cond_destroy(&w->wake);
-	mover_fini(&w->mover);
 	free(w);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A thread for each device: the only place that calls operations which a device
- * or a peer can delay. It carries out one command at a time.
+ * A thread for each device, and one for the memory: the only place that calls operations
+ * which a device or a peer can delay. It carries out one command at a time.
  */
 #ifndef MIGLAB_VMM_WORKER_H
 #define MIGLAB_VMM_WORKER_H
@@ -19,12 +19,12 @@ int worker_pool_new(struct loop *loop, struct worker_pool **ret_pool);
 /* After worker_free() of all its workers. NULL is allowed. */
 void worker_pool_free(struct worker_pool *pool);
 
-/*
- * @device stays the caller's, and is used by the worker alone while a command is
- * at work, but for calls that may come from any thread. @id: for messages.
- */
-int worker_new(struct worker_pool *pool, struct device *device, const char *id,
-	       unsigned int index, struct worker **ret_worker);
+/* mover_do() or ram_mover_do(). */
+typedef void (*work_fn)(void *mover, const struct work *work, struct work_result *ret_result);
+
+/* @mover stays the caller's, and is used by the worker alone while a command is at work. */
+int worker_new(struct worker_pool *pool, work_fn run, void *mover, unsigned int index,
+	       struct worker **ret_worker);
 
 /* Ends the thread of an idle worker. NULL is allowed. */
 void worker_free(struct worker *worker);
