@@ -1211,11 +1211,13 @@ static void test_bad_specs_have_their_sentence(void **arg)
 		{ "", "\"\" is no device; write vfio:BDF, emu[:key=value,..] or discard" },
 		{ "emux", "\"emux\" is no device; write emu or emu:key=value,.." },
 		{ "emu:", "emu: unknown key \"\"; known are state_bytes, dirty_bytes_per_sec, "
-		  "profile, rules, seed, mutant" },
+		  "dma_bytes_per_sec, dma_log_misses, profile, rules, seed, mutant" },
 		{ "emu:colour=1", "emu: unknown key \"colour\"; known are state_bytes, "
-		  "dirty_bytes_per_sec, profile, rules, seed, mutant" },
+		  "dirty_bytes_per_sec, dma_bytes_per_sec, dma_log_misses, profile, rules, "
+		  "seed, mutant" },
 		{ "emu:seed=1,", "emu: unknown key \"\"; known are state_bytes, "
-		  "dirty_bytes_per_sec, profile, rules, seed, mutant" },
+		  "dirty_bytes_per_sec, dma_bytes_per_sec, dma_log_misses, profile, rules, "
+		  "seed, mutant" },
 		{ "emu:seed", "emu: seed needs a value: seed=.." },
 		{ "emu:seed=", "emu: seed= is not a number; write digits and at most one of K, "
 		  "M, G" },

@@ -33,6 +33,7 @@ static const char usage[] =
 	"                     group (all devices together)\n"
 	"  --no-prepare       send no pre-copy-p2p-prepare, which the judge must notice\n"
 	"  --ram SIZE         memory that moves with the devices; see miglab run --help\n"
+	"  --workload W       what keeps the devices busy, and checks them on the other side\n"
 	"  --expect N         transitions to PRE_COPY_P2P of each device (1)\n"
 	"  --timeout S        for the whole (120)\n"
 	"  --report DIR       write summary.txt, timeline.svg and trace.json there\n"
@@ -44,7 +45,7 @@ static const char usage[] =
 
 enum {
 	OPT_FROM = 1, OPT_TO, OPT_POLICY, OPT_NO_PREPARE, OPT_EXPECT, OPT_TIMEOUT, OPT_REPORT,
-	OPT_CONNECTION_TIMEOUT, OPT_RAM, OPT_HELP
+	OPT_CONNECTION_TIMEOUT, OPT_RAM, OPT_WORKLOAD, OPT_HELP
 };
 
 static const struct option options[] = {
@@ -53,6 +54,7 @@ static const struct option options[] = {
 	{ "policy", required_argument, NULL, OPT_POLICY },
 	{ "no-prepare", no_argument, NULL, OPT_NO_PREPARE },
 	{ "ram", required_argument, NULL, OPT_RAM },
+	{ "workload", required_argument, NULL, OPT_WORKLOAD },
 	{ "expect", required_argument, NULL, OPT_EXPECT },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
 	{ "report", required_argument, NULL, OPT_REPORT },
@@ -101,6 +103,9 @@ static int parse_option(int id, struct pair_options *opt, struct report_options 
 		break;
 	case OPT_RAM:
 		opt->ram = optarg;
+		break;
+	case OPT_WORKLOAD:
+		opt->workload = optarg;
 		break;
 	case OPT_EXPECT:
 		ret = cmd_number("--expect", optarg, 0, EXPECT_MAX, &value, err);

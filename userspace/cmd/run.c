@@ -17,7 +17,7 @@
 static const char usage[] =
 	"usage: miglab run --device DEV,id=ID[,migration-events=off] [--device ..] --qmp unix:PATH\n"
 	"                  [--incoming URI|defer] [--paused] [--policy P] [--no-prepare]\n"
-	"                  [--ram SIZE]\n"
+	"                  [--ram SIZE] [--workload W]\n"
 	"\n"
 	"A machine that consists of devices: runs, migrates and answers QMP until quit,\n"
 	"SIGTERM, SIGINT or SIGHUP. It is ready when the QMP socket accepts.\n"
@@ -32,11 +32,13 @@ static const char usage[] =
 	"               group (all devices together)\n"
 	"  --no-prepare send no pre-copy-p2p-prepare: the defect that the judge is to find\n"
 	"  --ram SIZE   memory that the devices reach by DMA, and that migrates with them;\n"
-	"               a multiple of 4K, with K, M or G behind it\n";
+	"               a multiple of 4K, with K, M or G behind it\n"
+	"  --workload W a program that keeps devices busy and checks what they do: edu-dma,\n"
+	"               edu-p2p or bar-write\n";
 
 enum {
 	OPT_DEVICE = 1, OPT_QMP, OPT_INCOMING, OPT_PAUSED, OPT_POLICY, OPT_NO_PREPARE, OPT_RAM,
-	OPT_HELP
+	OPT_WORKLOAD, OPT_HELP
 };
 
 static const struct option options[] = {
@@ -47,6 +49,7 @@ static const struct option options[] = {
 	{ "policy", required_argument, NULL, OPT_POLICY },
 	{ "no-prepare", no_argument, NULL, OPT_NO_PREPARE },
 	{ "ram", required_argument, NULL, OPT_RAM },
+	{ "workload", required_argument, NULL, OPT_WORKLOAD },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ 0 },
 };
@@ -83,7 +86,6 @@ static int add_memory(struct machine_config *config, const char *size, struct er
 	return ret ? error_prefix(err, ret, "--ram %s", size) : 0;
 }
 
-/* Before any thread, and while the process may still lock as much memory as it likes. */
 static int map_memory(const struct machine_config *config, struct error *err)
 {
 	int ret = 0;
@@ -99,7 +101,22 @@ static int map_memory(const struct machine_config *config, struct error *err)
 	return ret;
 }
 
-static int parse_option(int id, struct machine_config *config, struct error *err)
+/* Before any thread, and while the process may still lock as much memory as it likes. */
+static int furnish(struct machine_config *config, const char *workload, struct error *err)
+{
+	struct device *devices[VMM_DEVICES_MAX];
+	int ret = config->memory ? map_memory(config, err) : 0;
+
+	if (ret || !workload)
+		return ret;
+	for (unsigned int i = 0; i < config->count; i++)
+		devices[i] = config->device[i].device;
+	return workload_new(workload, config->memory, devices, config->count, &config->workload,
+			    err);
+}
+
+static int parse_option(int id, struct machine_config *config, const char **workload,
+			struct error *err)
 {
 	switch (id) {
 	case OPT_DEVICE:
@@ -125,6 +142,9 @@ static int parse_option(int id, struct machine_config *config, struct error *err
 		break;
 	case OPT_RAM:
 		return add_memory(config, optarg, err);
+	case OPT_WORKLOAD:
+		*workload = optarg;
+		break;
 	default:
 		return error_set(err, -EINVAL, "see miglab run --help");
 	}
@@ -188,6 +208,7 @@ int cmd_run(int argc, char **argv)
 {
 	struct machine_device devices[VMM_DEVICES_MAX];
 	struct machine_config config = { .policy = policy_find("qemu"), .device = devices };
+	const char *workload = NULL;
 	struct error err;
 	int id, ret = 0;
 
@@ -196,15 +217,15 @@ int cmd_run(int argc, char **argv)
 			fputs(usage, stdout);
 			return 0;
 		}
-		ret = parse_option(id, &config, &err);
+		ret = parse_option(id, &config, &workload, &err);
 	}
 	if (!ret && optind < argc)
 		ret = error_set(&err, -EINVAL, "unexpected argument %s", argv[optind]);
 	if (!ret && (!config.qmp || !config.count))
 		ret = error_set(&err, -EINVAL,
 				"give --qmp and at least one --device; see miglab run --help");
-	if (!ret && config.memory)
-		ret = map_memory(&config, &err);
+	if (!ret)
+		ret = furnish(&config, workload, &err);
 	/* The devices are open; there is no thread yet. */
 	if (!ret)
 		ret = privileges_drop(&err);
@@ -212,6 +233,7 @@ int cmd_run(int argc, char **argv)
 		ret = serve(&config, &err);
 	if (ret < 0)
 		log_error("run: %s", err.text);
+	workload_free(config.workload);
 	for (unsigned int i = 0; i < config.count; i++)
 		machine_device_close(&devices[i]);
 	memory_free(config.memory);

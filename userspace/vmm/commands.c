@@ -214,6 +214,28 @@ static int lab_write(void *opaque, struct json_object *args, struct json_object 
 	return 0;
 }
 
+static int query_workload(void *opaque, struct json_object *args, struct json_object **ret,
+			  struct qmp_error *err)
+{
+	const struct machine *m = opaque;
+	struct workload_report report;
+
+	(void)args;
+	if (!m->config->workload)
+		return qmp_fail(err, QMP_GENERIC_ERROR, "the machine has no workload");
+	workload_report(m->config->workload, &report);
+	*ret = json_object_new_object();
+	json_add_string(*ret, "kind", report.kind);
+	json_add_bool(*ret, "running", report.running);
+	json_add_int(*ret, "operations", report.operations);
+	json_add_int(*ret, "here", report.here);
+	json_add_int(*ret, "interrupts", report.interrupts);
+	json_add_int(*ret, "round", report.round);
+	if (*report.error.text)
+		json_add_string(*ret, "error", report.error.text);
+	return 0;
+}
+
 const struct qmp_command machine_commands[] = {
 	{ "migrate", "?uri:s,?detach:b", migrate,
 	  "Migrate to uri, which is unix:PATH, tcp:HOST:PORT or file:PATH" },
@@ -242,6 +264,7 @@ const struct qmp_command machine_commands[] = {
 	{ "qom-set", "path:s,property:s,value:*", qom_set, "Refused, as QEMU does" },
 	{ "x-prepare-ack", "device-id:s", prepare_ack,
 	  "Answer the announcement of a device: it may begin" },
+	{ "x-query-workload", "", query_workload, "What the workload has done, and found" },
 	{ "x-miglab-read", "device:s,attribute:s", lab_read, "Read a device's attribute" },
 	{ "x-miglab-write", "device:s,attribute:s,text:s", lab_write,
 	  "Write a device's attribute" },

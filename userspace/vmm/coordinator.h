@@ -19,12 +19,6 @@
 /* A step of a program gives each device at most an event and a command. */
 #define COORDINATOR_OUTPUTS_MAX	(2 * VMM_DEVICES_MAX + 32)
 
-/*
- * Among the VFIO_MIGRATION_* of a device: it is the machine's memory, which migrates as
- * devices do, sends to nobody, and of whose states nobody hears.
- */
-#define DEVICE_IS_MEMORY	(1u << 31)
-
 enum input_kind {
 	INPUT_MIGRATE,		/* the shell connects; MSG_READY or INPUT_LOST follows */
 	INPUT_INCOMING,		/* the shell listens; MSG_READY when all connections are there */

@@ -330,7 +330,8 @@ static int start_device(struct machine *m, unsigned int i)
 static int start_memory(struct machine *m)
 {
 	unsigned int count = m->config->count;
-	int ret = ram_mover_init(&m->ram, m->config->memory, m->devices, count);
+	int ret = ram_mover_init(&m->ram, m->config->memory, m->devices, count,
+				 m->config->workload);
 
 	m->ids[count] = HELLO_MEMORY;
 	return ret ? ret : worker_new(m->pool, ram_mover_do, &m->ram, count, &m->worker[count]);

@@ -39,6 +39,7 @@ struct machine_config {
 	struct machine_device *device;	/* @count of them, open; they outlive the machine */
 	unsigned int count;		/* 1 to VMM_DEVICES_MAX */
 	struct memory *memory;		/* mapped for all of them; NULL: none. Then one less */
+	struct workload *workload;	/* on that memory and these devices; NULL: none */
 };
 
 struct capabilities {

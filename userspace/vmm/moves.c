@@ -70,6 +70,8 @@ const struct move devices_in_error[] = { { .from = IN(ERROR) }, { 0 } };
 const struct move devices_not_running[] = { { .from = ~IN(RUNNING) }, { 0 } };
 const struct move devices_all[] = { { .from = ~0u }, { 0 } };
 
+const struct move processors[] = { { .from = ~0u, .needs = DEVICE_IS_MEMORY }, { 0 } };
+
 /* One that runs has not got lost: to reset it would cost its state for nothing. */
 const struct move devices_not_quiesced[] = {
 	{ .from = ~(IN(RUNNING_P2P) | IN(RUNNING)), .needs = HAS_P2P },

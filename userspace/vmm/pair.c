@@ -130,6 +130,8 @@ static int start_side(struct pair *p, struct side *s, const char *name, const ch
 		ret = add_arg(&args, "--no-prepare");
 	if (!ret && p->opt->ram)
 		ret = add_arg(&args, "--ram=%s", p->opt->ram);
+	if (!ret && p->opt->workload)
+		ret = add_arg(&args, "--workload=%s", p->opt->workload);
 	if (ret) {
 		free_args(&args);
 		return error_set(err, ret, "no memory to start the %s", name);
@@ -452,6 +454,66 @@ static bool report_memory(struct pair *p, FILE *out)
 	return equal;
 }
 
+/* What @s says of its workload: the caller puts it. */
+static int ask_workload(struct side *s, struct json_object **ret, struct error *err)
+{
+	return call(s, "x-query-workload", NULL, ret, err);
+}
+
+static const char *workload_error(struct json_object *report)
+{
+	return json_object_get_string(json_object_object_get(report, "error"));
+}
+
+/* Until it is through with @rounds rounds and an operation more, or found something wrong. */
+static int await_workload(struct pair *p, struct side *s, unsigned int rounds, struct error *err)
+{
+	struct json_object *report;
+	bool done = false;
+	int ret = 0;
+
+	while (!ret && !done) {
+		ret = check(p, err) ?: ask_workload(s, &report, err);
+		if (ret)
+			return ret;
+		done = workload_error(report) ||
+		       number(report, "here") > rounds * number(report, "round");
+		json_object_put(report);
+		if (!done)
+			poll(NULL, 0, SLICE_NS / NSEC_PER_MSEC);
+	}
+	return ret;
+}
+
+/* False when one of the two sides found something wrong. */
+static bool report_workload(struct pair *p, FILE *out)
+{
+	struct side *sides[] = { &p->source, &p->destination };
+	bool good = true;
+	struct error err;
+
+	for (unsigned int i = 0; i < 2; i++) {
+		struct json_object *report;
+		const char *why;
+
+		if (ask_workload(sides[i], &report, &err)) {
+			fprintf(out, "workload: %s\n", err.text);
+			return false;
+		}
+		why = workload_error(report);
+		good &= !why;
+		fprintf(out,
+			"workload %s  %s: %llu operations, %llu of them here, %llu interrupts: %s\n",
+			p->opt->workload, sides[i]->child.name,
+			(unsigned long long)number(report, "operations"),
+			(unsigned long long)number(report, "here"),
+			(unsigned long long)number(report, "interrupts"),
+			why ? why : "each once, and with the right bytes");
+		json_object_put(report);
+	}
+	return good;
+}
+
 static int report_judge(struct pair *p, FILE *out, struct error *err)
 {
 	char buf[4096];
@@ -478,6 +540,12 @@ static int report(struct pair *p, FILE *out, struct error *err)
 		equal &= report_device(p, i, out);
 	if (!migrated && p->opt->ram)
 		equal &= report_memory(p, out);
+	if (!migrated && p->opt->workload) {
+		judged = await_workload(p, &p->destination, 1, err);
+		if (judged)
+			return judged;
+		equal &= report_workload(p, out);
+	}
 	judged = report_judge(p, out, err);
 	return judged < 0 ? judged : migrated || !equal || judged;
 }
@@ -492,6 +560,7 @@ static int rehearse(struct pair *p, FILE *out, struct error *err)
 	       enable_events(&p->destination, err) ?:
 	       start_judge(p, err) ?:
 	       await_judge(p, err) ?:
+	       (p->opt->workload ? await_workload(p, &p->source, 0, err) : 0) ?:
 	       begin(p, err) ?:
 	       watch(p, err) ?:
 	       report(p, out, err);

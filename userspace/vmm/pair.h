@@ -28,7 +28,7 @@ struct pair_options {
 	unsigned int count;
 	const char *policy;
 	bool no_prepare;
-	const char *ram;	/* SIZE, as --ram of miglab run; NULL: none */
+	const char *ram, *workload;	/* as --ram and --workload of miglab run; NULL: none */
 	unsigned int expect;	/* announced transitions of each device, for the judge */
 	uint64_t timeout_ns;	/* for the whole */
 	const struct pair_observer *observer;	/* NULL: none */
@@ -39,9 +39,9 @@ struct pair_options {
  *
  * Leaves no process and no file behind. SIGINT, SIGTERM and SIGHUP end it.
  *
- * Return: 0 when the migration completed, fingerprints and memories are equal and the
- * judge is content; 1 when not; -EINVAL when a device cannot be opened as written; other
- * negative errno when it could not be tried; @err has the sentence.
+ * Return: 0 when the migration completed, fingerprints and memories are equal, the workload
+ * found nothing wrong on either side and the judge is content; 1 when not; -EINVAL when a
+ * device cannot be opened as written; other negative errno when it could not be tried; @err has the sentence.
  */
 int pair_migrate(const struct pair_options *opt, FILE *out, struct error *err);
 

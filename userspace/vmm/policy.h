@@ -51,6 +51,12 @@ enum condition {
 };
 
 /*
+ * Among the VFIO_MIGRATION_* of a device: it is the machine's memory, which migrates as
+ * devices do, sends to nobody, and of whose states nobody hears. With it go the processors.
+ */
+#define DEVICE_IS_MEMORY	(1u << 31)
+
+/*
  * Which device a step concerns, and what becomes of it. The first row that fits
  * the device counts; a device that none fits, or that is in @to already, is left
  * alone. A table ends with a row whose @from is 0.

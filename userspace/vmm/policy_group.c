@@ -38,11 +38,13 @@ static const struct step group_start[] = {
 	RESET(devices_in_error, ALWAYS),
 	GATHER(ALWAYS),
 	RELEASE(ALWAYS),
+	CPUS(RUN, ALWAYS),
 	END,
 };
 
 static const struct step group_stop[] = {
 	RUNSTATE(PAUSED, ALWAYS),
+	CPUS(STOP, ALWAYS),
 	STAND(ALWAYS),
 	STOP(ALWAYS),
 	END,
@@ -59,6 +61,7 @@ static const struct step group_source[] = {
 	SETTLE,
 	CHECK,
 	RUNSTATE(FINISH_MIGRATE, ALWAYS),
+	CPUS(STOP, WHEN_LIVE),
 	TOGETHER(move_quiesce, WHEN_LIVE),
 	CHECK,
 	LOOK_AGAIN(devices_in_pre_copy_group, WHEN_LIVE | WITH_ACK),
@@ -95,6 +98,7 @@ static const struct step group_source_undo[] = {
 	RESUME(WHEN_STOPPED),
 	GATHER(WHEN_LIVE | WHEN_SCATTERED),
 	RELEASE(WHEN_LIVE),
+	CPUS(RUN, WHEN_LIVE),
 	LEAVE_SAVING(WHEN_PAUSED),
 	RESTORE(ALWAYS),
 	STATUS(FAILED, ALWAYS),
@@ -128,6 +132,7 @@ static const struct step group_incoming[] = {
 	CHECK,
 	TOGETHER(move_run, WHEN_TAKING_OVER),
 	CHECK,
+	CPUS(RUN, WHEN_TAKING_OVER),
 	TELL(LOADED),
 	STATUS(COMPLETED, ALWAYS),
 	CLOSE,

@@ -16,11 +16,13 @@ static const struct step qemu_start[] = {
 	RESUME(ALWAYS),
 	SET_FORWARD(move_rejoin, ALWAYS),
 	SET_FORWARD(move_run, ALWAYS),
+	CPUS(RUN, ALWAYS),
 	END,
 };
 
 static const struct step qemu_stop[] = {
 	RUNSTATE(PAUSED, ALWAYS),
+	CPUS(STOP, ALWAYS),
 	SET_BACKWARD(move_quiesce, ALWAYS),
 	SET_BACKWARD(move_halt, ALWAYS),
 	STOP(ALWAYS),
@@ -38,6 +40,7 @@ static const struct step qemu_source[] = {
 	SETTLE,
 	CHECK,
 	RUNSTATE(FINISH_MIGRATE, ALWAYS),
+	CPUS(STOP, WHEN_LIVE),
 	SET_BACKWARD(move_quiesce, WHEN_LIVE),
 	LOOK_AGAIN(devices_in_pre_copy_group, WHEN_LIVE | WITH_ACK),
 	SET_BACKWARD(move_halt, WHEN_LIVE),
@@ -71,6 +74,7 @@ static const struct step qemu_source_undo[] = {
 	RESUME(WHEN_STOPPED),
 	SET_FORWARD(move_rejoin, WHEN_STOPPED),
 	SET_FORWARD(move_run, WHEN_STOPPED),
+	CPUS(RUN, WHEN_LIVE),
 	STATUS(FAILED, ALWAYS),
 	END,
 };
@@ -107,6 +111,7 @@ static const struct step qemu_incoming[] = {
 	CHECK,
 	SET_FORWARD(move_run, WHEN_TAKING_OVER),
 	CHECK,
+	CPUS(RUN, WHEN_TAKING_OVER),
 	TELL(LOADED),
 	STATUS(COMPLETED, ALWAYS),
 	CLOSE,

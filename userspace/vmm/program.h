@@ -34,6 +34,7 @@ extern const struct move devices_in_resuming[];
 extern const struct move devices_in_error[];
 extern const struct move devices_not_quiesced[];
 extern const struct move devices_not_running[];
+extern const struct move processors[];
 
 #define STATUS(s, cond)		{ STEP_STATUS, STATUS_##s, .when = cond }
 #define RUNSTATE(s, cond)	{ STEP_RUNSTATE, RUN_##s, .when = cond }
@@ -49,6 +50,9 @@ extern const struct move devices_not_running[];
 #define CLOSE			{ STEP_CLOSE, .when = ALWAYS }
 #define END			{ STEP_END, .when = ALWAYS }
 #define WORK(op, mv)		{ STEP_WORK, WORK_##op, (mv), .when = ALWAYS }
+/* The processors go on, or stand: the last to go, the first to stand. */
+#define CPUS(op, cond)		{ STEP_WORK, WORK_CPUS_##op, processors, .when = cond, \
+				  .carry_on = true }
 /* Are there initial bytes again? Here a device that is slow to say delays no announcement. */
 #define LOOK_AGAIN(mv, cond)	{ STEP_WORK, WORK_INFO, (mv), .when = cond, .carry_on = true }
 

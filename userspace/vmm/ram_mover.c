@@ -16,12 +16,12 @@
 #define WHAT	"the memory"	/* in messages, where a device has its id */
 
 int ram_mover_init(struct ram_mover *m, struct memory *memory, struct device *const *devices,
-		   unsigned int count)
+		   unsigned int count, struct workload *workload)
 {
 	int ret;
 
 	*m = (struct ram_mover){
-		.memory = memory, .devices = devices, .count = count,
+		.memory = memory, .devices = devices, .count = count, .workload = workload,
 		.state = VFIO_DEVICE_STATE_RUNNING,
 	};
 	ret = ram_init(&m->ram, memory->bytes, memory->size);
@@ -161,11 +161,13 @@ static int send_end(struct ram_mover *m, int fd, struct work_result *r)
 	return ret;
 }
 
-/* All devices have stopped: what they wrote is the last. */
+/* All devices have stopped: what they wrote is the last, and what they interrupted for. */
 static int do_save(struct ram_mover *m, const struct work *work, struct work_result *r)
 {
 	int ret = 0;
 
+	if (m->workload)
+		workload_settle(m->workload);
 	m->ram.stats.precopy = m->ram.stats.transferred;
 	if (work->again)
 		ret = send_mark(m, work->fd, FRAME_AGAIN, r);
@@ -307,6 +309,23 @@ static int do_end(struct ram_mover *m, const struct work *work, struct work_resu
 	return 0;
 }
 
+static int do_cpus_run(struct ram_mover *m, const struct work *work, struct work_result *r)
+{
+	int ret = m->workload ? workload_run(m->workload) : 0;
+
+	(void)work;
+	return ret ? error_set(&r->text, ret, "the workload has no thread: %s", strerror(-ret)) : 0;
+}
+
+static int do_cpus_stop(struct ram_mover *m, const struct work *work, struct work_result *r)
+{
+	(void)work;
+	(void)r;
+	if (m->workload)
+		workload_pause(m->workload);
+	return 0;
+}
+
 void ram_mover_do(void *mover, const struct work *work, struct work_result *ret_result)
 {
 	static int (*const op[])(struct ram_mover *m, const struct work *w,
@@ -319,6 +338,8 @@ void ram_mover_do(void *mover, const struct work *work, struct work_result *ret_
 		[WORK_SAVE] = do_save,
 		[WORK_LOAD] = do_load,
 		[WORK_END] = do_end,
+		[WORK_CPUS_RUN] = do_cpus_run,
+		[WORK_CPUS_STOP] = do_cpus_stop,
 	};
 	struct ram_mover *m = mover;
 

@@ -4,7 +4,8 @@
  * states and commands, so that memory migrates as one device more, after the others on the
  * way in and with them on the way out. Blocks as long as it takes.
  *
- * What devices wrote is asked of them, last when all of them have stopped.
+ * What devices wrote is asked of them, last when all of them have stopped. What stands for
+ * the processors goes and stands at its command.
  */
 #ifndef MIGLAB_VMM_RAM_MOVER_H
 #define MIGLAB_VMM_RAM_MOVER_H
@@ -14,11 +15,13 @@
 #include "device/memory.h"
 #include "vmm/ram.h"
 #include "vmm/work.h"
+#include "workload/workload.h"
 
 struct ram_mover {
 	struct memory *memory;
 	struct device *const *devices;	/* @count of them, which have the memory mapped */
 	unsigned int count;
+	struct workload *workload;	/* NULL: there are no processors */
 	struct ram ram;
 	uint64_t *written;	/* a bitmap of ram_words() */
 	uint8_t *buf;		/* one frame */
@@ -26,9 +29,9 @@ struct ram_mover {
 	unsigned int tracking;	/* so many of the devices record what they write */
 };
 
-/* @memory and @devices outlive it. -ENOMEM. */
+/* All outlive it; @workload may be NULL. -ENOMEM. */
 int ram_mover_init(struct ram_mover *m, struct memory *memory, struct device *const *devices,
-		   unsigned int count);
+		   unsigned int count, struct workload *workload);
 void ram_mover_fini(struct ram_mover *m);
 
 /* As mover_do(); @mover is a struct ram_mover. */

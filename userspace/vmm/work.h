@@ -44,6 +44,9 @@ enum work_op {
 	WORK_LOAD,
 	/* Close the device's data session. */
 	WORK_END,
+	/* Of the memory only: let the machine's processors go on, or stand. */
+	WORK_CPUS_RUN,
+	WORK_CPUS_STOP,
 };
 
 #define WORK_STAY	UINT32_MAX	/* @recover: no state */
