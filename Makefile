@@ -100,7 +100,8 @@ guard-agent := agent udp $(if $(RDMA_LIBS),rdma link,no-rdma)
 
 # Run inside the virtual test host, at full speed.
 lab-tests := $(BUILD)/tests/vm/vm $(BUILD)/tests/peer/play $(BUILD)/tests/peer/mirror \
-	$(BUILD)/tests/bench/throughput $(BUILD)/tests/bench/access $(guard-tests)
+	$(BUILD)/tests/bench/throughput $(BUILD)/tests/bench/access $(BUILD)/tests/relay/relay \
+	$(guard-tests)
 
 tests: $(unit-tests) $(emu-tests) $(fuzz-replays) $(lab-tests) $(BUILD)/asan/miglab
 
@@ -118,6 +119,11 @@ $(BUILD)/tests/peer/%: $(BUILD)/obj/tests/peer/%.o $(peer-objects) $(lib-objects
 	$(link) $(JSON_LIBS)
 
 $(BUILD)/tests/bench/%: $(BUILD)/obj/tests/bench/%.o $(lib-objects)
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(link) $(JSON_LIBS)
+
+$(BUILD)/tests/relay/relay: $(BUILD)/obj/tests/relay/relay.o $(lib-objects)
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(link) $(JSON_LIBS)

@@ -41,7 +41,8 @@ struct pair_options {
  *
  * Return: 0 when the migration completed, fingerprints and memories are equal, the workload
  * found nothing wrong on either side and the judge is content; 1 when not; -EINVAL when a
- * device cannot be opened as written; other negative errno when it could not be tried; @err has the sentence.
+ * device cannot be opened as written; other negative errno when it could not be tried; @err
+ * has the sentence.
  */
 int pair_migrate(const struct pair_options *opt, FILE *out, struct error *err);
 
