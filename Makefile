@@ -141,7 +141,7 @@ $(BUILD)/tests/guard/play: $(BUILD)/obj/tests/guard/play.o $(lib-objects)
 # Fuzz targets: with libFuzzer, and as programs that replay the corpus, without clang. What
 # a target defines itself, it does not get from the archive.
 fuzz-sources := $(core-sources) $(wildcard userspace/port/*.c userspace/base/*.c \
-	userspace/qmp/*.c) userspace/vmm/framing.c
+	userspace/qmp/*.c) userspace/vmm/framing.c userspace/vmm/ram.c
 FUZZ_CC ?= clang
 FUZZ_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 

@@ -6,12 +6,14 @@
  * - No byte is asked for beyond the reader's buffer or of the next frame.
  * - A header and a HELLO that are accepted encode to the same bytes.
  * - A HELLO that is refused leaves the output alone.
+ * - A memory takes what frames bring for it, and nothing that is no page of it.
  */
 #include "fuzz.h"
 
 #include <errno.h>
 
 #include "vmm/framing.h"
+#include "vmm/ram.h"
 
 #define FRAMES_MAX	64	/* more are not compared */
 
@@ -66,6 +68,28 @@ static void check_hello(const uint8_t *payload, size_t length)
 	CHECK(!memcmp(again + FRAME_HEADER_BYTES, payload, length));
 }
 
+/* The payload of a frame, to a memory of four pages in an allocation of its own. */
+static void check_memory(enum frame_type type, const uint8_t *payload, uint32_t length)
+{
+	uint8_t *bytes = calloc(4, FRAME_PAGE);
+	struct error err;
+	struct ram ram;
+	int ret = 0;
+
+	CHECK(bytes && !ram_init(&ram, bytes, 4 * FRAME_PAGE));
+	ram_begin(&ram);
+	if (type == FRAME_ZEROS)
+		ret = ram_take_zeros(&ram, payload, &err);
+	else if (type == FRAME_SUMS)
+		ret = ram_take_sums(&ram, payload, length, &err);
+	else if (type == FRAME_PAGES)
+		ret = ram_take_pages(&ram, payload, length, &err);
+	CHECK(ret == 0 || ret == -EPROTO || (ret == -EBADMSG && type == FRAME_SUMS));
+	CHECK(ram.summed <= ram.pages && (!ret || !ram.stats.normal + !ram.stats.duplicate == 2));
+	ram_fini(&ram);
+	free(bytes);
+}
+
 static void take_frame(const struct frame_reader *r, struct outcome *o)
 {
 	const uint8_t *payload = frame_payload(r);
@@ -75,6 +99,7 @@ static void take_frame(const struct frame_reader *r, struct outcome *o)
 	CHECK(!is_bulk(r->type) && r->length <= FRAME_CONTROL_MAX);
 	if (r->type == FRAME_HELLO)
 		check_hello(payload, r->length);
+	check_memory(r->type, payload, r->length);
 	for (uint32_t i = 0; i < r->length; i++)
 		sum = sum * 31 + payload[i];
 	if (o->count < FRAMES_MAX) {
@@ -123,6 +148,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	/* Not only behind a good header. */
 	check_hello(data + 1, size - 1);
+	if (size > 9 + FRAME_PAGE && (size - 9) % FRAME_PAGE == 0)
+		check_memory(FRAME_PAGES, data + 1, size - 1);
 	read_frames(data + 1, size - 1, cuts_of(0), &whole);
 	read_frames(data + 1, size - 1, cuts_of(data[0]), &cut);
 	CHECK(!memcmp(&whole, &cut, sizeof(whole)));

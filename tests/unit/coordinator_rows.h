@@ -38,6 +38,7 @@ struct row {
 	enum runstate runstate;
 	const char *policy;	/* NULL: qemu */
 	bool prepare_all, await_prepared;
+	bool memory;		/* the last device is none, but the memory; with the processors */
 };
 
 #define DOUBT "whether the destination runs is not known, so this machine stays stopped: cont " \
@@ -76,7 +77,8 @@ static void note_work(struct machine *m, const struct output *o)
 	static const char *const names[] = {
 		[WORK_PASS] = "pass", [WORK_INFO] = "info", [WORK_SAVE] = "save",
 		[WORK_LOAD] = "load", [WORK_END] = "end", [WORK_STATE] = "state",
-		[WORK_RESET] = "reset",
+		[WORK_RESET] = "reset", [WORK_CPUS_RUN] = "cpus run",
+		[WORK_CPUS_STOP] = "cpus stop",
 	};
 
 	if (o->op == WORK_SET)
@@ -228,6 +230,9 @@ static void run_row(const struct row *row)
 		flags[i] = row->flags;
 		m.real[i] = VFIO_DEVICE_STATE_RUNNING;
 	}
+	if (row->memory)
+		flags[row->count - 1] = VFIO_MIGRATION_STOP_COPY | VFIO_MIGRATION_PRE_COPY |
+					DEVICE_IS_MEMORY;
 	coordinator_init(&m.c, policy_find(row->policy ? row->policy : "qemu"), row->no_prepare,
 			 row->incoming, flags, row->count);
 	m.c.with_pause = row->with_pause;

@@ -433,6 +433,83 @@ static const struct row destination_rows[] = {
 	  .error = "the source, which was to say that it sent everything, said nothing" },
 };
 
+/* vf1 is the memory. Of its states nobody hears; the processors stand first and go last. */
+static const struct row memory_rows[] = {
+	{ "stop and cont", 7, 2, .memory = true, .script = BOOT "stop all cont all",
+	  .runstate = RUN_RUNNING,
+	  .all = "cpus stop vf1, set vf0 RUNNING_P2P, V vf0 running-p2p, set vf1 STOP, "
+		 "set vf0 STOP, V vf0 stop, STOP, RESUME, set vf0 RUNNING_P2P, V vf0 "
+		 "running-p2p, set vf0 RUNNING, V vf0 running, set vf1 RUNNING, cpus run "
+		 "vf1" },
+	{ "success", 7, 2, .memory = true, .script = START "all loaded all",
+	  .runstate = RUN_POSTMIGRATE,
+	  .wire = "M setup, V vf0 pre-copy, M active, V vf0 pre-copy-p2p-prepare, "
+		  "V vf0 pre-copy-p2p, V vf0 stop-copy, STOP, M device, M completed, V vf0 stop",
+	  .all = "M setup, set vf0 PRE_COPY, V vf0 pre-copy, set vf1 PRE_COPY, M active, "
+		 "pass vf0, pass vf1, cpus stop vf1, V vf0 pre-copy-p2p-prepare, set vf0 "
+		 "PRE_COPY_P2P, V vf0 pre-copy-p2p, set vf1 STOP_COPY, set vf0 "
+		 "STOP_COPY, V vf0 stop-copy, STOP, M device, save vf0, save vf1, tell "
+		 "done, M completed, set vf0 STOP, V vf0 stop, set vf1 STOP, close" },
+	{ "success of the group", 7, 2, .memory = true, .policy = "group",
+	  .script = START "all loaded all", .runstate = RUN_POSTMIGRATE,
+	  .wire = "M setup, V vf0 pre-copy, M active, V vf0 pre-copy-p2p-prepare, "
+		  "V vf0 pre-copy-p2p, V vf0 stop-copy, STOP, M device, M completed, V vf0 stop",
+	  .all = "M setup, set vf0 PRE_COPY, set vf1 PRE_COPY, V vf0 pre-copy, M active, "
+		 "pass vf0, pass vf1, cpus stop vf1, V vf0 pre-copy-p2p-prepare, set vf0 "
+		 "PRE_COPY_P2P, V vf0 pre-copy-p2p, set vf0 STOP_COPY, set vf1 "
+		 "STOP_COPY, V vf0 stop-copy, STOP, M device, save vf0, save vf1, tell "
+		 "done, M completed, set vf0 STOP, set vf1 STOP, V vf0 stop, close" },
+	{ "each change is announced, and none is of the memory", 7, 2, .memory = true,
+	  .prepare_all = true, .script = "migrate ready all loaded all",
+	  .runstate = RUN_POSTMIGRATE,
+	  .all = "M setup, V vf0 x-pre-copy-prepare, set vf0 PRE_COPY, V vf0 pre-copy, "
+		 "set vf1 PRE_COPY, M active, pass vf0, pass vf1, M device, V vf0 "
+		 "x-stop-copy-prepare, set vf0 STOP_COPY, V vf0 stop-copy, set vf1 "
+		 "STOP_COPY, save vf0, save vf1, tell done paused, M completed, V vf0 "
+		 "x-stop-prepare, set vf0 STOP, V vf0 stop, set vf1 STOP, close" },
+	{ "a device without P2P beside it", 5, 2, .memory = true, .script = START "all loaded all",
+	  .runstate = RUN_POSTMIGRATE,
+	  .wire = "M setup, V vf0 pre-copy, M active, V vf0 stop-copy, STOP, M device, "
+		  "M completed, V vf0 stop" },
+	{ "the destination gives up at the end", 7, 2, .memory = true,
+	  .script = START "all failed all", .runstate = RUN_RUNNING,
+	  .all = "M setup, set vf0 PRE_COPY, V vf0 pre-copy, set vf1 PRE_COPY, M active, "
+		 "pass vf0, pass vf1, cpus stop vf1, V vf0 pre-copy-p2p-prepare, set vf0 "
+		 "PRE_COPY_P2P, V vf0 pre-copy-p2p, set vf1 STOP_COPY, set vf0 "
+		 "STOP_COPY, V vf0 stop-copy, STOP, M device, save vf0, save vf1, tell "
+		 "done, M failing, tell failed, close, set vf1 RUNNING, set vf0 RUNNING, "
+		 "V vf0 running, RESUME, set vf0 RUNNING_P2P, V vf0 running-p2p, set vf0 "
+		 "RUNNING, V vf0 running, cpus run vf1, M failed" },
+	{ "cancelled in pre-copy: the processors never stood", 7, 2, .memory = true,
+	  .script = START "ok ok more cancel all", .runstate = RUN_RUNNING,
+	  .all = "M setup, set vf0 PRE_COPY, V vf0 pre-copy, set vf1 PRE_COPY, M active, "
+		 "pass vf0, pass vf1, pass vf0, M cancelling, abort, tell failed, close, "
+		 "set vf1 RUNNING, set vf0 RUNNING, V vf0 running, cpus run vf1, M "
+		 "cancelled" },
+	{ "destination", 7, 2, true, .memory = true,
+	  .script = "incoming ready ok ok ok ok done all", .runstate = RUN_RUNNING,
+	  .wire = "M setup, M active, V vf0 resuming, RESUME, V vf0 running-p2p, V vf0 running, "
+		  "M completed",
+	  .all = "M setup, M active, tell ready, set vf0 RESUMING, V vf0 resuming, set "
+		 "vf1 RESUMING, load vf0, load vf1, RESUME, set vf0 RUNNING_P2P, V vf0 "
+		 "running-p2p, set vf0 RUNNING, V vf0 running, set vf1 RUNNING, cpus run "
+		 "vf1, tell loaded, M completed, close" },
+	{ "destination of a machine that stands", 7, 2, true, .memory = true,
+	  .script = "incoming ready ok ok ok ok done-paused all cont all",
+	  .runstate = RUN_RUNNING,
+	  .all = "M setup, M active, tell ready, set vf0 RESUMING, V vf0 resuming, set "
+		 "vf1 RESUMING, load vf0, load vf1, set vf0 STOP, V vf0 stop, set vf1 "
+		 "STOP, tell loaded, M completed, close, RESUME, set vf0 RUNNING_P2P, V "
+		 "vf0 running-p2p, set vf0 RUNNING, V vf0 running, set vf1 RUNNING, cpus "
+		 "run vf1" },
+};
+
+static void test_memory(void **state)
+{
+	(void)state;
+	RUN_ROWS(memory_rows);
+}
+
 static void test_source(void **state)
 {
 	(void)state;
@@ -529,6 +606,7 @@ int main(void)
 		cmocka_unit_test(test_cancel),
 		cmocka_unit_test(test_failure),
 		cmocka_unit_test(test_destination),
+		cmocka_unit_test(test_memory),
 		cmocka_unit_test(test_recover),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_policies),

@@ -489,7 +489,7 @@ static int match_devices(struct channel *ch, const struct hello *hello, struct e
 				 (unsigned long long)ch->memory);
 	if (hello->count != ch->count)
 		return error_set(err, -ENODEV, "the source has %u devices, the destination %u",
-				 hello->count, ch->count);
+				 hello->count - !!ch->memory, ch->count - !!ch->memory);
 	for (unsigned int i = 0; i < hello->count; i++) {
 		unsigned int own = 0;
 
