@@ -438,10 +438,11 @@ static bool report_memory(struct pair *p, FILE *out)
 	char *arrived = memory_member(&p->destination, "checksum");
 	char *size = memory_member(&p->source, "size");
 	char *moved = memory_member(&p->source, "transferred");
+	char *pages = memory_member(&p->source, "pages");
 	bool equal = sent && arrived && !strcmp(sent, arrived);
 
-	fprintf(out, "memory of %s bytes, %s bytes moved  ", size ? size : "?",
-		moved ? moved : "?");
+	fprintf(out, "memory of %s bytes, %s pages in %s bytes moved  ", size ? size : "?",
+		pages ? pages : "?", moved ? moved : "?");
 	if (equal)
 		fprintf(out, "checksums equal: %s\n", sent);
 	else
@@ -451,6 +452,7 @@ static bool report_memory(struct pair *p, FILE *out)
 	free(arrived);
 	free(size);
 	free(moved);
+	free(pages);
 	return equal;
 }
 

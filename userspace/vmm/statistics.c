@@ -73,6 +73,7 @@ static struct json_object *memory_json(const struct ram_stats *ram)
 	char sum[16];
 
 	json_add_int(o, "size", ram->total);
+	json_add_int(o, "pages", ram->normal + ram->duplicate);
 	json_add_int(o, "transferred", ram->transferred);
 	if (ram->summed) {
 		snprintf(sum, sizeof(sum), "%08x", ram->checksum);
