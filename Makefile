@@ -100,8 +100,11 @@ guard-agent := agent udp $(if $(RDMA_LIBS),rdma link,no-rdma)
 
 # Run inside the virtual test host, at full speed.
 lab-tests := $(BUILD)/tests/vm/vm $(BUILD)/tests/peer/play $(BUILD)/tests/peer/mirror \
-	$(BUILD)/tests/bench/throughput $(BUILD)/tests/bench/access $(BUILD)/tests/relay/relay \
-	$(guard-tests)
+	$(BUILD)/tests/bench/throughput \
+	$(BUILD)/tests/bench/access \
+	$(BUILD)/tests/relay/relay \
+	$(guard-tests) \
+	$(BUILD)/tests/guest/guest
 
 tests: $(unit-tests) $(emu-tests) $(fuzz-replays) $(lab-tests) $(BUILD)/asan/miglab
 
@@ -137,6 +140,21 @@ $(BUILD)/tests/guard/play: $(BUILD)/obj/tests/guard/play.o $(lib-objects)
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(link) $(JSON_LIBS)
+
+# The guest that drives its devices: a program for a bare x86, for QEMU's -kernel.
+guest-objects := $(patsubst %,$(BUILD)/obj/%.o,$(wildcard tests/guest/*.c tests/guest/*.S))
+GUEST_CFLAGS := -m32 -march=i686 -Os -std=gnu11 -ffreestanding -fno-pic -fno-stack-protector \
+	-fcf-protection=none -fno-asynchronous-unwind-tables -mgeneral-regs-only $(WARN)
+
+$(BUILD)/obj/tests/guest/%.o: tests/guest/%
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) $(GUEST_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/tests/guest/guest: tests/guest/guest.lds $(guest-objects)
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(LD) -m elf_i386 -nostdlib -o $@ -T $^
 
 # Fuzz targets: with libFuzzer, and as programs that replay the corpus, without clang. What
 # a target defines itself, it does not get from the archive.
@@ -239,7 +257,7 @@ check-host:
 	@tests/deps build
 	@$(MAKE) --no-print-directory -s -j$(shell nproc) userspace tests
 	@MIGLAB=$(BUILD)/asan/miglab tests/tap $(RESULTS)/check-host tests/host $(unit-tests) $(emu-tests) \
-		$(fuzz-replays) tests/conform/mutants
+		$(fuzz-replays) tests/conform/mutants tests/guest/check
 
 check-vm:
 	@tests/deps lab
