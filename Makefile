@@ -104,6 +104,7 @@ lab-tests := $(BUILD)/tests/vm/vm $(BUILD)/tests/peer/play $(BUILD)/tests/peer/m
 	$(BUILD)/tests/bench/access \
 	$(BUILD)/tests/relay/relay \
 	$(guard-tests) \
+	$(BUILD)/tests/peer/guest
 	$(BUILD)/tests/guest/guest
 
 tests: $(unit-tests) $(emu-tests) $(fuzz-replays) $(lab-tests) $(BUILD)/asan/miglab
@@ -113,7 +114,7 @@ $(BUILD)/tests/vm/vm: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/vm/*.c)) 
 	$(call say,LD)
 	$(link) $(JSON_LIBS) -lcmocka
 
-peer-mains := tests/peer/play.c tests/peer/mirror.c
+peer-mains := tests/peer/play.c tests/peer/mirror.c tests/peer/guest.c
 peer-objects := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out $(peer-mains),$(wildcard tests/peer/*.c)))
 
 $(BUILD)/tests/peer/%: $(BUILD)/obj/tests/peer/%.o $(peer-objects) $(lib-objects)

@@ -22,6 +22,7 @@
 #define IRQ_FINISH	0x64
 #define BUFFER		0x40000	/* its buffer, as an address for DMA */
 #define BUFFER_SIZE	4096
+#define IDLE_MAX	1000
 #define GIVE_UP		(60 * IRQ_HZ)	/* against a hang only */
 
 enum { LIVE, RESULT, STATUS, IRQ_STATUS, SOURCE, DESTINATION, COUNT, COMMAND };
@@ -48,6 +49,9 @@ static uint32_t edu;
 /* Interrupts: bits that were raised since the last wait, and those that were raised again. */
 static volatile uint32_t raised, raised_again;
 
+/* How often the line was up, in a row, and no bit said why. Once is common: it falls late. */
+static unsigned int idle;
+
 /* What the buffer should hold, from which it is filled, and where it is copied to. */
 static union {
 	uint32_t word[BUFFER_SIZE / 4];
@@ -58,6 +62,9 @@ static void on_interrupt(void)
 {
 	uint32_t bits = mmio_read(edu + registers[IRQ_STATUS].offset);
 
+	idle = bits ? 0 : idle + 1;
+	if (idle == IDLE_MAX)
+		fail("edu: its interrupt line is up, and its status says of nothing");
 	mmio_write(edu + IRQ_FINISH, bits);
 	raised_again |= raised & bits;
 	raised |= bits;
@@ -167,16 +174,22 @@ static void fetch(void)
 			     filled.byte[i]);
 }
 
-bool edu_init(void)
+bool edu_init(bool messages)
 {
 	struct pci_function function;
+	struct irq_message message;
 
 	if (!pci_find(EDU, &function))
 		return false;
 	edu = pci_bar(&function, 0);
-	say("edu: registers at %x, interrupt line %u, memory at %x\n", edu,
-	    pci_interrupt_line(&function), (uint32_t)&filled);
-	irq_connect(pci_interrupt_line(&function), on_interrupt);
+	say("edu: registers at %x, %s, memory at %x\n", edu, messages ? "MSI" : "INTx",
+	    (uint32_t)&filled);
+	if (messages) {
+		irq_connect_message(on_interrupt, &message);
+		pci_send_messages(&function, &message);
+	} else {
+		irq_connect(pci_interrupt_line(&function), on_interrupt);
+	}
 	put(STATUS, STATUS_IRQ);
 	invert();
 	compute();

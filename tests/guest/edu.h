@@ -8,8 +8,8 @@
 
 #include <stdbool.h>
 
-/* Finds one and gives it its first work; false: there is none. */
-bool edu_init(void);
+/* Finds one and gives it its first work; false: there is none. @messages: MSI instead of INTx. */
+bool edu_init(bool messages);
 
 /*
  * One of everything it can do. What the last turn left in it is checked first: its registers one

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "irq.h"
 
-#include <stdint.h>
-
 #include "console.h"
 #include "io.h"
 
@@ -22,6 +20,13 @@
 #define END		0x20
 #define TIMER		0
 #define NOT_REAL	7	/* of each controller: also when an input was taken back */
+
+/* The processor's own controller, to which messages are addressed; its place in memory is fixed. */
+#define LOCAL		0xfee00000
+#define LOCAL_END	(LOCAL + 0xb0)
+#define LOCAL_ENABLE	(LOCAL + 0xf0)
+#define ENABLED		0x1ff	/* with vector 255 for what was taken back */
+#define MESSAGE_VECTOR	0x40
 
 #define CODE_SELECTOR	8
 #define GATE		0x8e00	/* an interrupt gate that is present */
@@ -57,6 +62,13 @@ __attribute__((interrupt)) static void on_device(struct frame *frame)
 	(void)frame;
 	handle();
 	finish(connected);
+}
+
+__attribute__((interrupt)) static void on_message(struct frame *frame)
+{
+	(void)frame;
+	handle();
+	mmio_write(LOCAL_END, 0);
 }
 
 /* A level that was gone when the processor asked for it; the first one does not know that. */
@@ -124,6 +136,14 @@ void irq_connect(unsigned int line, void (*handler)(void))
 	handle = handler;
 	set_gate(VECTOR + line, on_device);
 	out8(port, in8(port) & ~(1 << line % INPUTS));
+}
+
+void irq_connect_message(void (*handler)(void), struct irq_message *ret_message)
+{
+	handle = handler;
+	set_gate(MESSAGE_VECTOR, on_message);
+	mmio_write(LOCAL_ENABLE, ENABLED);
+	*ret_message = (struct irq_message){ LOCAL, MESSAGE_VECTOR };
 }
 
 /* sti takes effect after the instruction behind it: no interrupt comes before hlt. */

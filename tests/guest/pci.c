@@ -18,6 +18,10 @@
 #define BAR_IO		0x1
 #define BAR_64BIT	0x4
 #define BAR_FLAGS	0xf
+#define CAPABILITIES	0x34	/* where the first is; each says where the next one is */
+#define MESSAGES	0x05	/* the capability to send messages: control, address, data */
+#define MESSAGES_64BIT	0x00800000
+#define MESSAGES_ENABLE	0x00010000
 #define INTERRUPT	0x3c
 
 static void select(uint32_t slot, uint32_t offset)
@@ -74,6 +78,26 @@ uint32_t pci_bar_size(const struct pci_function *function, unsigned int index)
 	write(function->slot, BAR(index), bar);
 	write(function->slot, COMMAND, command);
 	return size;
+}
+
+void pci_send_messages(const struct pci_function *function, const struct irq_message *message)
+{
+	uint32_t slot = function->slot;
+	uint32_t at = (uint8_t)read(slot, CAPABILITIES), head;
+
+	while (at && (uint8_t)read(slot, at) != MESSAGES)
+		at = (uint8_t)(read(slot, at) >> 8);
+	if (!at)
+		fail("the function in slot %u has no MSI", slot);
+	head = read(slot, at);
+	write(slot, at + 4, message->address);
+	if (head & MESSAGES_64BIT) {
+		write(slot, at + 8, 0);
+		write(slot, at + 12, message->data);
+	} else {
+		write(slot, at + 8, message->data);
+	}
+	write(slot, at, head | MESSAGES_ENABLE);
 }
 
 unsigned int pci_interrupt_line(const struct pci_function *function)

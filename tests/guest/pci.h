@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "irq.h"
+
 #define PCI_ID(vendor, device)	((uint32_t)(device) << 16 | (vendor))
 
 struct pci_function {
@@ -20,6 +22,9 @@ uint32_t pci_bar(const struct pci_function *function, unsigned int index);
 
 /* How large it is, in bytes. */
 uint32_t pci_bar_size(const struct pci_function *function, unsigned int index);
+
+/* Has the function send that message instead of INTx. Fails the guest if it cannot. */
+void pci_send_messages(const struct pci_function *function, const struct irq_message *message);
 
 /* The input of the interrupt controller that the function's INTx comes to. */
 unsigned int pci_interrupt_line(const struct pci_function *function);

@@ -26,6 +26,7 @@ start:
 	mov %eax, %fs
 	mov %eax, %gs
 	mov %eax, %ss
+	push %ebx		/* what the loader tells, for main() */
 	call main
 
 /* Two segments of all 4 GiB, one to execute and one for data. */

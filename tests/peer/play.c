@@ -202,17 +202,6 @@ static int check_fingerprints(const struct play *p, struct error *err)
 	return 0;
 }
 
-static void print_tail(const char *path)
-{
-	char line[512];
-	FILE *in = fopen(path, "re");
-
-	while (in && fgets(line, sizeof(line), in))
-		printf("# %s: %s%s", strrchr(path, '/') + 1, line, strchr(line, '\n') ? "" : "\n");
-	if (in)
-		fclose(in);
-}
-
 static void tell(const struct play *p, bool failed)
 {
 	size_t i;
@@ -222,8 +211,8 @@ static void tell(const struct play *p, bool failed)
 		printf("# judge: %s\n", p->judged.text[i]);
 	if (!failed)
 		return;
-	print_tail(p->source.log);
-	print_tail(p->destination.log);
+	print_log(p->source.log);
+	print_log(p->destination.log);
 }
 
 static void finish(struct play *p)

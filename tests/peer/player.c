@@ -367,19 +367,6 @@ static double measure(const struct vmm *vmm, const char *from, const char *to)
 	return ((double)vmm->at_ns[b] - (double)vmm->at_ns[a]) / NSEC_PER_MSEC;
 }
 
-static void print_tail(const char *path)
-{
-	char line[512];
-	FILE *in = fopen(path, "re");
-
-	while (in && fgets(line, sizeof(line), in))
-		if (!strstr(line, ": warning: "))
-			printf("# %s: %s%s", strrchr(path, '/') + 1, line,
-			       strchr(line, '\n') ? "" : "\n");
-	if (in)
-		fclose(in);
-}
-
 static int perform(struct stage *s, struct error *err)
 {
 	const struct scenario *row = s->scenario;
@@ -430,7 +417,7 @@ int play(const struct scenario *scenario, enum vmm_kind kind, const struct funct
 		qmp_client_free(s.second[side]);
 		vmm_stop(&s.vmm[side]);
 		if (ret && s.vmm[side].role)
-			print_tail(s.vmm[side].log);
+			print_log(s.vmm[side].log);
 	}
 	return ret;
 }

@@ -120,6 +120,12 @@ static void miglab_args(struct args *args, const struct vmm_plan *plan)
 		args_add(args, "--no-prepare");
 }
 
+static void add_all(struct args *args, const char *const *more)
+{
+	for (; more && *more; more++)
+		args_add(args, "%s", *more);
+}
+
 static int start_process(struct vmm *vmm, const struct vmm_plan *plan)
 {
 	struct args args = { .count = 0 };
@@ -132,6 +138,7 @@ static int start_process(struct vmm *vmm, const struct vmm_plan *plan)
 		qemu_args(&args, plan);
 	else
 		miglab_args(&args, plan);
+	add_all(&args, plan->more);
 	pid = spawn(&args, plan->cpu, log, log);
 	args_free(&args);
 	close(log);
@@ -384,4 +391,17 @@ void vmm_stop(struct vmm *vmm)
 		reap(vmm->pid, deadline_ns);
 	vmm->client = NULL;
 	vmm->pid = 0;
+}
+
+void print_log(const char *path)
+{
+	char line[512];
+	FILE *in = fopen(path, "re");
+
+	while (in && fgets(line, sizeof(line), in))
+		if (!strstr(line, ": warning: "))
+			printf("# %s: %s%s", strrchr(path, '/') + 1, line,
+			       strchr(line, '\n') ? "" : "\n");
+	if (in)
+		fclose(in);
 }

@@ -46,6 +46,7 @@ struct vmm_plan {
 	bool paused;		/* it does not run until it is told to */
 	const char *capabilities;	/* beside "events", separated by commas; may be NULL */
 	int cpu;
+	const char *const *more;	/* further arguments, ended by NULL; may be NULL */
 };
 
 struct vmm {
@@ -93,6 +94,9 @@ void vmm_forget(struct vmm *vmm);
 
 /* Asks it to quit, waits five seconds, kills it; a zeroed one is allowed. */
 void vmm_stop(struct vmm *vmm);
+
+/* A log, or another file, on stdout as comments of TAP; without warnings. */
+void print_log(const char *path);
 
 /* Waits until @deadline_ns, then kills: the status as waitpid() gives it. */
 int reap(pid_t pid, uint64_t deadline_ns);
