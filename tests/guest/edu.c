@@ -101,7 +101,9 @@ static void await(uint32_t bit)
 
 	while (!raised) {
 		if (irq_ticks() - begin > GIVE_UP)
-			fail("edu: interrupt %x does not come; the DMA command is %x", bit,
+			fail("edu: interrupt %x does not come: status %x, interrupt status %x, "
+			     "DMA command %x", bit, mmio_read(edu + registers[STATUS].offset),
+			     mmio_read(edu + registers[IRQ_STATUS].offset),
 			     mmio_read(edu + registers[COMMAND].offset));
 		irq_wait();
 		check(LIVE);

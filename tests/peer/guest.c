@@ -7,9 +7,9 @@
  * Usage: guest [--list | [--often] [ROW..]]
  *
  * Every row unless some are named; --often moves the guest a hundred times, back and forth, in
- * those rows in which it must see no difference. The functions in $MIGLAB_DEVICES, and those of
- * $MIGLAB_EXTRA that a row needs, are bound to miglab_vfio_pci. TAP; exit status 0 all as expected,
- * 1 a row is not, 2 bad usage, 3 could not run.
+ * those rows in which it must see no difference. The functions in $MIGLAB_DEVICES are bound to
+ * miglab_vfio_pci. TAP; exit status 0 all as expected, 1 a row is not, 2 bad usage, 3 could not
+ * run.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -28,6 +28,8 @@
 #define GUEST		"build/tests/guest/guest"
 #define OFTEN		100
 
+#define DEVICES		"MIGLAB_DEVICES"
+
 /* The turn in which the guest was moved ends, and the next looks at all that was moved. */
 #define TURNS		2
 
@@ -35,15 +37,18 @@ enum { SIDES = 2 };
 
 struct row {
 	const char *name;
-	const char *kind;	/* of the functions, as in MIGLAB_EXTRA; NULL: an edu of QEMU's */
+	const char *functions;	/* the variable that names them; NULL: an edu of QEMU's own */
 	const char *model;	/* of miglab_vfio_pci */
+	bool messages;		/* its interrupts are MSI, not INTx */
 	unsigned int moves;
 	const char *finds;	/* how the guest's complaint begins, after a move; NULL: none */
 };
 
 static const struct row rows[] = {
-	{ "edu-emulated", NULL, NULL, 1, "edu: " },	/* by QEMU, which migrates nothing of it */
-	{ "edu-synthetic", "edu", "synthetic", 1, "edu: " },
+	{ "edu-emulated", NULL, NULL, false, 1, "edu: " },	/* QEMU migrates nothing of it */
+	{ "edu-synthetic", DEVICES, "synthetic", false, 1, "edu: " },
+	{ "edu", DEVICES, "edu", false, 4, NULL },
+	{ "edu-msi", DEVICES, "edu", true, 4, NULL },
 };
 
 /* A row as it is played. */
@@ -61,7 +66,7 @@ static const char *const roles[SIDES] = { "here", "there" };
 
 static int start(struct play *p, unsigned int side, bool incoming, struct error *err)
 {
-	const bool emulated = !p->row->kind;
+	const bool emulated = !p->row->functions;
 	struct args more = { .count = 0 };
 	struct vmm_plan plan = {
 		.kind = QEMU_11, .dir = p->dir, .role = roles[side],
@@ -76,6 +81,10 @@ static int start(struct play *p, unsigned int side, bool incoming, struct error 
 	args_add(&more, "file,id=serial,append=on,path=%s", p->path);
 	args_add(&more, "-serial");
 	args_add(&more, "chardev:serial");
+	if (p->row->messages) {
+		args_add(&more, "-append");
+		args_add(&more, "msi");
+	}
 	if (emulated) {
 		args_add(&more, "-device");
 		args_add(&more, "edu");
@@ -135,16 +144,24 @@ static int look(struct play *p, struct error *err)
 			 ret ? ": " : "", said.text);
 }
 
-static int set_up(struct play *p, struct error *err)
+/* Of both functions, from the next open on. */
+static int set_model(const struct play *p, const char *model, struct error *err)
 {
 	unsigned int side;
 	int ret = 0;
 
-	for (side = 0; !ret && p->row->kind && side < SIDES; side++) {
-		ret = attribute_write(p->bdf[side], "model", p->row->model, err);
-		if (!ret)
-			ret = attribute_write(p->bdf[side], "rules", "\n", err);
-	}
+	for (side = 0; !ret && p->row->functions && side < SIDES; side++)
+		ret = attribute_write(p->bdf[side], "model", model, err);
+	return ret;
+}
+
+static int set_up(struct play *p, struct error *err)
+{
+	unsigned int side;
+	int ret = set_model(p, p->row->model, err);
+
+	for (side = 0; !ret && p->row->functions && side < SIDES; side++)
+		ret = attribute_write(p->bdf[side], "rules", "\n", err);
 	return ret;
 }
 
@@ -185,22 +202,21 @@ static int play_row(struct play *p, struct error *err)
 	if (ret)
 		print_log(p->path);
 	serial_close(&p->serial);
+	/* For whoever uses the functions next. */
+	set_model(p, "synthetic", NULL);
 	return ret;
 }
 
-/* A word of $MIGLAB_DEVICES, or KIND= of $MIGLAB_EXTRA, by its number; NULL: there are fewer. */
-static char *find_function(const char *kind, unsigned int number)
+/* Copies of the first words of that variable; NULL where there are fewer. */
+static void find_functions(const char *variable, char *ret_bdf[SIDES])
 {
-	const bool own = !strcmp(kind, "edu");
-	char *names = getenv(own ? "MIGLAB_DEVICES" : "MIGLAB_EXTRA"), *save = NULL, *name;
-	size_t skip = own ? 0 : strlen(kind) + 1;
-	char *copy = strdup(names ? names : ""), *found = NULL;
+	const char *names = getenv(variable);
+	char *copy = strdup(names ? names : ""), *save = NULL, *name = strtok_r(copy, " ", &save);
+	unsigned int i;
 
-	for (name = strtok_r(copy, " ", &save); name && !found; name = strtok_r(NULL, " ", &save))
-		if ((own || (!strncmp(name, kind, skip - 1) && name[skip - 1] == '=')) && !number--)
-			found = strdup(name + skip);
+	for (i = 0; i < SIDES; i++, name = strtok_r(NULL, " ", &save))
+		ret_bdf[i] = name ? strdup(name) : NULL;
 	free(copy);
-	return found;
 }
 
 static int try_row(const struct row *row, bool often, const char *dir, unsigned int *ret_turns,
@@ -210,15 +226,13 @@ static int try_row(const struct row *row, bool often, const char *dir, unsigned 
 		.row = row, .moves = often && !row->finds ? OFTEN : row->moves, .dir = dir,
 	};
 	unsigned int side;
-	int ret = 0;
+	int ret;
 
-	for (side = 0; row->kind && side < SIDES; side++) {
-		p.bdf[side] = find_function(row->kind, side);
-		if (!p.bdf[side])
-			ret = error_set(err, -ENODEV, "there are no two functions of kind %s",
-					row->kind);
-	}
-	if (!ret)
+	if (row->functions)
+		find_functions(row->functions, p.bdf);
+	if (row->functions && !p.bdf[SIDES - 1])
+		ret = error_set(err, -ENODEV, "%s names no two functions", row->functions);
+	else
 		ret = play_row(&p, err);
 	*ret_turns = p.serial.turn;
 	for (side = 0; side < SIDES; side++)
