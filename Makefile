@@ -104,7 +104,7 @@ lab-tests := $(BUILD)/tests/vm/vm $(BUILD)/tests/peer/play $(BUILD)/tests/peer/m
 	$(BUILD)/tests/bench/access \
 	$(BUILD)/tests/relay/relay \
 	$(guard-tests) \
-	$(BUILD)/tests/peer/guest
+	$(BUILD)/tests/peer/guest \
 	$(BUILD)/tests/guest/guest
 
 tests: $(unit-tests) $(emu-tests) $(fuzz-replays) $(lab-tests) $(BUILD)/asan/miglab

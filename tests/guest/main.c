@@ -7,8 +7,9 @@
  *	2 ok
  *	3 FAIL: edu: the liveness register holds ff instead of 5a6e4a11
  *
- * one line for each turn, so that a turn that is lost or done twice is seen, too. After a FAIL
- * it is silent. With "-append msi" edu's interrupts come as messages (MSI), else on a line (INTx).
+ * one line for each turn, so that a turn that is lost or done twice is seen, too, and perhaps
+ * "3 note: .." before it. After a FAIL it is silent. With "-append msi" edu's interrupts come as
+ * messages (MSI), else on a line (INTx).
  */
 #include <stdbool.h>
 #include <stdint.h>

@@ -248,6 +248,7 @@ static const struct {
 	{ "a turn is repeated", { "1 ok", "2 ok", "2 ok" } },
 	{ "the guest begins anew", { "1 ok", "edu: registers at 0", "2 ok" } },
 	{ "the guest finds a difference", { "1 ok", "2 FAIL: bar: word", "3 ok" } },
+	{ "a note is of another turn", { "1 ok", "3 note: what" } },
 	{ "a turn is cut short", { "1 ok", "2 o" } },
 };
 

@@ -27,8 +27,8 @@ void serial_close(struct serial *serial);
  * serial_judge() - one line of the guest
  * @turn: as in struct serial, and goes on with the line
  *
- * Return: 0 when it is the next turn and all is well, or of before the first turn; 1 when the
- * guest found a difference, or a turn is missing, repeated, or not to be understood.
+ * Return: 0 when it is the next turn and all is well, a note in it, or of before the first; 1 when
+ * the guest found a difference, or a turn is missing, repeated, or not to be understood.
  */
 int serial_judge(unsigned int *turn, const char *line, struct error *err);
 
