@@ -7,9 +7,9 @@
  * Usage: guest [--list | [--often] [ROW..]]
  *
  * Every row unless some are named; --often moves the guest a hundred times, back and forth, in
- * those rows in which it must see no difference. The functions in $MIGLAB_DEVICES are bound to
- * miglab_vfio_pci. TAP; exit status 0 all as expected, 1 a row is not, 2 bad usage, 3 could not
- * run.
+ * those rows in which it must see no difference. The functions in $MIGLAB_DEVICES and
+ * $MIGLAB_TESTDEVS are bound to miglab_vfio_pci. TAP; exit status 0 all as expected, 1 a row is
+ * not, 2 bad usage, 3 could not run.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -29,6 +29,7 @@
 #define OFTEN		100
 
 #define DEVICES		"MIGLAB_DEVICES"
+#define MEMORIES	"MIGLAB_TESTDEVS"
 
 /* The turn in which the guest was moved ends, and the next looks at all that was moved. */
 #define TURNS		2
@@ -49,6 +50,8 @@ static const struct row rows[] = {
 	{ "edu-synthetic", DEVICES, "synthetic", false, 1, "edu: " },
 	{ "edu", DEVICES, "edu", false, 4, NULL },
 	{ "edu-msi", DEVICES, "edu", true, 4, NULL },
+	{ "bar-synthetic", MEMORIES, "synthetic", false, 1, "bar: " },
+	{ "bar", MEMORIES, "bar", false, 2, NULL },
 };
 
 /* A row as it is played. */
