@@ -27,6 +27,8 @@ static void test_malformed(void **arg)
 			  "like 0000:01:00.0 or 01:00.0");
 	assert_open_fails("vfio:01:00", -EINVAL, "\"01:00\" is not the address of a PCI function; "
 			  "write it like 0000:01:00.0 or 01:00.0");
+	assert_open_fails("vfio:01:00.0,via=door", -EINVAL, "vfio: \"via=door\" is unknown; write "
+			  "via=group or via=cdev");
 	assert_open_fails("01:00.0", -EINVAL, "\"01:00.0\" is no device; write vfio:BDF, "
 			  "emu[:key=value,..] or discard");
 }
@@ -55,6 +57,8 @@ static void test_bound_elsewhere(void **arg)
 	tree_function("0000:02:00.0", "0x020000\n", "4", NULL);
 	assert_open_fails("vfio:02:00.0", -ENODEV, "0000:02:00.0: it has no driver; run: miglab "
 			  "bind 0000:02:00.0");
+	assert_open_fails("vfio:02:00.0,via=cdev", -ENODEV, "0000:02:00.0: it has no driver; run: "
+			  "miglab bind 0000:02:00.0");
 }
 
 int main(void)

@@ -233,6 +233,13 @@ void move_state(struct device *src, struct device *dst)
 	free(to);
 }
 
+/* A device that was opened by its character device is called by that one's name. */
+static bool is_kind(const char *link, const char *kind)
+{
+	return !strcmp(link, kind) ||
+	       (!strcmp(kind, DEVICE_FD) && !strncmp(link, "/dev/vfio/devices/", 18));
+}
+
 int find_descriptor(const char *kind, int other)
 {
 	char path[32], link[64];
@@ -245,7 +252,7 @@ int find_descriptor(const char *kind, int other)
 		if (n < 0 || fd == other)
 			continue;
 		link[n] = '\0';
-		if (!strcmp(link, kind))
+		if (is_kind(link, kind))
 			return fd;
 	}
 	fail_msg("no descriptor is a %s", kind);

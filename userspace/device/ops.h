@@ -116,8 +116,8 @@ struct device {
 
 /**
  * device_open() - open DEV for migration
- * @spec: "vfio:BDF", "vfio:UUID" of a mediated device, "emu[:key=value,..]" or
- *	"discard", without the reserved key id
+ * @spec: "vfio:BDF[,via=group|cdev]", the same with the UUID of a mediated device,
+ *	"emu[:key=value,..]" or "discard", without the reserved key id
  * @ret_dev: to be closed with dev->ops->close()
  *
  * The device is in RUNNING afterwards. emu keys: state_bytes, dirty_bytes_per_sec,

@@ -3,7 +3,9 @@
  * A device behind the kernel's VFIO uAPI.
  */
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -249,6 +251,9 @@ static const struct device_ops vfio_ops = {
 	.untrack = vfio_untrack,
 };
 
+/* How a device is opened: by its character device where that is, unless told otherwise. */
+enum way { ANY_WAY, BY_GROUP, BY_CDEV };
+
 static int not_vfio(const char *bdf, struct error *err)
 {
 	char driver[SYSFS_NAME_SIZE];
@@ -262,7 +267,7 @@ static int not_vfio(const char *bdf, struct error *err)
 			 driver, bdf);
 }
 
-static int open_files(struct vfio *v, struct error *err)
+static int open_files(struct vfio *v, enum way way, struct error *err)
 {
 	char group[SYSFS_NAME_SIZE], vfio_name[SYSFS_NAME_SIZE];
 	int ret = pci_iommu_group(v->bdf, group, err);
@@ -275,7 +280,7 @@ static int open_files(struct vfio *v, struct error *err)
 	if (ret)
 		return error_set(err, ret, "%s: cannot look up its VFIO device: %s", v->bdf,
 				 strerror(-ret));
-	if (vfio_cdev_present(vfio_name))
+	if (way == BY_CDEV || (way == ANY_WAY && vfio_cdev_present(vfio_name)))
 		return vfio_cdev_open(v->bdf, vfio_name, &v->files, err);
 	return vfio_group_open(v->bdf, group, &v->files, err);
 }
@@ -300,15 +305,33 @@ static int get_flags(struct vfio *v, struct error *err)
 			 driver, v->bdf);
 }
 
-static int open_device(struct vfio *v, struct error *err)
+static int open_device(struct vfio *v, enum way way, struct error *err)
 {
-	int ret = open_files(v, err);
+	int ret = open_files(v, way, err);
 
 	if (!ret)
 		ret = get_flags(v, err);
 	if (!ret && sysfs_exists(PCI_DEVICES "/%s/miglab", v->bdf))
 		ret = lab_open_sysfs(v->bdf, &v->dev.lab, err);
 	return ret;
+}
+
+/* "NAME" or "NAME,via=group" or "NAME,via=cdev". */
+static int split(const char *spec, char ret_name[NAME_MAX], enum way *ret_way,
+		 struct error *err)
+{
+	size_t len = strcspn(spec, ",");
+
+	snprintf(ret_name, NAME_MAX, "%.*s", (int)len, spec);
+	if (!strcmp(spec + len, ",via=group"))
+		*ret_way = BY_GROUP;
+	else if (!strcmp(spec + len, ",via=cdev"))
+		*ret_way = BY_CDEV;
+	else if (spec[len])
+		return error_set(err, -EINVAL,
+				 "vfio: \"%s\" is unknown; write via=group or via=cdev",
+				 spec + len + 1);
+	return 0;
 }
 
 /* @name of a mediated device, which is a UUID, or of a PCI function. */
@@ -326,6 +349,8 @@ static int find(const char *name, char ret_name[SYSFS_NAME_SIZE], struct error *
 int vfio_open(const char *spec, struct device **ret_dev, struct error *err)
 {
 	struct vfio *v = calloc(1, sizeof(*v));
+	char name[NAME_MAX];
+	enum way way = ANY_WAY;
 	int ret = -ENOMEM;
 
 	if (v)
@@ -338,9 +363,11 @@ int vfio_open(const char *spec, struct device **ret_dev, struct error *err)
 	v->dev.calls = &vfio_calls;
 	v->data_fd = -1;
 	v->files = (struct vfio_files){ -1, -1, -1, -1, 0 };
-	ret = find(spec + strlen("vfio:"), v->bdf, err);
+	ret = split(spec + strlen("vfio:"), name, &way, err);
 	if (!ret)
-		ret = open_device(v, err);
+		ret = find(name, v->bdf, err);
+	if (!ret)
+		ret = open_device(v, way, err);
 	if (ret) {
 		vfio_close(&v->dev);
 		return ret;
