@@ -270,7 +270,7 @@ static void child_has_data_fd(struct conform *c)
 
 static void opened_twice(struct conform *c)
 {
-	struct vfio_device_bind_iommufd bind = { .argsz = sizeof(bind), .iommufd = -1 };
+	struct vfio_device_bind_iommufd bind = { .argsz = sizeof(bind) };
 	char path[PATH_MAX];
 	uint32_t state;
 	int group = c->dev->calls->group(c->dev), fd;
@@ -281,8 +281,12 @@ static void opened_twice(struct conform *c)
 			    VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE } };
 
 	if (group < 0) {
+		/* One that could be bound to: the first bind is the only reason to refuse. */
+		bind.iommufd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
+		require(c, bind.iommufd >= 0, "cannot open /dev/iommu: %s", strerror(errno));
 		require_result(c, dut_ioctl(c, DEVICE_SELF, VFIO_DEVICE_BIND_IOMMUFD, &bind),
 			       -EINVAL, "a second bind");
+		close(bind.iommufd);
 		return;
 	}
 	directory(c, path);
