@@ -12,7 +12,7 @@ PKG_CONFIG ?= pkg-config
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all module userspace tests demo demo-guard demo-emu check check-host check-vm check-vm-all \
-	check-peer check-peer-all lint fuzz bench install dkms-install dkms-remove clean help
+	check-debug check-peer check-peer-all lint fuzz bench install dkms-install dkms-remove clean help
 
 help:
 	@echo 'miglab $(VERSION)'
@@ -31,6 +31,7 @@ help:
 	@echo '  check-host    unit tests and the emulated backend, with sanitizers'
 	@echo '  check-vm      the module on stock kernels 6.12 and 7.3 in the virtual test host'
 	@echo '  check-vm-all  check-vm, and again with SLUB and KFENCE checks and panic_on_warn'
+	@echo '  check-debug   everything on a kernel with KASAN, lockdep, kmemleak and faults to order'
 	@echo '  check-peer    unmodified QEMU 10.0 and 11.1 as clients of the module'
 	@echo '  check-peer-all  each scenario that QEMU 11.1 and miglab run must play alike'
 	@echo '  lint          checkpatch, sparse, include rules, purity of the core'
@@ -268,6 +269,11 @@ check-vm:
 check-vm-all: check-vm
 	@tests/tap $(RESULTS)/check-vm-debug tests/vm/run --debug
 
+check-debug:
+	@tests/deps lab
+	@tests/lab/build >/dev/null
+	@tests/tap $(RESULTS)/check-debug tests/debug/run
+
 bench:
 	@tests/deps lab
 	@tests/lab/build >/dev/null
@@ -293,4 +299,4 @@ fuzz:
 clean:
 	rm -rf $(BUILD)
 	find driver \( -name '*.o' -o -name '.*.cmd' -o -name '.*.d' \) -delete
-	rm -f *.ko *.mod *.mod.c *.o .*.cmd Module.symvers modules.order .module-common.o
+	rm -f *.ko *.mod *.mod.c *.o *.gcno .*.cmd Module.symvers modules.order .module-common.o

@@ -87,6 +87,7 @@ int faults_rows(void);
 int life_rows(void);
 int datafd_rows(void);
 int storm_rows(void);
+int sweep_rows(void);
 int irq_rows(void);
 int msix_rows(void);
 int leave_rows(void);

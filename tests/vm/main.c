@@ -2,7 +2,8 @@
 /*
  * The rows that need the module on a real kernel. Runs in the virtual test host
  * on functions that are bound to miglab_vfio_pci: MIGLAB_DEVICES="BDF BDF ..".
- * Arguments name the groups of rows; without any, all that fit edu functions run.
+ * Arguments name the groups of rows; without any, all that fit edu functions and a
+ * stock kernel run.
  */
 #include <stdio.h>
 #include <string.h>
@@ -12,7 +13,7 @@
 static const struct {
 	const char *name;
 	int (*rows)(void);
-	bool for_edu;
+	bool usual;
 } groups[] = {
 	{ "fsm", fsm_rows, true },
 	{ "stream", stream_rows, true },
@@ -31,6 +32,7 @@ static const struct {
 	{ "bar", bar_rows, false },
 	{ "bar-states", bar_states_rows, false },
 	{ "bar-dma", bar_dma_rows, false },
+	{ "sweep", sweep_rows, false },
 	{ "leave", leave_rows, true },	/* last: it binds everything anew */
 };
 
@@ -53,7 +55,7 @@ int main(int argc, char **argv)
 	size_t i;
 
 	for (i = 0; argc == 1 && i < NR_GROUPS; i++)
-		if (groups[i].for_edu)
+		if (groups[i].usual)
 			failed += groups[i].rows();
 	for (i = 1; i < (size_t)argc; i++)
 		failed += run_named(argv[i]);
