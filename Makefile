@@ -99,14 +99,15 @@ guard-tests := $(BUILD)/tests/guard/agent $(BUILD)/tests/guard/play
 RDMA_LIBS := $(shell $(PKG_CONFIG) --libs libibverbs 2>/dev/null)
 guard-agent := agent udp $(if $(RDMA_LIBS),rdma link,no-rdma)
 
+bench-tests := $(patsubst %,$(BUILD)/tests/bench/%,throughput access arc measure)
+
 # Run inside the virtual test host, at full speed.
 lab-tests := $(BUILD)/tests/vm/vm $(BUILD)/tests/peer/play $(BUILD)/tests/peer/mirror \
-	$(BUILD)/tests/bench/throughput \
-	$(BUILD)/tests/bench/access \
 	$(BUILD)/tests/relay/relay \
 	$(guard-tests) \
 	$(BUILD)/tests/peer/guest \
-	$(BUILD)/tests/guest/guest
+	$(BUILD)/tests/guest/guest \
+	$(bench-tests)
 
 tests: $(unit-tests) $(emu-tests) $(fuzz-replays) $(lab-tests) $(BUILD)/asan/miglab
 
@@ -123,12 +124,12 @@ $(BUILD)/tests/peer/%: $(BUILD)/obj/tests/peer/%.o $(peer-objects) $(lib-objects
 	$(call say,LD)
 	$(link) $(JSON_LIBS)
 
-$(BUILD)/tests/bench/%: $(BUILD)/obj/tests/bench/%.o $(lib-objects)
-	@mkdir -p $(@D)
-	$(call say,LD)
-	$(link) $(JSON_LIBS)
+bench-objects := $(patsubst %,$(BUILD)/obj/tests/%.o,bench/migration bench/sampler peer/vmm \
+	peer/attribute)
 
+$(bench-tests): $(BUILD)/tests/bench/%: $(BUILD)/obj/tests/bench/%.o $(bench-objects) $(lib-objects)
 $(BUILD)/tests/relay/relay: $(BUILD)/obj/tests/relay/relay.o $(lib-objects)
+$(bench-tests) $(BUILD)/tests/relay/relay:
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(link) $(JSON_LIBS)

@@ -106,7 +106,14 @@ static void miglab_args(struct args *args, const struct vmm_plan *plan)
 	args_add(args, "run");
 	for (i = 0; i < plan->devices; i++) {
 		args_add(args, "--device");
-		args_add(args, "vfio:%s,id=vf%zu", plan->bdfs[i], i);
+		if (plan->emulated)
+			args_add(args, "%s,id=vf%zu", plan->emulated, i);
+		else
+			args_add(args, "vfio:%s,id=vf%zu", plan->bdfs[i], i);
+	}
+	if (plan->policy) {
+		args_add(args, "--policy");
+		args_add(args, "%s", plan->policy);
 	}
 	args_add(args, "--qmp");
 	args_add(args, "unix:%s/%s.qmp", plan->dir, plan->role);

@@ -11,9 +11,9 @@
 #include "base/error.h"
 #include "qmp/client.h"
 
-#define ARGS_MAX	128
-#define SEQUENCE_MAX	4096
-#define EVENTS_MAX	256
+#define ARGS_MAX	192
+#define SEQUENCE_MAX	16384
+#define EVENTS_MAX	1024
 
 /* The arguments of a program. */
 struct args {
@@ -41,6 +41,8 @@ struct vmm_plan {
 	const char *dir;	/* for sockets and logs */
 	const char *role;	/* "source", "destination" */
 	const char *const *bdfs;	/* of vf0, vf1, .. */
+	const char *emulated;	/* DEV of each of them instead; may be NULL, and is with QEMU */
+	const char *policy;	/* of miglab run; may be NULL */
 	size_t devices;
 	bool incoming;
 	bool paused;		/* it does not run until it is told to */
