@@ -267,6 +267,51 @@ static void test_mute_agent(void **state)
 	end_agent();
 }
 
+static bool next_answered(struct vm *vm)
+{
+	struct qmp_event e;
+	struct error err;
+	bool answered;
+
+	assert_int_equal(qmp_client_event(vm->client, clock_ns() + PATIENCE_NS, &e, &err), 1);
+	assert_string_equal(e.name, "X_VFIO_PREPARE_ACK");
+	answered = json_object_get_boolean(json_object_object_get(e.data, "answered"));
+	qmp_event_release(&e);
+	return answered;
+}
+
+/* A VMM that can waits for the guard, which answers when the timeouts are off; not before. */
+static void test_answers(void **state)
+{
+	struct vm source, destination;
+	struct child guard;
+	char text[2048];
+
+	(void)state;
+	for (unsigned int mute = 0; mute < 2; mute++) {
+		start_agent();
+		start_source(&source, HELD, 1, NULL);
+		start_destination(&destination, "emu", 1, "vf");
+		start_guard(&guard, "--grace", "1");
+		if (mute) {
+			do_call(&source, "migrate-set-parameters",
+				"{\"x-prepare-ack-timeout\": 1}");
+			kill(agent.child.pid, SIGSTOP);
+		}
+		migrate(&source);
+		expect_events(&source, SETUP_1 ", V vf0 pre-copy-p2p-prepare");
+		assert_int_equal(next_answered(&source), !mute);
+		kill(agent.child.pid, SIGCONT);
+		if (!mute)
+			assert_int_equal(unsuspended(), 0);
+		kill_vm(&source);
+		kill_vm(&destination);
+		assert_int_equal(end_guard(&guard, text, sizeof(text)), 1);
+		unlink(path_of("migration"));
+		end_agent();
+	}
+}
+
 static void test_usage(void **state)
 {
 	static char *const rows[][8] = {
@@ -278,6 +323,7 @@ static void test_usage(void **state)
 		{ "--qmp", "unix:/nowhere", "--device", "vf0=unix:/a", "--grace", "86401" },
 		{ "--qmp", "unix:/nowhere", "--device", "vf0=unix:/a", "--limit", "-1" },
 		{ "--qmp", "unix:/nowhere", "--device", "vf0=unix:/a", "--device", "vf0=unix:/b" },
+		{ "--qmp", "tcp:foo", "--device", "vf0=unix:/a" },
 		{ "--nonsense" },
 	};
 
@@ -321,6 +367,7 @@ int main(void)
 		cmocka_unit_test(test_end),
 		cmocka_unit_test(test_failed),
 		cmocka_unit_test(test_mute_agent),
+		cmocka_unit_test(test_answers),
 		cmocka_unit_test(test_usage),
 	};
 

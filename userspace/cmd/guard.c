@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "cmd/cmd.h"
 #include "guard/guard.h"
+#include "qmp/address.h"
 
 #define SECONDS_MAX	86400
 
@@ -64,6 +65,19 @@ static int add_device(struct guard_options *opt, char *text, struct error *err)
 	return 0;
 }
 
+static int add_vmm(struct guard_options *opt, const char *uri, struct error *err)
+{
+	struct address ignored;
+	int ret = qmp_address_parse(uri, &ignored, err);
+
+	if (ret)
+		return error_prefix(err, -EINVAL, "--qmp");
+	if (opt->vmm_count == GUARD_VMMS_MAX)
+		return error_set(err, -EINVAL, "more than %d VMMs", GUARD_VMMS_MAX);
+	opt->qmp[opt->vmm_count++] = uri;
+	return 0;
+}
+
 static int set_seconds(const char *name, uint64_t *ret_ns, struct error *err)
 {
 	long value = 0;
@@ -78,10 +92,7 @@ static int parse_option(int id, struct guard_options *opt, struct error *err)
 {
 	switch (id) {
 	case OPT_QMP:
-		if (opt->vmm_count == GUARD_VMMS_MAX)
-			return error_set(err, -EINVAL, "more than %d VMMs", GUARD_VMMS_MAX);
-		opt->qmp[opt->vmm_count++] = optarg;
-		return 0;
+		return add_vmm(opt, optarg, err);
 	case OPT_DEVICE:
 		return add_device(opt, optarg, err);
 	case OPT_GRACE:

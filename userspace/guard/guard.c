@@ -13,13 +13,17 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "guard/agent.h"
+#include "guard/promise.h"
 #include "qmp/client.h"
 #include "qmp/events.h"
+
+#define ANSWER_NS	(2 * NSEC_PER_SEC)	/* for a VMM to take an answer */
 
 struct guard {
 	const struct guard_options *opt;
 	FILE *out;
 	struct qmp_client *vmm[GUARD_VMMS_MAX];		/* NULL once it is gone */
+	bool promised[GUARD_VMMS_MAX];			/* to answer its announcements */
 	struct guarded *connections[GUARD_DEVICES_MAX];
 	struct plan plan[GUARD_DEVICES_MAX];
 	bool bad;		/* a suspension did not end as it should */
@@ -32,8 +36,8 @@ static int seconds(uint64_t ns)
 
 /* --- what is done ---------------------------------------------------------- */
 
-/* Does it, and says so: @why is "pre-copy-p2p-prepare", "running" or a reason. */
-static void act(struct guard *g, size_t i, enum plan_action action, const char *why)
+/* Does it, and says so: @why is "pre-copy-p2p-prepare", "running" or a reason. False: it failed. */
+static bool act(struct guard *g, size_t i, enum plan_action action, const char *why)
 {
 	struct guarded *c = g->connections[i];
 	const char *id = g->opt->devices[i].id;
@@ -43,18 +47,19 @@ static void act(struct guard *g, size_t i, enum plan_action action, const char *
 	int ret;
 
 	if (action == PLAN_NOTHING)
-		return;
+		return true;
 	ret = action == PLAN_SUSPEND ? c->ops->suspend(c, &count, &err) :
 	      c->ops->restore(c, &count, &err);
 	if (ret) {
 		log_error("guard: %s: %s", id, err.text);
 		g->bad = true;
-		return;
+		return false;
 	}
 	fprintf(g->out, "%s: %s: %s %u connections in %.2f ms\n", id, why,
 		action == PLAN_SUSPEND ? "suspended the timeouts of" : "restored the timeouts of",
 		count, (double)(clock_ns() - begin_ns) / NSEC_PER_MSEC);
 	fflush(g->out);
+	return true;
 }
 
 static void check_time(struct guard *g)
@@ -83,17 +88,29 @@ static void restore_all(struct guard *g)
 
 /* --- what is heard --------------------------------------------------------- */
 
+/* What is not heeded is not answered; a device of others is none of ours to wait for. */
+static void answer(struct guard *g, unsigned int vmm, const char *id)
+{
+	struct error err;
+
+	if (guard_answer(g->vmm[vmm], id, clock_ns() + ANSWER_NS, &err))
+		log_info("guard: %s: %s takes no answer: %s", id, g->opt->qmp[vmm], err.text);
+}
+
 static void take_event(struct guard *g, unsigned int vmm, const struct qmp_event *event)
 {
 	const char *id = qmp_event_text(event, "device-id");
 	const char *state = qmp_event_text(event, "device-state");
+	bool heeded = true;
 
 	if (strcmp(event->name, QMP_EVENT_VFIO_MIGRATION))
 		return;
 	for (size_t i = 0; i < g->opt->device_count; i++)
 		if (!strcmp(g->opt->devices[i].id, id))
-			act(g, i, plan_event(&g->plan[i], &g->opt->plan, vmm, state, clock_ns()),
-			    state);
+			heeded = act(g, i, plan_event(&g->plan[i], &g->opt->plan, vmm, state,
+						      clock_ns()), state);
+	if (heeded && g->promised[vmm] && guard_is_announcement(state))
+		answer(g, vmm, id);
 }
 
 static void lose(struct guard *g, unsigned int vmm, const char *why)
@@ -186,7 +203,8 @@ static int open_all(struct guard *g, struct error *err)
 	for (size_t i = 0; !ret && i < g->opt->device_count; i++)
 		ret = guard_open_agent(g->opt->devices[i].agent, &g->connections[i], err);
 	for (size_t i = 0; !ret && i < g->opt->vmm_count; i++)
-		ret = qmp_client_connect(g->opt->qmp[i], deadline_ns, &g->vmm[i], err);
+		ret = qmp_client_connect(g->opt->qmp[i], deadline_ns, &g->vmm[i], err) ?:
+		      guard_promise(g->vmm[i], deadline_ns, &g->promised[i], err);
 	return ret;
 }
 
