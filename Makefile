@@ -36,7 +36,8 @@ help:
 	@echo '  check-peer-all  each scenario that QEMU 11.1 and miglab run must play alike'
 	@echo '  lint          checkpatch, sparse, include rules, purity of the core'
 	@echo '  fuzz          the parsers against inputs of libFuzzer (FUZZ_RUNS=, FUZZ_SECONDS=)'
-	@echo '  bench         what saving and loading cost, and whether more than AGAINST=REV'
+	@echo '  bench         figures beside those of QEMU 11.1, and the targets (ROUNDS=);'
+	@echo '                what saving and loading cost, and whether more than AGAINST=REV'
 	@echo '  clean         removes what the above built here; the lab is kept in its cache'
 
 # --- the program -----------------------------------------------------------
@@ -276,9 +277,10 @@ check-debug:
 	@tests/tap $(RESULTS)/check-debug tests/debug/run
 
 bench:
-	@tests/deps lab
+	@tests/deps build lab
+	@$(MAKE) --no-print-directory -s -j$(shell nproc) userspace $(bench-tests)
 	@tests/lab/build >/dev/null
-	@tests/bench/run $(if $(AGAINST),--against $(AGAINST))
+	@tests/bench/run $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(AGAINST),--against $(AGAINST))
 
 check-peer:
 	@tests/deps lab

@@ -32,14 +32,16 @@ static const struct order_claim one[] = { { A, 7, 154 } };
 static const struct order_claim two[] = { { A, 7, 154 }, { B, 7, 154 } };
 static const struct order_claim swapped[] = { { B, 7, 155 }, { A, 7, 154 } };
 
-static const struct row {
+struct row {
 	const char *name;
 	const char *trace;
 	const struct order_claim *claims;
 	size_t count;
 	int result;
 	const char *reason;	/* a part of the sentence */
-} rows[] = {
+};
+
+static const struct row rows[] = {
 	{ "one thread writes, then enters",
 	  HEAD SEND(50, 000001, "1d") SENT(50, 000002, "0x9c") CALL(50, 000010)
 	  BEGIN(50, 000011, A, "7"), one, 1, 0, NULL },
@@ -112,14 +114,37 @@ static const struct row {
 	  "descriptor 30" },
 };
 
-static void test_row(void **state)
+/* All of the events before the first of the ioctls. */
+static const struct row together[] = {
+	{ "all before the first",
+	  HEAD SEND(50, 000001, "8") SENT(50, 000002, "0x9d") SEND(50, 000003, "8")
+	  SENT(50, 000004, "0x9c") CALL(51, 000005) CALL(52, 000006) BEGIN(51, 000007, A, "7")
+	  BEGIN(52, 000008, B, "7"), swapped, 2, 0, NULL },
+	{ "one after another is not all before the first",
+	  HEAD SEND(50, 000001, "1d") SENT(50, 000002, "0x9c") CALL(50, 000003)
+	  BEGIN(50, 000004, A, "7") SEND(50, 000005, "1d") SENT(50, 000006, "0x9c")
+	  CALL(50, 000007) BEGIN(50, 000008, B, "7"), two, 2, 1,
+	  "of 0000:02:00.0: its prepare event was written to descriptor 29 after the first" },
+};
+
+static void check(const struct row *row, bool all_first)
 {
-	const struct row *row = *state;
 	struct error err = { "" };
 
-	assert_int_equal(order_check(row->trace, row->claims, row->count, NULL, &err), row->result);
+	assert_int_equal(order_check(row->trace, row->claims, row->count, all_first, NULL, &err),
+			 row->result);
 	if (row->reason && !strstr(err.text, row->reason))
 		fail_msg("\"%s\" does not say \"%s\"", err.text, row->reason);
+}
+
+static void test_row(void **state)
+{
+	check(*state, false);
+}
+
+static void test_together(void **state)
+{
+	check(*state, true);
 }
 
 static void test_lead(void **state)
@@ -127,18 +152,21 @@ static void test_lead(void **state)
 	double lead_us = 0;
 
 	(void)state;
-	assert_int_equal(order_check(rows[0].trace, one, 1, &lead_us, NULL), 0);
+	assert_int_equal(order_check(rows[0].trace, one, 1, false, &lead_us, NULL), 0);
 	assert_true(lead_us > 7.9 && lead_us < 8.1);
 }
 
 int main(void)
 {
-	struct CMUnitTest tests[ROWS(rows) + 1];
-	size_t i;
+	struct CMUnitTest tests[ROWS(rows) + ROWS(together) + 1];
+	size_t i, count = 0;
 
 	for (i = 0; i < ROWS(rows); i++)
-		tests[i] = (struct CMUnitTest){ rows[i].name, test_row, NULL, NULL,
-						(void *)&rows[i] };
-	tests[i] = (struct CMUnitTest)cmocka_unit_test(test_lead);
+		tests[count++] = (struct CMUnitTest){ rows[i].name, test_row, NULL, NULL,
+						      (void *)&rows[i] };
+	for (i = 0; i < ROWS(together); i++)
+		tests[count++] = (struct CMUnitTest){ together[i].name, test_together, NULL, NULL,
+						      (void *)&together[i] };
+	tests[count] = (struct CMUnitTest)cmocka_unit_test(test_lead);
 	return cmocka_run_group_tests_name("order", tests, NULL, NULL);
 }

@@ -193,16 +193,32 @@ static bool carries(const struct trace *t, int fd, const struct order_claim *cla
 	return true;
 }
 
-/* Each claim's write on @fd, which carries them all, is before its ioctl. */
+/* The ioctl before which the event of @c, one of the claims, must be out, or -1. */
+static long limit_of(const struct trace *t, const struct order_claim *c,
+		     const struct order_claim *claims, size_t count, bool together)
+{
+	long arc = find_arc(t, c), limit = arc < 0 ? -1 : find_ioctl(t, arc);
+	size_t i;
+
+	for (i = 0; together && i < count; i++) {
+		long call = limit_of(t, &claims[i], NULL, 0, false);
+
+		if (call < limit)
+			limit = call;
+	}
+	return limit;
+}
+
+/* Each claim's write on @fd, which carries them all, is before its ioctl, or before all. */
 static int check_descriptor(const struct trace *t, int fd, const struct order_claim *claims,
-			    size_t count, double *lead_us, struct error *err)
+			    size_t count, bool together, double *lead_us, struct error *err)
 {
 	long at = -1;
 	size_t i;
 
 	for (i = 0; i < count; i++) {
 		const struct order_claim *c = &claims[i];
-		long arc = find_arc(t, c), call = arc < 0 ? -1 : find_ioctl(t, arc);
+		long call = limit_of(t, c, claims, count, together);
 		double lead;
 
 		at = find_write(t, fd, c->bytes, at + 1);
@@ -211,8 +227,9 @@ static int check_descriptor(const struct trace *t, int fd, const struct order_cl
 					 "its ioctl", (unsigned long long)c->seq, c->bdf);
 		if (at > call)
 			return error_set(err, 1, "arc %llu of %s: its prepare event was written to "
-					 "descriptor %d after the ioctl was entered",
-					 (unsigned long long)c->seq, c->bdf, fd);
+					 "descriptor %d after %s ioctl was entered",
+					 (unsigned long long)c->seq, c->bdf, fd,
+					 together ? "the first" : "the");
 		lead = t->entries[call].time_us - t->entries[at].time_us;
 		if (lead < *lead_us)
 			*lead_us = lead;
@@ -241,7 +258,7 @@ static int check_arcs(const struct trace *t, const struct order_claim *claims, s
 }
 
 static int check_trace(const struct trace *t, const struct order_claim *claims, size_t count,
-		       double *lead_us, struct error *err)
+		       bool together, double *lead_us, struct error *err)
 {
 	bool carried = false;
 	int fd, ret = check_arcs(t, claims, count, err);
@@ -252,14 +269,14 @@ static int check_trace(const struct trace *t, const struct order_claim *claims, 
 		if (!carries(t, fd, claims, count))
 			continue;
 		carried = true;
-		ret = check_descriptor(t, fd, claims, count, lead_us, err);
+		ret = check_descriptor(t, fd, claims, count, together, lead_us, err);
 	}
 	if (!ret && !carried)
 		return error_set(err, 1, "no descriptor got the prepare events one write each");
 	return ret;
 }
 
-int order_check(const char *trace, const struct order_claim *claims, size_t count,
+int order_check(const char *trace, const struct order_claim *claims, size_t count, bool together,
 		double *ret_lead_us, struct error *err)
 {
 	double lead_us = 1e18;
@@ -268,7 +285,7 @@ int order_check(const char *trace, const struct order_claim *claims, size_t coun
 
 	if (ret)
 		return error_set(err, ret, "no memory for the trace");
-	ret = check_trace(&t, claims, count, &lead_us, err);
+	ret = check_trace(&t, claims, count, together, &lead_us, err);
 	free(t.entries);
 	if (!ret && ret_lead_us)
 		*ret_lead_us = lead_us;

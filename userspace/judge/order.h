@@ -16,6 +16,7 @@
 #ifndef MIGLAB_JUDGE_ORDER_H
 #define MIGLAB_JUDGE_ORDER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,12 +34,13 @@ struct order_claim {
 /**
  * order_check() - does the trace prove every claim?
  * @trace: as read from tracefs
+ * @together: all events must be out before the first of the ioctls, as the policy "group" has it
  * @ret_lead_us: the smallest time from the write's return to the ioctl; may be NULL
  *
  * Return: 0; 1 with the reason in @err when a claim is not proven, when there is none,
  * or when an arc PRE_COPY > PRE_COPY_P2P has no claim; -ENOMEM.
  */
-int order_check(const char *trace, const struct order_claim *claims, size_t count,
+int order_check(const char *trace, const struct order_claim *claims, size_t count, bool together,
 		double *ret_lead_us, struct error *err);
 
 #endif
