@@ -310,6 +310,6 @@ int main(int argc, char **argv)
 		measure_memory(argv[2]);
 		return 0;
 	}
-	fprintf(stderr, "measure: bad usage; see the head of tests/bench/measure.c\n");
+	fprintf(stderr, "measure: bad usage; the head of its source says what there is\n");
 	return 2;
 }

@@ -194,7 +194,8 @@ static int check_together(const struct play *p, struct error *err)
 		return 0;
 	ret = order_check(p->trace, p->judged.claims, p->judged.claim_count, true, NULL, &why);
 	if (!ret == expected) {
-		printf("# order: %s\n", expected ? "all announced before the first ioctl" : why.text);
+		printf("# order: %s\n",
+		       expected ? "all announced before the first ioctl" : why.text);
 		return 0;
 	}
 	return error_set(err, 1, "order: %s",

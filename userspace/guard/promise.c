@@ -7,6 +7,8 @@
 #define CAPABILITY	"x-prepare-ack"
 #define COMMAND		"x-prepare-ack"
 #define SUFFIX		"-prepare"
+#define PROMISE \
+	"{\"capabilities\": [{\"capability\": \"" CAPABILITY "\", \"state\": true}]}"
 
 static bool has_capability(struct json_object *list)
 {
@@ -35,12 +37,9 @@ int guard_promise(struct qmp_client *vmm, uint64_t deadline_ns, bool *ret_promis
 	if (!ret) {
 		has = has_capability(list);
 		json_object_put(list);
-		if (has)
-			ret = qmp_client_call(vmm, "migrate-set-capabilities", json_tokener_parse(
-				"{\"capabilities\": [{\"capability\": \"" CAPABILITY "\", "
-				"\"state\": true}]}"), deadline_ns, NULL, err);
-		else
-			ret = -EREMOTEIO;
+		ret = !has ? -EREMOTEIO :
+		      qmp_client_call(vmm, "migrate-set-capabilities", json_tokener_parse(PROMISE),
+				      deadline_ns, NULL, err);
 	}
 	if (ret && ret != -EREMOTEIO)
 		return ret;
