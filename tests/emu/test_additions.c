@@ -275,6 +275,27 @@ static void test_promised_and_gone(void **state)
 	end(&d);
 }
 
+/* A device without events is not announced, so there is nothing to wait for. */
+static void test_promised_and_unannounced(void **state)
+{
+	char text[128] = "";
+	struct vm s, d;
+
+	(void)state;
+	start(&s, "source", QUICK ",migration-events=off", 1, "vf", NULL);
+	start_destination(&d, QUICK, 1, "vf");
+	do_call(&s, "migrate-set-parameters", "{\"x-prepare-ack-timeout\": 60000}");
+	do_call(&s, "migrate-set-capabilities", CAPABILITY("x-prepare-ack"));
+	migrate(&s);
+	while (strcmp(text, "M completed")) {
+		next_event(&s, text, sizeof(text));
+		assert_string_not_equal(text, "X_VFIO_PREPARE_ACK");
+	}
+	end(&s);
+	expect_events(&d, DESTINATION_1);
+	end(&d);
+}
+
 /* --- more in an event ------------------------------------------------------------- */
 
 static void test_members(void **state)
@@ -335,6 +356,7 @@ int main(void)
 		cmocka_unit_test(test_answered),
 		cmocka_unit_test(test_promised_and_silent),
 		cmocka_unit_test(test_promised_and_gone),
+		cmocka_unit_test(test_promised_and_unannounced),
 		cmocka_unit_test(test_members),
 	};
 

@@ -91,8 +91,11 @@ static void do_prepare(struct machine *m, const struct output *o)
 		send_vfio_event(m, qmp_vfio_prepare_data(d->id, o->state));
 	if (!m->coordinator.await_prepared)
 		return;
-	/* Without the memory to wait it does not wait; what it decides comes after all of these. */
-	if (acks_begin(&m->acks, o->device, m->ack_ms * NSEC_PER_MSEC))
+	/*
+	 * Nobody can answer what was not announced, and without the memory to wait it does not
+	 * wait; what it decides comes after all of these.
+	 */
+	if (!d->events || acks_begin(&m->acks, o->device, m->ack_ms * NSEC_PER_MSEC))
 		on_ready(m, o->device);
 }
 
