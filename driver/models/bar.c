@@ -22,6 +22,7 @@
 
 #include "compat.h"
 #include "device.h"
+#include "memory.h"
 
 /* The memory and its lock are given back after so many bytes. */
 #define CHUNK		65536u
@@ -219,67 +220,57 @@ static void bar_advance(struct miglab_device *m, struct miglab_image *image)
 
 /* --- the driver's own access -------------------------------------------------------- */
 
-static bool powered(const struct pci_dev *pdev)
-{
-	return pdev->current_state == PCI_D0 || pdev->current_state == PCI_D1 ||
-	       pdev->current_state == PCI_D2;
-}
-
 /* Makes the memory accessible, whatever its user did to the function, and keeps it so. */
-static int enter_memory(struct bar *bar, u8 *ret_command)
+static int enter_memory(struct bar *bar, bool *ret_exposed)
 {
 	struct pci_dev *pdev = bar->m->core.pdev;
 
 	if (pm_runtime_resume_and_get(&pdev->dev))
 		return -EIO;
 	down_write(&bar->m->core.memory_lock);
-	if (!powered(pdev)) {
+	if (!miglab_memory_powered(pdev)) {
 		up_write(&bar->m->core.memory_lock);
 		pm_runtime_put(&pdev->dev);
 		return -EIO;
 	}
-	/* The low byte only: interrupt masking owns the high one. */
-	pci_read_config_byte(pdev, PCI_COMMAND, ret_command);
-	if (!(*ret_command & PCI_COMMAND_MEMORY))
-		pci_write_config_byte(pdev, PCI_COMMAND, *ret_command | PCI_COMMAND_MEMORY);
+	*ret_exposed = miglab_memory_expose(pdev);
 	return 0;
 }
 
-static void leave_memory(struct bar *bar, u8 command)
+static void leave_memory(struct bar *bar, bool exposed)
 {
 	struct pci_dev *pdev = bar->m->core.pdev;
 
-	if (!(command & PCI_COMMAND_MEMORY))
-		pci_write_config_byte(pdev, PCI_COMMAND, command);
+	miglab_memory_unexpose(pdev, exposed);
 	up_write(&bar->m->core.memory_lock);
 	pm_runtime_put(&pdev->dev);
 }
 
 static int copy_out(struct bar *bar, u8 *to, u64 offset, u32 len)
 {
-	u8 command;
+	bool exposed;
 	int ret;
 
-	ret = enter_memory(bar, &command);
+	ret = enter_memory(bar, &exposed);
 	if (ret)
 		return ret;
 	memcpy_fromio(to, bar->io + offset, len);
-	leave_memory(bar, command);
+	leave_memory(bar, exposed);
 	return 0;
 }
 
 /* Puts @bytes there, and what is there then into @bytes: that is what counts. */
 static int copy_in(struct bar *bar, u8 *bytes, u64 offset, u32 len)
 {
-	u8 command;
+	bool exposed;
 	int ret;
 
-	ret = enter_memory(bar, &command);
+	ret = enter_memory(bar, &exposed);
 	if (ret)
 		return ret;
 	memcpy_toio(bar->io + offset, bytes, len);
 	memcpy_fromio(bytes, bar->io + offset, len);
-	leave_memory(bar, command);
+	leave_memory(bar, exposed);
 	return 0;
 }
 
@@ -338,15 +329,6 @@ static int bar_restore(struct miglab_device *m, struct miglab_image *image, u32 
 
 /* --- the user's access -------------------------------------------------------------- */
 
-/* As the core has it; memory_lock is held. */
-static bool accessible(struct vfio_pci_core_device *core)
-{
-	u16 command = le16_to_cpup((__le16 *)&core->vconfig[PCI_COMMAND]);
-
-	return !core->pm_runtime_engaged && powered(core->pdev) &&
-	       (core->pdev->no_command_memory || command & PCI_COMMAND_MEMORY);
-}
-
 /* Maps the page; for reading only if it is to be known when it is written. */
 static vm_fault_t map_page(struct bar *bar, struct vm_fault *vmf, unsigned long page,
 			   bool *ret_marked)
@@ -379,7 +361,7 @@ static vm_fault_t bar_fault(struct vm_fault *vmf)
 	bool marked = false;
 
 	down_read(&core->memory_lock);
-	if (accessible(core)) {
+	if (miglab_memory_accessible(core)) {
 		mutex_lock(&bar->lock);
 		ret = map_page(bar, vmf, page, &marked);
 		mutex_unlock(&bar->lock);
@@ -414,7 +396,7 @@ static int access_page(struct bar *bar, u64 at, void *bytes, size_t len, bool wr
 	int ret = -EIO;
 
 	down_read(&core->memory_lock);
-	if (accessible(core)) {
+	if (miglab_memory_accessible(core)) {
 		ret = 0;
 		mutex_lock(&bar->lock);
 		if (write) {

@@ -8,6 +8,7 @@
 #include <linux/uaccess.h>
 
 #include "edu_parts.h"
+#include "memory.h"
 
 #define BAR_BYTES	0x100000u
 
@@ -130,22 +131,12 @@ static void edu_write(struct edu *edu, u64 at, size_t size, u64 value)
 		*dma = value;
 }
 
-/* As the core has it for BARs that it serves itself. */
-static bool accessible(struct edu *edu)
-{
-	const struct vfio_pci_core_device *core = &edu->m->core;
-	u16 command = le16_to_cpup((__le16 *)&core->vconfig[PCI_COMMAND]);
-
-	return command & PCI_COMMAND_MEMORY && !core->pm_runtime_engaged &&
-	       core->pdev->current_state < PCI_D3hot;
-}
-
 static int edu_access(struct edu *edu, u64 at, size_t size, u64 *value, bool write)
 {
 	int ret = -EIO;
 
 	down_read(&edu->m->core.memory_lock);
-	if (accessible(edu)) {
+	if (miglab_memory_accessible(&edu->m->core)) {
 		mutex_lock(&edu->lock);
 		if (write)
 			edu_write(edu, at, size, *value);
@@ -291,7 +282,7 @@ static void edu_reset(struct miglab_device *m)
 	bool exposed;
 
 	mutex_lock(&edu->lock);
-	exposed = edu_expose(edu);
+	exposed = miglab_memory_expose(m->core.pdev);
 	edu->resets++;
 	/* It may have reached memory, in part or whole. */
 	if ((edu->phase == PHASE_FUNCTION || edu->phase == PHASE_SHADOW) && edu->move.to_ram) {
@@ -300,7 +291,7 @@ static void edu_reset(struct miglab_device *m)
 		edu_work_after(edu, 0);
 	}
 	clear(edu);
-	edu_unexpose(edu, exposed);
+	miglab_memory_unexpose(m->core.pdev, exposed);
 	mutex_unlock(&edu->lock);
 }
 

@@ -74,10 +74,6 @@ struct edu {
 bool edu_enter(struct edu *edu);
 void edu_leave(struct edu *edu, bool exposed);
 
-/* The same without the locks, for a reset. */
-bool edu_expose(struct edu *edu);
-void edu_unexpose(struct edu *edu, bool exposed);
-
 /* All below: @lock is held, and the registers are accessible. */
 
 /* Is a transfer under way? Does it compute? */

@@ -5,44 +5,20 @@
 #include <linux/pci.h>
 
 #include "edu_parts.h"
+#include "memory.h"
 
 #define LIMIT_MS	2000	/* how long the function may take to come to rest */
-
-/* Makes the registers accessible if their user switched that off; what to undo. */
-bool edu_expose(struct edu *edu)
-{
-	struct pci_dev *pdev = edu->m->core.pdev;
-	u8 command;
-
-	/* The low byte only: interrupt masking owns the high one. */
-	pci_read_config_byte(pdev, PCI_COMMAND, &command);
-	if (command & PCI_COMMAND_MEMORY)
-		return false;
-	pci_write_config_byte(pdev, PCI_COMMAND, command | PCI_COMMAND_MEMORY);
-	return true;
-}
-
-void edu_unexpose(struct edu *edu, bool exposed)
-{
-	struct pci_dev *pdev = edu->m->core.pdev;
-	u8 command;
-
-	if (!exposed)
-		return;
-	pci_read_config_byte(pdev, PCI_COMMAND, &command);
-	pci_write_config_byte(pdev, PCI_COMMAND, command & ~PCI_COMMAND_MEMORY);
-}
 
 bool edu_enter(struct edu *edu)
 {
 	down_write(&edu->m->core.memory_lock);
 	mutex_lock(&edu->lock);
-	return edu_expose(edu);
+	return miglab_memory_expose(edu->m->core.pdev);
 }
 
 void edu_leave(struct edu *edu, bool exposed)
 {
-	edu_unexpose(edu, exposed);
+	miglab_memory_unexpose(edu->m->core.pdev, exposed);
 	mutex_unlock(&edu->lock);
 	up_write(&edu->m->core.memory_lock);
 }
