@@ -8,6 +8,7 @@
 
 #include <linux/fs.h>
 #include <linux/vfio_pci_core.h>
+#include <linux/workqueue.h>
 
 /* Since 6.19 the core asks for a region's information through its own operation. */
 #ifdef HAVE_REGION_INFO_CAPS
@@ -53,6 +54,13 @@ static inline bool compat_precopy_info_v2(const struct vfio_device *vdev)
 }
 
 #define VFIO_PRECOPY_INFO_REINIT	(1 << 0)
+#endif
+
+/* Since 6.17 the unbound work queue is the default one, and has another name. */
+#ifdef HAVE_SYSTEM_DFL_WQ
+#define compat_unbound_wq	system_dfl_wq
+#else
+#define compat_unbound_wq	system_unbound_wq
 #endif
 
 /* Binary attributes became constant in two steps, between 6.13 and 6.17. */

@@ -32,7 +32,7 @@ enum miglab_edu_reg {
 
 #define MIGLAB_EDU_COMPUTING	(1u << 0)	/* in the status */
 #define MIGLAB_EDU_IRQ_FACT	(1u << 7)	/* in the status: interrupt when computed */
-#define MIGLAB_EDU_IRQ_FACT_BIT	(1u << 0)	/* in the interrupt status: computed */
+#define MIGLAB_EDU_IRQ_COMPUTED	(1u << 0)	/* in the interrupt status: it is computed */
 #define MIGLAB_EDU_IRQ_DMA	(1u << 8)	/* in the interrupt status: a transfer ended */
 
 #define MIGLAB_EDU_RUN		(1u << 0)	/* in a command: begin, or under way */

@@ -106,7 +106,20 @@ static u64 edu_read(struct edu *edu, u64 at, size_t size)
 	}
 	if (edu->level == LEVEL_NONE && size == 4)
 		reg = stopped_reg(edu, at);
+	else if (at == MIGLAB_EDU_STATUS && size == 4)
+		return edu_status(edu);
 	return reg ? *reg : read_function(edu, at, size);
+}
+
+/* To what is not a DMA register. */
+static void write_other(struct edu *edu, u64 at, size_t size, u64 value)
+{
+	if (at == MIGLAB_EDU_FACT && size == 4)
+		edu_give_work(edu, value);
+	else if (at == MIGLAB_EDU_STATUS && size == 4)
+		edu->regs.status = value & MIGLAB_EDU_IRQ_FACT;
+	else
+		write_function(edu, at, size, value);
 }
 
 /* A stopped device takes no writes; one that is busy none to its DMA registers. */
@@ -117,8 +130,7 @@ static void edu_write(struct edu *edu, u64 at, size_t size, u64 value)
 	if (edu->level == LEVEL_NONE)
 		return;
 	if (!is_dma_reg(at)) {
-		edu_note_fact(edu, at, value);
-		write_function(edu, at, size, value);
+		write_other(edu, at, size, value);
 		return;
 	}
 	edu_look(edu);
@@ -217,9 +229,10 @@ static bool at_rest(struct edu *edu, enum level wanted)
 	bool exposed = edu_enter(edu), rest;
 
 	edu_look(edu);
+	edu_look_at_result(edu);
 	rest = (edu->phase == PHASE_IDLE || edu->phase == PHASE_HELD) && !edu->unreported;
 	if (wanted == LEVEL_NONE)
-		rest = rest && !edu_computing(edu) && !edu_interrupt_due(edu);
+		rest = rest && !edu->computing;
 	if (rest && wanted == LEVEL_NONE) {
 		edu_read_regs(edu);
 		edu->level = LEVEL_NONE;
@@ -260,7 +273,7 @@ static void edu_settle(struct miglab_device *m, u32 state)
 	}
 	if (edu->level == LEVEL_ALL && edu->phase == PHASE_HELD) {
 		edu->phase = PHASE_GIVEN;
-		edu_work_after(edu, 0);
+		edu_queue(&edu->work, 0);
 	}
 	edu_leave(edu, exposed);
 }
@@ -288,7 +301,7 @@ static void edu_reset(struct miglab_device *m)
 	if ((edu->phase == PHASE_FUNCTION || edu->phase == PHASE_SHADOW) && edu->move.to_ram) {
 		edu->written = edu->move;
 		edu->unreported = true;
-		edu_work_after(edu, 0);
+		edu_queue(&edu->work, 0);
 	}
 	clear(edu);
 	miglab_memory_unexpose(m->core.pdev, exposed);
@@ -408,6 +421,7 @@ static int edu_open(struct miglab_device *m, const struct miglab_config *config)
 	edu->m = m;
 	mutex_init(&edu->lock);
 	INIT_DELAYED_WORK(&edu->work, edu_work);
+	INIT_DELAYED_WORK(&edu->compute, edu_compute_work);
 	begin_anew(edu);
 	m->model_data = edu;
 	m->bars = BIT(0);
@@ -419,6 +433,7 @@ static void edu_close(struct miglab_device *m)
 	struct edu *edu = to_edu(m);
 
 	cancel_delayed_work_sync(&edu->work);
+	cancel_delayed_work_sync(&edu->compute);
 	pm_runtime_put(&m->core.pdev->dev);
 	pci_iounmap(m->core.pdev, edu->bar);
 	mutex_destroy(&edu->lock);

@@ -9,8 +9,6 @@
 #include "edu_parts.h"
 #include "reach.h"
 
-#define LOOK_MS		2	/* how often one is looked at after EDU_DMA_MS */
-
 static unsigned long long mask = 0xfffffff;
 module_param_named(edu_dma_mask, mask, ullong, 0444);
 MODULE_PARM_DESC(edu_dma_mask, "What edu devices reach by DMA: the dma_mask that QEMU gave them");
@@ -23,12 +21,6 @@ u64 edu_dma_mask(void)
 static void count(struct edu *edu, enum miglab_stat which)
 {
 	miglab_stats_add(edu->m->stats, which, 1);
-}
-
-void edu_work_after(struct edu *edu, unsigned int ms)
-{
-	cancel_delayed_work(&edu->work);
-	schedule_delayed_work(&edu->work, msecs_to_jiffies(ms));
 }
 
 /* Does a rule lose the record of what was moved? */
@@ -62,7 +54,7 @@ static void finish_command(struct edu *edu)
 	if (move->to_ram) {
 		edu->written = *move;
 		edu->unreported = true;
-		edu_work_after(edu, 0);
+		edu_queue(&edu->work, 0);
 	} else {
 		memcpy(edu->shadow + move->buffer, edu->moved, move->len);
 		bitmap_set(edu->valid, move->buffer, move->len);
@@ -101,7 +93,7 @@ void edu_give(struct edu *edu, u64 cmd)
 		return;
 	}
 	edu->phase = PHASE_GIVEN;
-	edu_work_after(edu, 0);
+	edu_queue(&edu->work, 0);
 }
 
 /* Is every byte that the transfer takes from the buffer there? */
@@ -173,7 +165,7 @@ static void work_begin(struct edu *edu, const struct miglab_edu_move *move, u32 
 	begun = edu->phase == PHASE_FUNCTION || edu->phase == PHASE_SHADOW;
 	edu_leave(edu, exposed);
 	if (begun)
-		edu_work_after(edu, EDU_DMA_MS);
+		edu_queue(&edu->work, EDU_DMA_MS);
 }
 
 static void work_from_shadow(struct edu *edu, const struct miglab_edu_move *move, u32 resets)
@@ -201,7 +193,7 @@ static void work_look(struct edu *edu)
 	more = edu->phase == PHASE_FUNCTION;
 	edu_leave(edu, exposed);
 	if (more)
-		edu_work_after(edu, LOOK_MS);
+		edu_queue(&edu->work, EDU_LOOK_MS);
 }
 
 /* Reports a write to memory before anything else: an arc waits for that. */

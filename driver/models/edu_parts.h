@@ -19,10 +19,12 @@
 #include <linux/mutex.h>
 #include <linux/workqueue.h>
 
+#include "compat.h"
 #include "device.h"
 #include "edu.h"
 
 #define EDU_DMA_MS	100	/* what a transfer takes in the function */
+#define EDU_LOOK_MS	2	/* how often the function is asked whether it is done */
 
 /* What the device may do, from most to least. */
 enum level {
@@ -44,6 +46,7 @@ struct edu {
 	struct miglab_device *m;
 	void __iomem *bar;
 	struct delayed_work work;
+	struct delayed_work compute;	/* sees the end of what the function computes */
 	u8 moved[MIGLAB_EDU_BUFFER];	/* of the work: bytes of the transfer, while it lasts */
 
 	/*
@@ -54,8 +57,8 @@ struct edu {
 	enum level level;
 	enum phase phase;
 	u32 resets;			/* a work that sees it change has nothing to do */
-	struct miglab_edu_regs regs;	/* .dma always; the others in LEVEL_NONE */
-	bool fact_due;			/* the user asked for one and saw no interrupt yet */
+	struct miglab_edu_regs regs;	/* .dma and .status always; the others in LEVEL_NONE */
+	bool computing;			/* its user has given it work and not seen the end */
 	u32 irq_due;			/* interrupts to raise when the device runs again */
 	struct miglab_edu_move move;	/* what regs.dma asks for, unless IDLE */
 	bool unreported;		/* @written has still to be reported */
@@ -64,6 +67,12 @@ struct edu {
 	DECLARE_BITMAP(valid, MIGLAB_EDU_BUFFER);
 	u8 page[MIGLAB_PAGE];		/* for registers on their way to an image */
 };
+
+/* @work runs in @ms, whatever was planned before. It may take as long as a user's page fault. */
+static inline void edu_queue(struct delayed_work *work, unsigned int ms)
+{
+	mod_delayed_work(compat_unbound_wq, work, msecs_to_jiffies(ms));
+}
 
 /* --- edu_regs.c: the function's registers ------------------------------------------- */
 
@@ -76,24 +85,29 @@ void edu_leave(struct edu *edu, bool exposed);
 
 /* All below: @lock is held, and the registers are accessible. */
 
-/* Is a transfer under way? Does it compute? */
+/* Is a transfer under way? */
 bool edu_transferring(struct edu *edu);
-bool edu_computing(struct edu *edu);
 
 /*
- * The function says that it has computed before it interrupts: is the interrupt still to
- * come? It has come when its bit is set, or was and its user has acknowledged it.
+ * The function computes in a thread, which says first that it is done and interrupts then. An
+ * interrupt in between would be in no state. So it is not let interrupt: the model does, in one
+ * step with the end that its user sees. This looks for that end.
  */
-bool edu_interrupt_due(struct edu *edu);
+void edu_look_at_result(struct edu *edu);
 
-/* Before the user's write of @value: what it means for that interrupt. */
-void edu_note_fact(struct edu *edu, u64 at, u64 value);
+/* What the user's write to, and read of, those registers does. */
+void edu_give_work(struct edu *edu, u32 operand);
+u32 edu_status(struct edu *edu);
 
-/* @regs from the function, but for the DMA registers. */
+/* A work that sees to it that the end is seen, whoever looks. Takes the locks. */
+void edu_compute_work(struct work_struct *work);
+
+/* @regs from the function, but for the DMA registers and the status. */
 void edu_read_regs(struct edu *edu);
 
 /*
  * The reverse, but for the interrupt status, which is left clear: to raise it interrupts.
+ * The function is never told to interrupt when it has computed.
  * False if the function does not come to an end with what it computes, in some seconds.
  */
 bool edu_write_regs(struct edu *edu);
@@ -108,9 +122,6 @@ void edu_clear_regs(struct edu *edu);
 
 /* What devices reach, from 0 to here. */
 u64 edu_dma_mask(void);
-
-/* The work takes its next step in @ms, whatever was planned before. */
-void edu_work_after(struct edu *edu, unsigned int ms);
 
 /* One step of the present command. Only this begins transfers, and one at a time. */
 void edu_work(struct work_struct *work);

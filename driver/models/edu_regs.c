@@ -28,7 +28,7 @@ bool edu_transferring(struct edu *edu)
 	return readq(edu->bar + MIGLAB_EDU_DMA_CMD) & MIGLAB_EDU_RUN;
 }
 
-bool edu_computing(struct edu *edu)
+static bool computing(struct edu *edu)
 {
 	return readl(edu->bar + MIGLAB_EDU_STATUS) & MIGLAB_EDU_COMPUTING;
 }
@@ -50,17 +50,16 @@ void edu_read_regs(struct edu *edu)
 {
 	edu->regs.live = readl(edu->bar + MIGLAB_EDU_LIVE);
 	edu->regs.fact = readl(edu->bar + MIGLAB_EDU_FACT);
-	edu->regs.status = readl(edu->bar + MIGLAB_EDU_STATUS) & MIGLAB_EDU_IRQ_FACT;
 	edu->regs.irq_status = readl(edu->bar + MIGLAB_EDU_IRQ_STATUS);
 }
 
 /* Nobody can write what was computed: it is computed once more. */
 static bool write_fact(struct edu *edu)
 {
-	if (!settles(edu, edu_computing))
+	if (!settles(edu, computing))
 		return false;
 	writel(miglab_edu_fact_of(edu->regs.fact), edu->bar + MIGLAB_EDU_FACT);
-	return settles(edu, edu_computing);
+	return settles(edu, computing);
 }
 
 bool edu_write_regs(struct edu *edu)
@@ -70,27 +69,47 @@ bool edu_write_regs(struct edu *edu)
 	writel(~edu->regs.live, edu->bar + MIGLAB_EDU_LIVE);
 	writel(0, edu->bar + MIGLAB_EDU_STATUS);
 	written = write_fact(edu);
-	writel(edu->regs.status, edu->bar + MIGLAB_EDU_STATUS);
 	writel(~0u, edu->bar + MIGLAB_EDU_IRQ_ACK);
-	edu->fact_due = false;
+	edu->computing = false;
 	return written;
 }
 
-bool edu_interrupt_due(struct edu *edu)
+void edu_look_at_result(struct edu *edu)
 {
-	return edu->fact_due && readl(edu->bar + MIGLAB_EDU_STATUS) & MIGLAB_EDU_IRQ_FACT &&
-	       !(readl(edu->bar + MIGLAB_EDU_IRQ_STATUS) & MIGLAB_EDU_IRQ_FACT_BIT);
+	lockdep_assert_held(&edu->lock);
+	if (!edu->computing || computing(edu))
+		return;
+	edu->computing = false;
+	if (edu->regs.status & MIGLAB_EDU_IRQ_FACT)
+		writel(MIGLAB_EDU_IRQ_COMPUTED, edu->bar + MIGLAB_EDU_IRQ_RAISE);
 }
 
-void edu_note_fact(struct edu *edu, u64 at, u64 value)
+void edu_compute_work(struct work_struct *work)
 {
-	if (at == MIGLAB_EDU_FACT)
-		edu->fact_due = true;
-	else if (at == MIGLAB_EDU_STATUS && edu->fact_due)
-		edu->fact_due = edu_computing(edu);
-	else if (at == MIGLAB_EDU_IRQ_ACK && edu->fact_due && value & MIGLAB_EDU_IRQ_FACT_BIT)
-		edu->fact_due = !(readl(edu->bar + MIGLAB_EDU_IRQ_STATUS) &
-				  MIGLAB_EDU_IRQ_FACT_BIT);
+	struct edu *edu = container_of(work, struct edu, compute.work);
+	bool exposed = edu_enter(edu);
+
+	edu_look_at_result(edu);
+	if (edu->computing)
+		edu_queue(&edu->compute, EDU_LOOK_MS);
+	edu_leave(edu, exposed);
+}
+
+/* As the function does: while it computes it takes no more work. */
+void edu_give_work(struct edu *edu, u32 operand)
+{
+	edu_look_at_result(edu);
+	if (edu->computing)
+		return;
+	writel(operand, edu->bar + MIGLAB_EDU_FACT);
+	edu->computing = true;
+	edu_queue(&edu->compute, 0);
+}
+
+u32 edu_status(struct edu *edu)
+{
+	edu_look_at_result(edu);
+	return edu->regs.status | (edu->computing ? MIGLAB_EDU_COMPUTING : 0);
 }
 
 /* A transfer that a reset has overtaken ends without reaching memory. */
@@ -113,5 +132,6 @@ void edu_clear_regs(struct edu *edu)
 	drain(edu);
 	memset(&edu->regs, 0, sizeof(edu->regs));
 	if (!edu_write_regs(edu))
-		pci_warn(edu->m->core.pdev, "still computes what it was asked before a reset\n");
+		dev_warn_ratelimited(&edu->m->core.pdev->dev,
+				     "still computes what it was asked before a reset\n");
 }
