@@ -8,7 +8,6 @@
 #include <linux/module.h>
 #include <linux/pci.h>
 #include <linux/pm_runtime.h>
-#include <linux/uaccess.h>
 #include <linux/vfio_pci_core.h>
 
 #define CREATE_TRACE_POINTS
@@ -124,16 +123,6 @@ static int before_reset(struct miglab_device *m)
 	return miglab_obey(m, MIGLAB_OP_RESET, &plan);
 }
 
-/* An ioeventfd would write behind the back of the model whose BAR it is. */
-static int before_ioeventfd(struct miglab_device *m, unsigned long arg)
-{
-	struct vfio_device_ioeventfd ioeventfd;
-
-	if (copy_from_user(&ioeventfd, (void __user *)arg, sizeof(ioeventfd)))
-		return -EFAULT;
-	return claimed(m, ioeventfd.offset) ? -ENOTTY : 0;
-}
-
 static long miglab_ioctl(struct vfio_device *vdev, unsigned int cmd, unsigned long arg)
 {
 	struct miglab_device *m = miglab_from_vfio(vdev);
@@ -141,8 +130,9 @@ static long miglab_ioctl(struct vfio_device *vdev, unsigned int cmd, unsigned lo
 
 	if (cmd == VFIO_DEVICE_RESET)
 		ret = before_reset(m);
+	/* One would write behind a model's back, and its offset is read again by the core. */
 	else if (cmd == VFIO_DEVICE_IOEVENTFD && m->bars)
-		ret = before_ioeventfd(m, arg);
+		ret = -ENOTTY;
 	return ret ?: vfio_pci_core_ioctl(vdev, cmd, arg);
 }
 

@@ -48,7 +48,7 @@ struct miglab_model_ops {
 	 *
 	 * Between vfio_pci_core_enable() and vfio_pci_core_finish_enable(). Makes
 	 * m->model_data, and sets m->bars: a bit for each BAR whose read(), write() and
-	 * mmap() are the model's from now on and that takes no ioeventfd. No locks are
+	 * mmap() are the model's from now on; with any, no BAR takes an ioeventfd. No locks are
 	 * held. @config is that of state_bytes(). Returns 0 or an error that fails the
 	 * open; then close() is not called.
 	 */

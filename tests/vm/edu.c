@@ -519,6 +519,10 @@ static void the_bar_is_trapped(void **state)
 	ioeventfd.fd = src.event;
 	assert_int_equal(ioctl(src.fd, VFIO_DEVICE_IOEVENTFD, &ioeventfd), -1);
 	assert_int_equal(errno, ENOTTY);
+	/* Wherever it points: who looks at that twice may see two places. */
+	ioeventfd.offset = src.bar + (1ull << 40);
+	assert_int_equal(ioctl(src.fd, VFIO_DEVICE_IOEVENTFD, &ioeventfd), -1);
+	assert_int_equal(errno, ENOTTY);
 	/* A register is all or nothing, and what is beyond the BAR is nothing. */
 	put(&src, MIGLAB_EDU_DMA_SRC, 0x1122334455667788ull, 8);
 	put(&src, MIGLAB_EDU_DMA_SRC + 4, 1, 4);
