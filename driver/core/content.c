@@ -20,8 +20,10 @@ ssize_t miglab_content_stage(struct miglab_content *c, struct miglab_precopy *tr
 		track->header = true;
 	} else if (miglab_precopy_next(track, &offset, &len)) {
 		ret = c->fetch ? c->fetch(c->opaque, offset, len) : 0;
-		if (ret)
+		if (ret) {
+			miglab_precopy_give_back(track, offset, len, initial);
 			return ret;
+		}
 		memcpy(buf + MIGLAB_PAGES_BYTES, c->bytes + offset, len);
 		if (track->corrupt - offset < len)
 			buf[MIGLAB_PAGES_BYTES + track->corrupt - offset] ^= 0xff;

@@ -35,7 +35,7 @@ struct miglab_content {
  *
  * Return: how much of the record is to be read: all, but for a stream that is to end
  * early; or 0 when there is nothing to send: for good with @final, for now without it;
- * or the error of @c->fetch, after which the stream lacks pages.
+ * or the error of @c->fetch, after which the same may be tried again.
  */
 ssize_t miglab_content_stage(struct miglab_content *c, struct miglab_precopy *track, bool final,
 			     u8 *buf);

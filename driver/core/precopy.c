@@ -132,6 +132,17 @@ bool miglab_precopy_next(struct miglab_precopy *p, u64 *ret_offset, u32 *ret_len
 	return true;
 }
 
+void miglab_precopy_give_back(struct miglab_precopy *p, u64 offset, u32 len, bool initial)
+{
+	u64 page, first = offset / MIGLAB_PAGE;
+
+	p->records--;
+	if (initial)
+		p->cursor = first;
+	for (page = first; page < first + len / MIGLAB_PAGE; page++)
+		miglab_precopy_mark(p, page);
+}
+
 void miglab_precopy_staged(struct miglab_precopy *p, u64 bytes, bool initial)
 {
 	p->unread = at_most(bytes, p->left);

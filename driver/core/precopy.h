@@ -60,6 +60,12 @@ void miglab_precopy_mark(struct miglab_precopy *p, u64 page);
 bool miglab_precopy_next(struct miglab_precopy *p, u64 *ret_offset, u32 *ret_len);
 
 /*
+ * What the last miglab_precopy_next() claimed, and nobody marked since, is not sent after
+ * all: it has still to be.
+ */
+void miglab_precopy_give_back(struct miglab_precopy *p, u64 offset, u32 len, bool initial);
+
+/*
  * A record of @bytes was staged for reading, all of the one before having been
  * read; @initial: it is of the header or the initial pass. What goes beyond the
  * stream's end is not unread, and never will be read.

@@ -317,6 +317,51 @@ static void test_stage_order(void **unused)
 	close_device(&d);
 }
 
+/* A miglab_fetch_fn that fails if @opaque says so. */
+static int fetch_or_not(void *opaque, u64 offset, u32 len)
+{
+	(void)offset;
+	(void)len;
+	return *(int *)opaque;
+}
+
+static void test_what_was_not_fetched_is_still_to_send(void **unused)
+{
+	static u8 buf[MIGLAB_RECORD_MAX], end[MIGLAB_END_BYTES];
+	struct device d;
+	u64 before;
+	int error;
+
+	(void)unused;
+	open_device(&d, 17, 3);
+	d.content.fetch = fetch_or_not;
+	d.content.opaque = &error;
+	error = -EIO;
+	miglab_content_stage(&d.content, &d.track, false, buf);
+	before = miglab_precopy_remaining(&d.track) - d.track.unread;
+	assert_int_equal(miglab_content_stage(&d.content, &d.track, false, buf), -EIO);
+	assert_int_equal(miglab_precopy_remaining(&d.track) - d.track.unread, before);
+	error = 0;
+	assert_int_equal(miglab_content_stage(&d.content, &d.track, false, buf),
+			 MIGLAB_RECORD_MAX);
+
+	/* The same with pages that became dirty, two of them in a row. */
+	miglab_content_stage(&d.content, &d.track, false, buf);
+	miglab_precopy_mark(&d.track, 4);
+	miglab_precopy_mark(&d.track, 5);
+	error = -EIO;
+	assert_int_equal(miglab_content_stage(&d.content, &d.track, true, buf), -EIO);
+	error = 0;
+	assert_int_equal(miglab_content_stage(&d.content, &d.track, true, buf),
+			 MIGLAB_PAGES_BYTES + 2 * MIGLAB_PAGE);
+	/* And the end counts no record that never was. */
+	assert_int_equal(miglab_content_stage(&d.content, &d.track, true, buf), MIGLAB_END_BYTES);
+	assert_int_equal(miglab_stream_put_end(end, d.track.records), MIGLAB_END_BYTES);
+	assert_int_equal(d.track.records, 3);
+	assert_memory_equal(buf, end, MIGLAB_END_BYTES);
+	close_device(&d);
+}
+
 /* A session in flight: one staged record, read in pieces into a decoder. */
 struct flight {
 	struct device from;
@@ -475,6 +520,7 @@ int main(void)
 		cmocka_unit_test(test_a_long_absence_changes_each_page_once),
 		cmocka_unit_test(test_every_page_gets_its_turn),
 		cmocka_unit_test(test_stage_order),
+		cmocka_unit_test(test_what_was_not_fetched_is_still_to_send),
 		cmocka_unit_test(test_any_interleaving_arrives),
 		cmocka_unit_test(test_corrupt),
 		cmocka_unit_test(test_truncate),
