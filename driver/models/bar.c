@@ -259,8 +259,11 @@ static int copy_out(struct bar *bar, u8 *to, u64 offset, u32 len)
 	return 0;
 }
 
-/* Puts @bytes there, and what is there then into @bytes: that is what counts. */
-static int copy_in(struct bar *bar, u8 *bytes, u64 offset, u32 len)
+/*
+ * Puts @bytes there, and what is there then into @bytes: that is what counts. Unless a reset
+ * came since @gen, which may have been what this waited for.
+ */
+static int copy_in(struct bar *bar, u8 *bytes, u64 offset, u32 len, u32 gen)
 {
 	bool exposed;
 	int ret;
@@ -268,10 +271,13 @@ static int copy_in(struct bar *bar, u8 *bytes, u64 offset, u32 len)
 	ret = enter_memory(bar, &exposed);
 	if (ret)
 		return ret;
-	memcpy_toio(bar->io + offset, bytes, len);
-	memcpy_fromio(bytes, bar->io + offset, len);
+	ret = miglab_wait_cut_short(bar->m, gen);
+	if (!ret) {
+		memcpy_toio(bar->io + offset, bytes, len);
+		memcpy_fromio(bytes, bar->io + offset, len);
+	}
 	leave_memory(bar, exposed);
-	return 0;
+	return ret;
 }
 
 static void bar_enter(struct miglab_device *m, struct miglab_image *image, u32 state)
@@ -320,8 +326,7 @@ static int bar_restore(struct miglab_device *m, struct miglab_image *image, u32 
 
 	for (at = 0; at < bar->bytes && !ret; at += n) {
 		n = min_t(u64, CHUNK, bar->bytes - at);
-		ret = miglab_wait_cut_short(m, gen) ?:
-		      copy_in(bar, image->content.bytes + at, at, n);
+		ret = copy_in(bar, image->content.bytes + at, at, n, gen);
 		cond_resched();
 	}
 	return ret;

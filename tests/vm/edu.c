@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -659,6 +660,49 @@ static void bad_registers_are_refused(void **state)
 	assert_int_equal(get(&dst, MIGLAB_EDU_LIVE, 4), 0x42);
 }
 
+static void *reset_main(void *opaque)
+{
+	struct device *dev = opaque;
+	struct error err;
+
+	assert_int_equal(dev->ops->reset(dev, &err), 0);
+	return NULL;
+}
+
+/*
+ * A reset takes a tenth of a second. An arc that began before or during it may come to its end
+ * before or after it; but never is a state that was loaded there after it.
+ */
+static void a_reset_voids_a_load(void **state)
+{
+	static unsigned char stream[65536];
+	pthread_t thread;
+	useconds_t us;
+	size_t n;
+
+	(void)state;
+	open_both("edu");
+	put(&src, MIGLAB_EDU_LIVE, 0x12345678, 4);
+	n = save(stream, sizeof(stream));
+	for (us = 0; us < 100000; us += 20000) {
+		go(dst.dev, MIGLAB_RESUMING);
+		assert_int_equal(load(dst.dev, stream, n, n), 0);
+		assert_int_equal(pthread_create(&thread, NULL, reset_main, dst.dev), 0);
+		usleep(us);
+		try_state(dst.dev, MIGLAB_STOP);
+		pthread_join(thread, NULL);
+		if (state_of(dst.dev) != MIGLAB_RUNNING)
+			go(dst.dev, MIGLAB_RUNNING);
+		set_edu_command(&dst, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+		assert_int_equal(get(&dst, MIGLAB_EDU_LIVE, 4), 0);
+	}
+	/* Negative control. */
+	go(dst.dev, MIGLAB_RESUMING);
+	assert_int_equal(load(dst.dev, stream, n, n), 0);
+	go(dst.dev, MIGLAB_RUNNING);
+	assert_int_equal(get(&dst, MIGLAB_EDU_LIVE, 4), (uint32_t)~0x12345678);
+}
+
 static void a_stream_of_another_model_is_refused(void **state)
 {
 	static unsigned char stream[65536];
@@ -730,6 +774,7 @@ int edu_rows(void)
 		edu_row(a_reset_clears_all),
 		edu_row(a_reset_ends_the_transfer_in_flight),
 		edu_row(bad_registers_are_refused),
+		edu_row(a_reset_voids_a_load),
 		edu_row(a_stream_of_another_model_is_refused),
 		edu_row(pre_copy_sends_what_changed),
 	};
