@@ -2,14 +2,14 @@
 /*
  * The model of a function whose state is the memory behind one of its BARs.
  *
- * In pre-copy a page that is written has to be sent again, so each first write to a page
- * since it was last sent is caught. A page is mapped for reading only until it is
- * written, and to send it is to
+ * In pre-copy a page that is written has to be sent again, so each first access to a page
+ * since it was last sent is caught. A page is not mapped until it is touched, and then is
+ * taken for written; to send it is to
  *
  *	clean it: forget its mark and take away all mappings, under the lock; then copy it.
  *
  * Who writes a page marks it and makes the write possible under the same lock: maps
- * it writable in a page fault, or writes in a write(). So a write either comes with a
+ * it in a page fault, or writes in a write(). So a write either comes with a
  * mark after the cleaning, or was possible before the cleaning and is in the copy.
  */
 #include <linux/bitmap.h>
@@ -334,41 +334,33 @@ static int bar_restore(struct miglab_device *m, struct miglab_image *image, u32 
 
 /* --- the user's access -------------------------------------------------------------- */
 
-/* Maps the page; for reading only if it is to be known when it is written. */
-static vm_fault_t map_page(struct bar *bar, struct vm_fault *vmf, unsigned long page,
-			   bool *ret_marked)
+/*
+ * Maps the page as the vma has it, and takes it for written. To map it for reading only until
+ * it is written would say more, but who follows such a mapping takes it as it is and does not
+ * ask again: type1 fails to map it for DMA, and KVM to let a guest write.
+ */
+static vm_fault_t map_page(struct bar *bar, struct vm_fault *vmf, bool *ret_marked)
 {
+	unsigned long page = vmf->pgoff & (VFIO_PCI_OFFSET_MASK >> PAGE_SHIFT);
 	phys_addr_t start = pci_resource_start(bar->m->core.pdev, bar->index);
-	struct vm_area_struct *vma = vmf->vma;
-	pgprot_t prot = vma->vm_page_prot;
 
 	lockdep_assert_held(&bar->lock);
-	/* A page that is mapped for reading stays so, but not one that is not mapped. */
-	if (vmf->flags & FAULT_FLAG_MKWRITE)
-		unmap_mapping_range(compat_device_mapping(&bar->m->core.vdev),
-				    (loff_t)vmf->pgoff << PAGE_SHIFT, PAGE_SIZE, true);
-	if (vmf->flags & FAULT_FLAG_WRITE)
-		*ret_marked = mark(bar, page);
-	/* Since there is .pfn_mkwrite, the vma's own lets nobody write; else it is as this. */
-	if (vmf->flags & FAULT_FLAG_WRITE || !bar->tracking)
-		prot = pgprot_decrypted(pgprot_noncached(vm_get_page_prot(vma->vm_flags)));
-	return vmf_insert_pfn_prot(vma, vmf->address, (start >> PAGE_SHIFT) + page, prot);
+	*ret_marked = mark(bar, page);
+	return vmf_insert_pfn(vmf->vma, vmf->address, (start >> PAGE_SHIFT) + page);
 }
 
-/* A page is not mapped, or only for reading and now written (with FAULT_FLAG_MKWRITE). */
 static vm_fault_t bar_fault(struct vm_fault *vmf)
 {
 	struct vfio_pci_core_device *core = vmf->vma->vm_private_data;
 	struct miglab_device *m = container_of(core, struct miglab_device, core);
 	struct bar *bar = to_bar(m);
-	unsigned long page = vmf->pgoff & (VFIO_PCI_OFFSET_MASK >> PAGE_SHIFT);
 	vm_fault_t ret = VM_FAULT_SIGBUS;
 	bool marked = false;
 
 	down_read(&core->memory_lock);
 	if (miglab_memory_accessible(core)) {
 		mutex_lock(&bar->lock);
-		ret = map_page(bar, vmf, page, &marked);
+		ret = map_page(bar, vmf, &marked);
 		mutex_unlock(&bar->lock);
 	}
 	up_read(&core->memory_lock);
@@ -379,7 +371,6 @@ static vm_fault_t bar_fault(struct vm_fault *vmf)
 
 static const struct vm_operations_struct bar_vm_ops = {
 	.fault = bar_fault,
-	.pfn_mkwrite = bar_fault,
 };
 
 /* Like that of any BAR, but for who serves its page faults. */

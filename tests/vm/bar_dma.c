@@ -272,6 +272,24 @@ static void what_a_peer_writes_unmarked_is_missing(void **state)
 	assert_not_moved();
 }
 
+/* type1 takes a page as it finds it mapped: one that was read must be writable too. */
+static void a_page_that_was_read_can_be_mapped_for_dma(void **state)
+{
+	volatile unsigned char *map = src.map;
+
+	(void)state;
+	begin();
+	(void)map[11 * PAGE];
+	assert_int_equal(dirty_bytes(), PAGE);
+	map_dma(src.map, PEER_IOVA, 16 * PAGE);
+	memcpy(edu.ram, "not zero", 8);
+	transfer(RAM_IOVA, 8, false);
+	write_peer(11);
+	end();
+	assert_memory_equal(src.map + 11 * PAGE, "not zero", 8);
+	assert_moved();
+}
+
 int bar_dma_rows(void)
 {
 	const struct CMUnitTest rows[] = {
@@ -285,6 +303,8 @@ int bar_dma_rows(void)
 						close_three),
 		cmocka_unit_test_setup_teardown(what_a_peer_writes_unmarked_is_missing, open_three,
 						close_three),
+		cmocka_unit_test_setup_teardown(a_page_that_was_read_can_be_mapped_for_dma,
+						open_three, close_three),
 	};
 
 	return cmocka_run_group_tests_name("bar dma", rows, NULL, NULL);
