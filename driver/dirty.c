@@ -2,6 +2,7 @@
 #include <linux/iommu.h>
 #include <linux/jiffies.h>
 #include <linux/mm.h>
+#include <linux/pci.h>
 #include <linux/vfio.h>
 
 #include "device.h"
@@ -16,6 +17,25 @@ void miglab_dirty_init(struct miglab_dirty *dirty)
 void miglab_dirty_destroy(struct miglab_dirty *dirty)
 {
 	mutex_destroy(&dirty->lock);
+}
+
+static int count_one(struct device *dev, void *count)
+{
+	++*(int *)count;
+	return 0;
+}
+
+void miglab_dirty_open(struct miglab_device *m)
+{
+	struct iommu_group *group = iommu_group_get(&m->core.pdev->dev);
+	int devices = 0;
+
+	if (group)
+		iommu_group_for_each_dev(group, &devices, count_one);
+	iommu_group_put(group);
+	m->dirty.alone = devices == 1;
+	if (!m->dirty.alone)
+		pci_info(m->core.pdev, "shares its IOMMU group: type1 takes all memory as dirty\n");
 }
 
 /*
@@ -57,7 +77,7 @@ void miglab_dirty_dma(struct miglab_device *m, u64 iova, u64 len)
 	for (; len; iova += n, len -= n) {
 		n = min_t(u64, len, PAGE_SIZE - offset_in_page(iova));
 		miglab_log_written(&m->dirty, iova, n);
-		if (!pin_for_a_moment(m, iova & PAGE_MASK))
+		if (!m->dirty.alone || !pin_for_a_moment(m, iova & PAGE_MASK))
 			tell_peer(m, iova);
 	}
 }

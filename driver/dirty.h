@@ -21,6 +21,7 @@ struct vfio_log_ops;
 struct miglab_dirty {
 	wait_queue_head_t wait;		/* until pins is 0 */
 	atomic_t pins;			/* of pages that are pinned for a moment */
+	bool alone;			/* in its IOMMU group, so that type1 is told; since open */
 
 	/* Guards log. A lock of its own: held over page faults of the user's bitmap. */
 	struct mutex lock;
@@ -29,6 +30,12 @@ struct miglab_dirty {
 
 void miglab_dirty_init(struct miglab_dirty *dirty);
 void miglab_dirty_destroy(struct miglab_dirty *dirty);
+
+/*
+ * The device, whose model reports its DMA, was opened: is it alone in its IOMMU group? type1
+ * takes what one device of a group reports for the DMA of all. The log says if it is not told.
+ */
+void miglab_dirty_open(struct miglab_device *m);
 
 /**
  * miglab_dirty_dma() - the device wrote @len bytes at @iova by DMA, and they have landed
@@ -39,8 +46,8 @@ void miglab_dirty_destroy(struct miglab_dirty *dirty);
  * dirty pages finds all of them.
  *
  * With the first call type1 takes it that all of the device's DMA is reported so, and
- * counts no longer every page as dirty. @iova is the user's: what is not mapped, or not
- * for writing, is ignored.
+ * counts no longer every page as dirty; it is not told if the IOMMU group has other devices
+ * too. @iova is the user's: what is not mapped, or not for writing, is ignored.
  */
 void miglab_dirty_dma(struct miglab_device *m, u64 iova, u64 len);
 

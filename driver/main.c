@@ -51,6 +51,8 @@ static int miglab_open_device(struct vfio_device *vdev)
 		vfio_pci_core_disable(&m->core);
 		return ret;
 	}
+	if (m->model->reports_dma)
+		miglab_dirty_open(m);
 	vfio_pci_core_finish_enable(&m->core);
 	/* It has just found out which ones can be mapped as they are. */
 	for (bar = 0; bar < PCI_STD_NUM_BARS; bar++)
