@@ -50,6 +50,7 @@ void set_command(const struct memory *m, uint16_t command);
  */
 void begin(void);
 uint64_t pump(ssize_t *ret_end);
+ssize_t pump_once(void);	/* one read() of it, or what that returned instead */
 void end(void);
 
 uint64_t dirty_bytes(void);	/* of the source, whose initial_bytes are 0 */

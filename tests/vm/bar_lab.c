@@ -69,16 +69,23 @@ void fill(struct memory *m, uint64_t seed)
 		word[at] = miglab_prng(&seed);
 }
 
-uint64_t pump(ssize_t *ret_end)
+ssize_t pump_once(void)
 {
 	static unsigned char piece[1u << 20];
+	ssize_t n = src.dev->ops->read(src.dev, piece, sizeof(piece));
+
+	if (n > 0)
+		assert_int_equal(load(dst.dev, piece, (size_t)n, sizeof(piece)), 0);
+	return n;
+}
+
+uint64_t pump(ssize_t *ret_end)
+{
 	uint64_t bytes = 0;
 	ssize_t n;
 
-	while ((n = src.dev->ops->read(src.dev, piece, sizeof(piece))) > 0) {
-		assert_int_equal(load(dst.dev, piece, (size_t)n, sizeof(piece)), 0);
+	while ((n = pump_once()) > 0)
 		bytes += (uint64_t)n;
-	}
 	if (ret_end)
 		*ret_end = n;
 	return bytes;
