@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The transfers of an edu device. */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/bitmap.h>
 #include <linux/io-64-nonatomic-lo-hi.h>
 #include <linux/module.h>
@@ -10,7 +12,30 @@
 #include "reach.h"
 
 static unsigned long long mask = 0xfffffff;
-module_param_named(edu_dma_mask, mask, ullong, 0444);
+
+static int set_mask(const char *text, const struct kernel_param *param)
+{
+	unsigned long long value;
+	int ret;
+
+	ret = kstrtoull(text, 0, &value);
+	if (ret)
+		return ret;
+	if (!value || value & (value + 1)) {
+		pr_err("parameter edu_dma_mask: %#llx is no mask: the low bits must be set, and no others\n",
+		       value);
+		return -EINVAL;
+	}
+	mask = value;
+	return 0;
+}
+
+static const struct kernel_param_ops mask_ops = {
+	.set = set_mask,
+	.get = param_get_ullong,
+};
+
+module_param_cb(edu_dma_mask, &mask_ops, &mask, 0444);
 MODULE_PARM_DESC(edu_dma_mask, "What edu devices reach by DMA: the dma_mask that QEMU gave them");
 
 u64 edu_dma_mask(void)
