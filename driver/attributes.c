@@ -226,6 +226,7 @@ static const char *const stat_keys[MIGLAB_NR_STATS] = {
 	[MIGLAB_BYTES_READ] = "bytes_read",
 	[MIGLAB_BYTES_WRITTEN] = "bytes_written",
 	[MIGLAB_DMA_DONE] = "dma_done",
+	[MIGLAB_DMA_FAILED] = "dma_failed",
 	[MIGLAB_DMA_HELD] = "dma_held",
 	[MIGLAB_DMA_REFUSED] = "dma_refused",
 };

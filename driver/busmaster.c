@@ -98,6 +98,14 @@ static void settle(struct miglab_device *m, bool written, bool wanted)
 	up_read(&m->core.memory_lock);
 }
 
+/* Before the bit may change, for a model that has to know whether it did. */
+static void count_write(struct miglab_device *m)
+{
+	mutex_lock(&m->state_lock);
+	WRITE_ONCE(m->command_writes, m->command_writes + 1);
+	mutex_unlock(&m->state_lock);
+}
+
 ssize_t miglab_bus_master_write(struct vfio_device *vdev, const char __user *buf, size_t count,
 				loff_t *ppos)
 {
@@ -109,6 +117,7 @@ ssize_t miglab_bus_master_write(struct vfio_device *vdev, const char __user *buf
 		return vfio_pci_core_write(vdev, buf, count, ppos);
 	if (get_user(command, command_at(buf, pos)))
 		return -EFAULT;
+	count_write(miglab_from_vfio(vdev));
 	done = vfio_pci_core_write(vdev, buf, count, ppos);
 	settle(miglab_from_vfio(vdev), done > 0 && covers_command(pos, done),
 	       command & PCI_COMMAND_MASTER);

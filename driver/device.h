@@ -47,6 +47,8 @@ struct miglab_device {
 	struct iommufd_access *access;	/* from bind to unbind of an iommufd, else NULL */
 	bool access_attached;		/* to an IOAS; guarded by the device set's lock */
 
+	u32 command_writes;		/* by the user to the byte with the bus master bit */
+
 	/*
 	 * Keeps the model in being while a reset uses it; who has the device open, or its
 	 * image locked, need not take it. Taken inside of memory_lock, outside of all else.

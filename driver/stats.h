@@ -22,6 +22,7 @@ enum miglab_stat {
 	MIGLAB_BYTES_READ,	/* from data_fds */
 	MIGLAB_BYTES_WRITTEN,	/* to data_fds */
 	MIGLAB_DMA_DONE,	/* transfers of a model that does DMA */
+	MIGLAB_DMA_FAILED,	/* ... that did not reach all of the memory */
 	MIGLAB_DMA_HELD,	/* commands for one that waited for the device to run again */
 	MIGLAB_DMA_REFUSED,	/* ... that were dropped, since they left the device's ranges */
 	MIGLAB_NR_STATS,

@@ -61,19 +61,44 @@ static void end_command(struct edu *edu)
 	edu->phase = PHASE_IDLE;
 }
 
-static void refuse_command(struct edu *edu)
+/* May the function reach memory? What it is not let do, the model does not either. */
+static bool is_bus_master(struct edu *edu)
 {
-	end_command(edu);
-	count(edu, MIGLAB_DMA_REFUSED);
+	u8 command;
+
+	pci_read_config_byte(edu->m->core.pdev, PCI_COMMAND, &command);
+	return command & PCI_COMMAND_MASTER;
 }
 
-/* The transfer is done. The shadow follows, or memory has to be reported. */
-static void finish_command(struct edu *edu)
+/*
+ * The user's bytes that the transfer brought go to the shadow. The function's buffer has them too
+ * if it brought them, and bus mastering was not touched meanwhile: nobody can tell what the bit
+ * was in the moment that counts. Otherwise the shadow alone is right from now on.
+ */
+static void take_bytes(struct edu *edu, bool by_function)
 {
 	const struct miglab_edu_move *move = &edu->move;
 
+	if (by_function && edu->commands != READ_ONCE(edu->m->command_writes)) {
+		by_function = false;
+		if (!is_bus_master(edu))
+			memset(edu->moved, 0, move->len);
+	}
+	memcpy(edu->shadow + move->buffer, edu->moved, move->len);
+	if (by_function)
+		bitmap_set(edu->valid, move->buffer, move->len);
+	else
+		bitmap_clear(edu->valid, move->buffer, move->len);
+}
+
+/* The transfer has ended. The shadow follows, or memory has to be reported. */
+static void finish_command(struct edu *edu, bool reached)
+{
+	const struct miglab_edu_move *move = &edu->move;
+	bool by_function = edu->phase == PHASE_FUNCTION;
+
 	end_command(edu);
-	count(edu, MIGLAB_DMA_DONE);
+	count(edu, reached ? MIGLAB_DMA_DONE : MIGLAB_DMA_FAILED);
 	if (!move->len || forgets(edu))
 		return;
 	if (move->to_ram) {
@@ -81,8 +106,7 @@ static void finish_command(struct edu *edu)
 		edu->unreported = true;
 		edu_queue(&edu->work, 0);
 	} else {
-		memcpy(edu->shadow + move->buffer, edu->moved, move->len);
-		bitmap_set(edu->valid, move->buffer, move->len);
+		take_bytes(edu, by_function);
 	}
 }
 
@@ -90,7 +114,7 @@ void edu_look(struct edu *edu)
 {
 	lockdep_assert_held(&edu->lock);
 	if (edu->phase == PHASE_FUNCTION && !edu_transferring(edu))
-		finish_command(edu);
+		finish_command(edu, true);
 }
 
 /* Does a transfer slip past the hold, because a rule wants it? */
@@ -129,13 +153,17 @@ static bool all_valid(struct edu *edu)
 	return find_next_zero_bit(edu->valid, end, edu->move.buffer) >= end;
 }
 
-/* To whoever does it: the function where it can, since it is the real thing. */
-static void begin_command(struct edu *edu)
+/*
+ * To whoever does it: the function where it can, since it is the real thing. Not when memory
+ * is not @reached: then what the function would get is not known here.
+ */
+static void begin_command(struct edu *edu, bool reached)
 {
 	const struct miglab_edu_dma *dma = &edu->regs.dma;
 
-	if (edu->move.to_ram && !all_valid(edu)) {
-		memcpy(edu->moved, edu->shadow + edu->move.buffer, edu->move.len);
+	if (!reached || (edu->move.to_ram && !all_valid(edu))) {
+		if (edu->move.to_ram)
+			memcpy(edu->moved, edu->shadow + edu->move.buffer, edu->move.len);
 		edu->phase = PHASE_SHADOW;
 		return;
 	}
@@ -153,58 +181,61 @@ static enum phase work_phase(struct edu *edu, struct miglab_edu_move *ret_move, 
 
 	mutex_lock(&edu->lock);
 	phase = edu->phase;
+	if (phase == PHASE_GIVEN)
+		edu->commands = READ_ONCE(edu->m->command_writes);
 	*ret_move = edu->move;
 	*ret_resets = edu->resets;
 	mutex_unlock(&edu->lock);
 	return phase;
 }
 
-/* Moves @edu->moved from or to memory. No lock is held: pages of the user may be faulted in. */
-static int move_memory(struct edu *edu, const struct miglab_edu_move *move)
+/*
+ * Moves @edu->moved from or to memory, page by page; what is not reached reads as zeroes. Returns
+ * whether all was. Pages of the user may be faulted in, so no lock is held: bus mastering that
+ * goes off, or a reset that comes, while a page is on its way is too late for this page.
+ */
+static bool move_memory(struct edu *edu, const struct miglab_edu_move *move, u32 resets)
 {
-	if (!move->len)
-		return 0;
-	return miglab_reach(edu->m, move->iova, edu->moved, move->len, move->to_ram);
-}
+	bool all = true;
+	u32 at, n;
+	u64 iova;
 
-/* May the function reach memory? What it is not let do, the model does not either. */
-static bool is_bus_master(struct edu *edu)
-{
-	u8 command;
-
-	pci_read_config_byte(edu->m->core.pdev, PCI_COMMAND, &command);
-	return command & PCI_COMMAND_MASTER;
+	for (at = 0; at < move->len; at += n) {
+		iova = move->iova + at;
+		n = min_t(u32, move->len - at, PAGE_SIZE - offset_in_page(iova));
+		if (READ_ONCE(edu->resets) == resets && is_bus_master(edu) &&
+		    !miglab_reach(edu->m, iova, edu->moved + at, n, move->to_ram))
+			continue;
+		all = false;
+		if (!move->to_ram)
+			memset(edu->moved + at, 0, n);
+	}
+	return all;
 }
 
 static void work_begin(struct edu *edu, const struct miglab_edu_move *move, u32 resets)
 {
-	int ret = move->to_ram ? 0 : move_memory(edu, move);
+	bool reached = move->to_ram ? is_bus_master(edu) : move_memory(edu, move, resets);
 	bool exposed = edu_enter(edu), begun;
 
-	if (edu->resets == resets) {
-		if (ret || !is_bus_master(edu))
-			refuse_command(edu);
-		else
-			begin_command(edu);
-	}
+	if (edu->resets == resets)
+		begin_command(edu, reached);
 	begun = edu->phase == PHASE_FUNCTION || edu->phase == PHASE_SHADOW;
 	edu_leave(edu, exposed);
 	if (begun)
 		edu_queue(&edu->work, EDU_DMA_MS);
 }
 
+/* Ends as the function does, also when memory was not reached. */
 static void work_from_shadow(struct edu *edu, const struct miglab_edu_move *move, u32 resets)
 {
-	int ret = move_memory(edu, move);
+	bool reached = move->to_ram && move_memory(edu, move, resets);
 	bool exposed = edu_enter(edu);
 	u64 cmd = edu->regs.dma.cmd;
 
 	if (edu->resets == resets) {
-		if (ret)
-			refuse_command(edu);
-		else
-			finish_command(edu);
-		if (!ret && cmd & MIGLAB_EDU_DMA_IRQ)
+		finish_command(edu, reached);
+		if (cmd & MIGLAB_EDU_DMA_IRQ)
 			writel(MIGLAB_EDU_IRQ_DMA, edu->bar + MIGLAB_EDU_IRQ_RAISE);
 	}
 	edu_leave(edu, exposed);

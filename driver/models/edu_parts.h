@@ -39,7 +39,7 @@ enum phase {
 	PHASE_HELD,		/* waits for LEVEL_ALL */
 	PHASE_GIVEN,		/* the work is to begin it */
 	PHASE_FUNCTION,		/* the function does it */
-	PHASE_SHADOW,		/* the work does it, from the shadow */
+	PHASE_SHADOW,		/* the work does it, from or to the shadow only */
 };
 
 struct edu {
@@ -60,6 +60,7 @@ struct edu {
 	struct miglab_edu_regs regs;	/* .dma and .status always; the others in LEVEL_NONE */
 	bool computing;			/* its user has given it work and not seen the end */
 	u32 irq_due;			/* interrupts to raise when the device runs again */
+	u32 commands;			/* command_writes before the transfer began */
 	struct miglab_edu_move move;	/* what regs.dma asks for, unless IDLE */
 	bool unreported;		/* @written has still to be reported */
 	struct miglab_edu_move written;

@@ -454,7 +454,6 @@ static void commands_out_of_range_are_dropped(void **state)
 		{ 0x10000000, BUFFER, 16, 0 },
 		{ 0xffffff8, BUFFER, 16, 0 },
 		{ UINT64_MAX - 7, BUFFER, 16, 0 },
-		{ 0x8000000, BUFFER, 16, 0 },		/* nothing is mapped there */
 		{ BUFFER + 4090, RAM_IOVA, 16, MIGLAB_EDU_TO_RAM },
 		{ BUFFER, 0xffffff8, 16, MIGLAB_EDU_TO_RAM },
 		{ RAM_IOVA, BUFFER, 16, MIGLAB_EDU_TO_RAM },
@@ -472,20 +471,69 @@ static void commands_out_of_range_are_dropped(void **state)
 		assert_int_equal(since_open(&src, DMA_REFUSED), i + 1);
 	}
 	assert_int_equal(since_open(&src, DMA_DONE), 0);
-	/* Without bus mastering there is no transfer either, not even by the shadow. */
-	set_edu_command(&src, PCI_COMMAND_MEMORY);
-	fill_ram(TARGET, 16, 1);
-	transfer(&src, RAM_IOVA + TARGET, 0, 16, MIGLAB_EDU_TO_RAM);
-	assert_int_equal(since_open(&src, DMA_REFUSED), i + 1);
-	assert_int_not_equal(ram[TARGET + 1], 0);
 	/* Negative control: what stays within them is done. */
-	set_edu_command(&src, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
 	fill_ram(SOURCE, 4096, 5);
 	transfer(&src, RAM_IOVA + SOURCE, 0, 4096, 0);
 	transfer(&src, RAM_IOVA + TARGET, 0, 4096, MIGLAB_EDU_TO_RAM);
 	assert_memory_equal(ram + SOURCE, ram + TARGET, 4096);
 	assert_int_equal(since_open(&src, DMA_DONE), 2);
-	assert_int_equal(since_open(&src, DMA_REFUSED), i + 1);
+	assert_int_equal(since_open(&src, DMA_REFUSED), i);
+}
+
+/* Neither memory that is not mapped nor bus mastering that is off keeps a transfer from ending. */
+static void a_transfer_that_reaches_nothing_ends(void **state)
+{
+	static const struct {
+		uint64_t iova;
+		uint16_t command;
+		uint32_t cmd;
+	} rows[] = {
+		{ 0x8000000, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER, 0 },
+		{ RAM_IOVA + SOURCE, PCI_COMMAND_MEMORY, 0 },
+		{ RAM_IOVA + TARGET, PCI_COMMAND_MEMORY, MIGLAB_EDU_TO_RAM },
+	};
+	size_t i;
+
+	(void)state;
+	open_both("edu");
+	fill_ram(SOURCE, 4096, 1);
+	transfer(&src, RAM_IOVA + SOURCE, 0, 4096, 0);
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		set_edu_command(&src, rows[i].command);
+		give(&src, rows[i].iova, 0, 16, rows[i].cmd | MIGLAB_EDU_DMA_IRQ);
+		wait_clear(&src, MIGLAB_EDU_DMA_CMD, 8, MIGLAB_EDU_RUN);
+		assert_int_equal(get(&src, MIGLAB_EDU_IRQ_STATUS, 4), MIGLAB_EDU_IRQ_DMA);
+		put(&src, MIGLAB_EDU_IRQ_ACK, MIGLAB_EDU_IRQ_DMA, 4);
+		assert_int_equal(since_open(&src, DMA_FAILED), i + 1);
+	}
+	assert_int_equal(since_open(&src, DMA_DONE), 1);
+	assert_int_equal(since_open(&src, DMA_REFUSED), 0);
+	assert_int_equal(ram[TARGET + 1], 0);
+	/* What was read from nowhere is zero. */
+	set_edu_command(&src, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	memset(ram + SOURCE, 0, 16);
+	transfer(&src, RAM_IOVA + TARGET, 0, 4096, MIGLAB_EDU_TO_RAM);
+	assert_memory_equal(ram + SOURCE, ram + TARGET, 4096);
+}
+
+/* The buffer is the same before and after a move, whatever the function made of it. */
+static void bus_mastering_goes_off_in_flight(void **state)
+{
+	(void)state;
+	open_both("edu");
+	fill_ram(SOURCE, 4096, 1);
+	transfer(&src, RAM_IOVA + SOURCE, 0, 4096, 0);
+	fill_ram(OTHER, 4096, 2);
+	give(&src, RAM_IOVA + OTHER, 0, 2048, 0);
+	set_edu_command(&src, PCI_COMMAND_MEMORY);
+	wait_clear(&src, MIGLAB_EDU_DMA_CMD, 8, MIGLAB_EDU_RUN);
+	set_edu_command(&src, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	transfer(&src, RAM_IOVA + OTHER, 0, 4096, MIGLAB_EDU_TO_RAM);
+	memset(ram + SOURCE, 0, 2048);
+	assert_memory_equal(ram + SOURCE, ram + OTHER, 4096);
+	move_state(src.dev, dst.dev);
+	transfer(&dst, RAM_IOVA + TARGET, 0, 4096, MIGLAB_EDU_TO_RAM);
+	assert_memory_equal(ram + OTHER, ram + TARGET, 4096);
 }
 
 static uint32_t bar_flags(struct edu *e)
@@ -770,6 +818,8 @@ int edu_rows(void)
 		edu_row(no_interrupt_comes_of_nothing),
 		edu_row(a_held_command_interrupts_when_it_is_done),
 		edu_row(commands_out_of_range_are_dropped),
+		edu_row(a_transfer_that_reaches_nothing_ends),
+		edu_row(bus_mastering_goes_off_in_flight),
 		edu_row(the_bar_is_trapped),
 		edu_row(a_reset_clears_all),
 		edu_row(a_reset_ends_the_transfer_in_flight),

@@ -12,7 +12,9 @@
 #include "device/vfio.h"
 #include "edu.h"
 
-static const char *const counters[NR_COUNTERS] = { "dma_done", "dma_held", "dma_refused" };
+static const char *const counters[NR_COUNTERS] = {
+	"dma_done", "dma_failed", "dma_held", "dma_refused",
+};
 
 unsigned char *ram;
 
