@@ -194,10 +194,14 @@ static void the_container_knows_the_written_pages(void **state)
 	dirty_pages(VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP, NULL, 0);
 }
 
-/* The rule loses the record of one. */
+/*
+ * The rule loses the record of one. The function itself writes it, since its buffer has all of it:
+ * what the driver writes in its stead type1 knows from that.
+ */
 static void a_write_without_a_record_is_missing(void **state)
 {
 	(void)state;
+	transfer(RAM_IOVA, WRITE_BYTES, false);
 	track();
 	set_attribute(edu.dev, "rules", "op=dma_record drop times=1");
 	write_page(7);
@@ -261,11 +265,12 @@ static void what_a_peer_writes_is_sent_again(void **state)
 	assert_moved();
 }
 
+/* Two marks: type1 faults the page in to find out what it is, and then the device tells. */
 static void what_a_peer_writes_unmarked_is_missing(void **state)
 {
 	(void)state;
 	begin_with_peer();
-	set_attribute(src.dev, "rules", "op=dirty drop times=1");
+	set_attribute(src.dev, "rules", "op=dirty drop times=2");
 	write_peer(11);
 	assert_int_equal(dirty_bytes(), 0);
 	end();
