@@ -2,55 +2,12 @@
 #include "workload/board.h"
 
 #include <errno.h>
-#include <linux/pci_regs.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "device/uapi.h"
-
-#define EDU_ID	0x11e81234u
-
-static int region(struct device *dev, uint32_t index, struct vfio_region_info *ret_info)
-{
-	struct vfio_region_info info = { .argsz = sizeof(info), .index = index };
-	int ret = dev->calls ? dev->calls->ioctl(dev, DEVICE_SELF, VFIO_DEVICE_GET_REGION_INFO,
-						 &info) : -ENOTTY;
-
-	if (ret >= 0)
-		*ret_info = info;
-	return ret < 0 ? ret : 0;
-}
-
-static int read_config(struct device *dev, uint32_t at, void *value, size_t size)
-{
-	struct vfio_region_info info;
-	int ret = region(dev, VFIO_PCI_CONFIG_REGION_INDEX, &info);
-	ssize_t n;
-
-	if (ret)
-		return ret;
-	n = dev->calls->pread(dev, DEVICE_SELF, value, size, (off_t)(info.offset + at));
-	return n == (ssize_t)size ? 0 : n < 0 ? (int)n : -EIO;
-}
-
-/* Memory and DMA, as a guest's driver switches them on. */
-static int enable(struct device *dev)
-{
-	struct vfio_region_info info;
-	uint16_t command;
-	ssize_t n;
-	int ret = region(dev, VFIO_PCI_CONFIG_REGION_INDEX, &info) ?:
-		  read_config(dev, PCI_COMMAND, &command, sizeof(command));
-
-	if (ret)
-		return ret;
-	command |= PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
-	n = dev->calls->pwrite(dev, DEVICE_SELF, &command, sizeof(command),
-			       (off_t)(info.offset + PCI_COMMAND));
-	return n == sizeof(command) ? 0 : n < 0 ? (int)n : -EIO;
-}
+#include "device/function.h"
 
 static int wire_interrupt(struct board *b)
 {
@@ -71,13 +28,6 @@ static int wire_interrupt(struct board *b)
 	return ret < 0 ? ret : 0;
 }
 
-static bool is_edu(struct device *dev)
-{
-	uint32_t id = 0;
-
-	return !read_config(dev, PCI_VENDOR_ID, &id, sizeof(id)) && id == EDU_ID;
-}
-
 int board_find_edu(struct board *b, struct device *const *devices, unsigned int count,
 		   struct error *err)
 {
@@ -85,15 +35,16 @@ int board_find_edu(struct board *b, struct device *const *devices, unsigned int 
 	unsigned int i = 0;
 	int ret;
 
-	while (i < count && !is_edu(devices[i]))
+	while (i < count && !function_is_edu(devices[i]))
 		i++;
 	if (i == count)
 		return error_set(err, -EINVAL,
 				 "it needs an edu, a function 1234:11e8, and none of the devices is one");
 	b->edu = devices[i];
 	b->irq = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	ret = b->irq < 0 ? -errno : region(b->edu, VFIO_PCI_BAR0_REGION_INDEX, &info) ?:
-				    enable(b->edu) ?: wire_interrupt(b);
+	ret = b->irq < 0 ? -errno :
+			   function_region(b->edu, VFIO_PCI_BAR0_REGION_INDEX, &info) ?:
+			   function_enable(b->edu) ?: wire_interrupt(b);
 	b->registers = info.offset;
 	return ret ? error_set(err, ret, "%s: cannot wire it up: %s", b->edu->name,
 			       strerror(-ret)) : 0;
@@ -105,7 +56,7 @@ static bool largest_bar(struct device *dev, struct vfio_region_info *ret_info)
 	struct vfio_region_info best = { 0 }, info;
 
 	for (uint32_t i = VFIO_PCI_BAR0_REGION_INDEX; i <= VFIO_PCI_BAR5_REGION_INDEX; i++) {
-		if (!region(dev, i, &info) && info.flags & VFIO_REGION_INFO_FLAG_MMAP &&
+		if (!function_region(dev, i, &info) && info.flags & VFIO_REGION_INFO_FLAG_MMAP &&
 		    info.size > best.size && info.size >= BOARD_SLOTS * BOARD_SLOT)
 			best = info;
 	}
@@ -122,13 +73,13 @@ int board_find_bar(struct board *b, struct device *const *devices, unsigned int 
 	void *bytes;
 	int ret;
 
-	while (i < count && (is_edu(devices[i]) || !largest_bar(devices[i], &info)))
+	while (i < count && (function_is_edu(devices[i]) || !largest_bar(devices[i], &info)))
 		i++;
 	if (i == count)
 		return error_set(err, -EINVAL,
 				 "it needs a device with a memory BAR that can be mapped, and there is none");
 	b->bar = devices[i];
-	ret = enable(b->bar);
+	ret = function_enable(b->bar);
 	if (ret)
 		return error_set(err, ret, "%s: cannot switch its memory on: %s", b->bar->name,
 				 strerror(-ret));
@@ -161,20 +112,10 @@ void board_close(struct board *b)
 
 int board_read(const struct board *b, uint32_t offset, uint32_t *ret_value)
 {
-	uint32_t value;
-	ssize_t n = b->edu->calls->pread(b->edu, DEVICE_SELF, &value, sizeof(value),
-					 (off_t)(b->registers + offset));
-
-	if (n != sizeof(value))
-		return n < 0 ? (int)n : -EIO;
-	*ret_value = value;
-	return 0;
+	return function_read(b->edu, b->registers, offset, ret_value);
 }
 
 int board_write(const struct board *b, uint32_t offset, uint32_t value)
 {
-	ssize_t n = b->edu->calls->pwrite(b->edu, DEVICE_SELF, &value, sizeof(value),
-					  (off_t)(b->registers + offset));
-
-	return n == sizeof(value) ? 0 : n < 0 ? (int)n : -EIO;
+	return function_write(b->edu, b->registers, offset, value);
 }

@@ -11,20 +11,10 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/edu.h"
+#include "device/function.h"
 #include "workload/kind.h"
 
-enum {
-	LIVE = 0x04, FACTORIAL = 0x08, STATUS = 0x20, IRQ_STATUS = 0x24, IRQ_ACK = 0x64,
-	DMA_FROM = 0x80, DMA_TO = 0x88, DMA_COUNT = 0x90, DMA_COMMAND = 0x98
-};
-
-#define STATUS_IRQ	0x80u		/* an interrupt when the factorial is there */
-#define IRQ_FACTORIAL	0x001u
-#define IRQ_DMA		0x100u
-#define RUN		0x1u
-#define FROM_DEVICE	0x2u
-#define WITH_IRQ	0x4u
-#define BUFFER		0x40000u
 #define FACTORIAL_MAX	13u		/* 12! has 32 bits */
 
 enum phase { BEGIN, COMPUTE, LOAD, STORE };
@@ -144,24 +134,24 @@ static void enter(struct board *b, struct guest *g, enum phase phase)
 
 static int begin(struct board *b, struct guest *g, struct error *err)
 {
-	int ret = check_marks(b, g, err) ?: expect(b, g, IRQ_STATUS, 0, err);
+	int ret = check_marks(b, g, err) ?: expect(b, g, MIGLAB_EDU_IRQ_STATUS, 0, err);
 
 	if (ret)
 		return ret;
 	put_source(b, g, SOURCE);
 	put_target(b, g, TARGET);
 	enter(b, g, COMPUTE);
-	ret = board_write(b, LIVE, g->operation) ?: board_write(b, STATUS, STATUS_IRQ) ?:
-	      board_write(b, FACTORIAL, g->operation % FACTORIAL_MAX);
+	ret = board_write(b, MIGLAB_EDU_LIVE, g->operation) ?:
+	      board_write(b, MIGLAB_EDU_STATUS, MIGLAB_EDU_IRQ_FACT) ?:
+	      board_write(b, MIGLAB_EDU_FACT, g->operation % FACTORIAL_MAX);
 	return ret ? failed(g, ret, err) : STEP_DONE;
 }
 
 static int start_dma(struct board *b, const struct guest *g, uint64_t from, uint64_t to,
 		     uint32_t command, struct error *err)
 {
-	int ret = board_write(b, DMA_FROM, from) ?: board_write(b, DMA_TO, to) ?:
-		  board_write(b, DMA_COUNT, length_of(g)) ?:
-		  board_write(b, DMA_COMMAND, command | RUN | WITH_IRQ);
+	int ret = function_edu_transfer(b->edu, b->registers, from, to, length_of(g),
+					command | MIGLAB_EDU_DMA_IRQ);
 
 	return ret ? failed(g, ret, err) : STEP_DONE;
 }
@@ -173,7 +163,7 @@ static int start_dma(struct board *b, const struct guest *g, uint64_t from, uint
 static int finished(struct board *b, const struct guest *g, uint32_t irq, struct error *err)
 {
 	uint32_t status;
-	int ret = board_read(b, IRQ_STATUS, &status);
+	int ret = board_read(b, MIGLAB_EDU_IRQ_STATUS, &status);
 
 	if (ret)
 		return failed(g, ret, err);
@@ -183,41 +173,41 @@ static int finished(struct board *b, const struct guest *g, uint32_t irq, struct
 				 (unsigned long long)g->operation, status, irq);
 	if (!status || g->taken < g->asked)
 		return 0;
-	ret = board_write(b, IRQ_ACK, status);
+	ret = board_write(b, MIGLAB_EDU_IRQ_ACK, status);
 	return ret ? failed(g, ret, err) : 1;
 }
 
 static int compute(struct board *b, struct guest *g, struct error *err)
 {
-	int ret = finished(b, g, IRQ_FACTORIAL, err);
+	int ret = finished(b, g, MIGLAB_EDU_IRQ_COMPUTED, err);
 
 	if (ret <= 0)
 		return ret ? ret : STEP_WAIT;
-	ret = expect(b, g, FACTORIAL, factorial(g->operation % FACTORIAL_MAX), err) ?:
-	      expect(b, g, LIVE, ~(uint32_t)g->operation, err);
+	ret = expect(b, g, MIGLAB_EDU_FACT, factorial(g->operation % FACTORIAL_MAX), err) ?:
+	      expect(b, g, MIGLAB_EDU_LIVE, ~(uint32_t)g->operation, err);
 	if (ret)
 		return ret;
 	enter(b, g, LOAD);
-	return start_dma(b, g, source_of(g), BUFFER, 0, err);
+	return start_dma(b, g, source_of(g), MIGLAB_EDU_BUFFER_AT, 0, err);
 }
 
 /* Nobody needs the source any more: what reads it again finds other bytes. */
 static int load(struct board *b, struct guest *g, struct error *err)
 {
-	int ret = finished(b, g, IRQ_DMA, err);
+	int ret = finished(b, g, MIGLAB_EDU_IRQ_DMA, err);
 
 	if (ret <= 0)
 		return ret ? ret : STEP_WAIT;
 	put_source(b, g, USED_SOURCE);
 	enter(b, g, STORE);
-	return start_dma(b, g, BUFFER, target_of(b, g), FROM_DEVICE, err);
+	return start_dma(b, g, MIGLAB_EDU_BUFFER_AT, target_of(b, g), MIGLAB_EDU_TO_RAM, err);
 }
 
 static int store(struct board *b, struct guest *g, struct error *err)
 {
 	uint8_t rest[BOARD_SLOT];
 	uint32_t len = length_of(g);
-	int ret = finished(b, g, IRQ_DMA, err);
+	int ret = finished(b, g, MIGLAB_EDU_IRQ_DMA, err);
 
 	if (ret <= 0)
 		return ret ? ret : STEP_WAIT;
