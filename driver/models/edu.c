@@ -94,16 +94,20 @@ static bool is_dma_reg(u64 at)
 	return at >= MIGLAB_EDU_DMA_SRC && at < MIGLAB_EDU_DMA_END;
 }
 
+static u64 read_dma_reg(struct edu *edu, u64 at, size_t size)
+{
+	const u64 *dma = miglab_edu_dma_reg(&edu->regs.dma, at);
+
+	edu_look(edu);
+	return dma && size >= 4 ? *dma : U64_MAX;
+}
+
 static u64 edu_read(struct edu *edu, u64 at, size_t size)
 {
 	const u32 *reg = NULL;
-	const u64 *dma;
 
-	if (is_dma_reg(at)) {
-		edu_look(edu);
-		dma = miglab_edu_dma_reg(&edu->regs.dma, at);
-		return dma && size >= 4 ? *dma : U64_MAX;
-	}
+	if (is_dma_reg(at))
+		return read_dma_reg(edu, at, size);
 	if (edu->level == LEVEL_NONE && size == 4)
 		reg = stopped_reg(edu, at);
 	else if (at == MIGLAB_EDU_STATUS && size == 4)
@@ -158,6 +162,9 @@ static int edu_access(struct edu *edu, u64 at, size_t size, u64 *value, bool wri
 		ret = 0;
 	}
 	up_read(&edu->m->core.memory_lock);
+	/* Who finds that a transfer has ended finds its pages reported. */
+	if (!ret && !write && is_dma_reg(at))
+		ret = wait_event_killable(edu->reported, !READ_ONCE(edu->unreported));
 	return ret;
 }
 
@@ -423,6 +430,7 @@ static int edu_open(struct miglab_device *m, const struct miglab_config *config)
 	pm_runtime_get_noresume(&m->core.pdev->dev);
 	edu->m = m;
 	mutex_init(&edu->lock);
+	init_waitqueue_head(&edu->reported);
 	INIT_DELAYED_WORK(&edu->work, edu_work);
 	INIT_DELAYED_WORK(&edu->compute, edu_compute_work);
 	begin_anew(edu);

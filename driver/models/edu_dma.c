@@ -268,6 +268,7 @@ static void work_report(struct edu *edu)
 	mutex_lock(&edu->lock);
 	edu->unreported = false;
 	mutex_unlock(&edu->lock);
+	wake_up_all(&edu->reported);
 }
 
 void edu_work(struct work_struct *work)

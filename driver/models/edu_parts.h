@@ -17,6 +17,7 @@
 #define MIGLAB_EDU_PARTS_H
 
 #include <linux/mutex.h>
+#include <linux/wait.h>
 #include <linux/workqueue.h>
 
 #include "compat.h"
@@ -47,6 +48,7 @@ struct edu {
 	void __iomem *bar;
 	struct delayed_work work;
 	struct delayed_work compute;	/* sees the end of what the function computes */
+	wait_queue_head_t reported;	/* until unreported is false */
 	u8 moved[MIGLAB_EDU_BUFFER];	/* of the work: bytes of the transfer, while it lasts */
 
 	/*
