@@ -144,6 +144,17 @@ void dut_wait_held(struct conform *c);
 /* A region of the device; false when it has none of that index. */
 bool dut_region(struct conform *c, unsigned int index, off_t *ret_offset, size_t *ret_size);
 
+/* --- its work: what NEEDS_DMA is for --- */
+
+/* @length bytes of memory that the device finds at @iova, none of them 0; go with the process. */
+const uint8_t *dut_memory(struct conform *c, uint64_t iova, uint64_t length);
+/* Has the device left @bytes alone? */
+bool dut_untouched(const uint8_t *bytes, uint64_t length);
+/* Gives the device work, to write zeros there. */
+void dut_dma(struct conform *c, uint64_t iova, uint64_t length);
+/* Waits until it is done; fails the case if it is not in some seconds. */
+void dut_dma_wait(struct conform *c);
+
 /* --- streams --- */
 
 struct bytes {

@@ -7,12 +7,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "conform/case.h"
 #include "device/lab.h"
 #include "device/state.h"
 
+#define FILL		0xa5
+#define DMA_LIMIT_MS	20000
 #define STREAM_MAX	(64u << 20)	/* no stream of a device under test is larger */
 
 const char *result_text(long long result, char buf[24])
@@ -231,6 +234,38 @@ bool dut_region(struct conform *c, unsigned int index, off_t *ret_offset, size_t
 	*ret_offset = info.offset;
 	*ret_size = info.size;
 	return true;
+}
+
+const uint8_t *dut_memory(struct conform *c, uint64_t iova, uint64_t length)
+{
+	struct error err = { "" };
+	uint8_t *bytes = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			      -1, 0);
+
+	require(c, bytes != MAP_FAILED, "no memory for the device: %s", strerror(errno));
+	memset(bytes, FILL, length);
+	if (c->dev->ops->map(c->dev, iova, bytes, length, &err))
+		conform_fail(c, "%s", err.text);
+	return bytes;
+}
+
+bool dut_untouched(const uint8_t *bytes, uint64_t length)
+{
+	for (uint64_t i = 0; i < length; i++)
+		if (bytes[i] != FILL)
+			return false;
+	return true;
+}
+
+void dut_dma(struct conform *c, uint64_t iova, uint64_t length)
+{
+	require_result(c, c->dev->calls->dma(c->dev, iova, length), 0, "giving the device work");
+}
+
+void dut_dma_wait(struct conform *c)
+{
+	require_result(c, c->dev->calls->dma_wait(c->dev, DMA_LIMIT_MS), 0,
+		       "waiting until the device has done its work");
 }
 
 struct bytes dut_drain(struct conform *c, int fd, size_t piece, ssize_t *ret_end)

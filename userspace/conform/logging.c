@@ -193,14 +193,15 @@ static void only_sets(struct conform *c)
 
 static void write_page(struct conform *c, uint64_t page)
 {
-	require_result(c, c->dev->calls->dma(c->dev, IOVA + page * PAGE, 100), 0,
-		       "making the device write");
+	dut_dma(c, IOVA + page * PAGE, 100);
+	dut_dma_wait(c);
 }
 
 static void reports_all(struct conform *c)
 {
 	uint64_t bitmap[1] = { 0 };
 
+	dut_memory(c, IOVA, LENGTH);
 	dirty_start(c, IOVA, LENGTH);
 	write_page(c, 3);
 	write_page(c, 7);
@@ -217,6 +218,7 @@ static void other_page_sizes(struct conform *c)
 {
 	uint64_t bitmap[1] = { 0 };
 
+	dut_memory(c, IOVA, LENGTH);
 	dirty_start(c, IOVA, LENGTH);
 	write_page(c, 6);
 	write_page(c, 7);

@@ -2,7 +2,8 @@
 /*
  * The uAPI of a migratable device as it is, for those who test it: one member a
  * system call. Nothing is checked, remembered or closed on the caller's behalf, so
- * that one open of a device uses either these or the rest of struct device_ops.
+ * that one open of a device uses either these or the rest of struct device_ops, from
+ * which it may take map() and close().
  *
  * Any thread. Each answers as the system call does, with a negative errno in place
  * of -1. @fd is DEVICE_SELF or a data_fd that a SET gave; an emulated device gives
@@ -32,10 +33,19 @@ struct device_calls {
 	int (*close)(struct device *dev, int fd);
 
 	/*
-	 * The device writes that memory as its own driver would make it; length 0 only
-	 * asks. -EOPNOTSUPP where nobody knows how to make it do that.
+	 * Gives the device work: to write zeros there, as its own driver would make it. It
+	 * begins at once, or, in a state in which it may not, in the next one in which it
+	 * may. @iova: of memory that map() was called for; @length: at most 4096, 0 only
+	 * asks. Does not wait. -EOPNOTSUPP where nobody knows how to make it do that,
+	 * -EBUSY while it has as much work as it takes, -EINVAL for what it cannot reach.
 	 */
 	int (*dma)(struct device *dev, uint64_t iova, uint64_t length);
+
+	/*
+	 * Waits until all work that dma() gave is done, written and logged. -ETIMEDOUT if
+	 * it is not after @timeout_ms, as in a state in which the device may not begin it.
+	 */
+	int (*dma_wait)(struct device *dev, int timeout_ms);
 
 	/* The descriptor in this process, to be used and not closed; -EBADF: there is none. */
 	int (*fileno)(struct device *dev, int fd);

@@ -199,9 +199,9 @@ bool emu_may_write(u32 state);
 int emu_log_start(struct emu *e, struct vfio_device_feature_dma_logging_control *control);
 int emu_log_stop(struct emu *e);
 int emu_log_report(struct emu *e, const struct vfio_device_feature_dma_logging_report *report);
-/* The device writes memory, or will when it may again. */
+/* The device writes zeros to memory, or will when it may again; model_lock is held too. */
 int emu_log_write(struct emu *e, u64 iova, u64 length);
-/* The device may write again: what was asked for meanwhile happens. */
+/* The device may write again: what was asked for meanwhile happens; model_lock is held too. */
 void emu_log_resume(struct emu *e);
 
 /*
@@ -209,6 +209,8 @@ void emu_log_resume(struct emu *e);
  * the one that it had since the last call; model_lock is held.
  */
 void emu_memory_advance(struct emu *e, u64 now_ns);
+/* Zeros at @iova, where something is mapped; model_lock is held. */
+void emu_memory_clear(struct emu *e, u64 iova, u64 length);
 int emu_map(struct device *dev, uint64_t iova, void *host, uint64_t length, struct error *err);
 int emu_track(struct device *dev, uint64_t iova, uint64_t length, struct error *err);
 int emu_dirty(struct device *dev, uint64_t *bitmap, struct error *err);

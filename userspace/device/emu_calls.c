@@ -110,10 +110,12 @@ static int set_state(struct emu *e, void *payload)
 	}
 	if (ret >= 0) {
 		ret = 0;
+		pthread_mutex_lock(&e->model_lock);
 		pthread_mutex_lock(&e->lock);
 		if (emu_may_write(e->state))
 			emu_log_resume(e);
 		pthread_mutex_unlock(&e->lock);
+		pthread_mutex_unlock(&e->model_lock);
 	}
 	pthread_mutex_unlock(&e->set_lock);
 	return ret;
@@ -380,10 +382,27 @@ static int call_dma(struct device *dev, uint64_t iova, uint64_t length)
 	struct emu *e = to_emu(dev);
 	int ret;
 
+	if (!length)
+		return 0;
+	pthread_mutex_lock(&e->model_lock);
 	pthread_mutex_lock(&e->lock);
 	ret = emu_log_write(e, iova, length);
 	pthread_mutex_unlock(&e->lock);
+	pthread_mutex_unlock(&e->model_lock);
 	return ret;
+}
+
+/* No work takes it time: what is pending waits for another state, so nobody else need. */
+static int call_dma_wait(struct device *dev, int timeout_ms)
+{
+	struct emu *e = to_emu(dev);
+	bool pending;
+
+	(void)timeout_ms;
+	pthread_mutex_lock(&e->lock);
+	pending = e->log.pending;
+	pthread_mutex_unlock(&e->lock);
+	return pending ? -ETIMEDOUT : 0;
 }
 
 static int call_fileno(struct device *dev, int fd)
@@ -416,6 +435,7 @@ const struct device_calls emu_calls = {
 	.poll = call_poll,
 	.close = call_close,
 	.dma = call_dma,
+	.dma_wait = call_dma_wait,
 	.fileno = call_fileno,
 	.group = call_group,
 	.sysfs = call_sysfs,

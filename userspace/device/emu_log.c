@@ -125,6 +125,7 @@ int emu_log_write(struct emu *e, u64 iova, u64 length)
 	struct emu_log *log = &e->log;
 
 	if (emu_may_write(e->state)) {
+		emu_memory_clear(e, iova, length);
 		if (log->on)
 			log_pages(log, iova, length);
 		return 0;

@@ -3,6 +3,7 @@
  * The emulated device's DMA to guest memory, and its record of it.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "device/emu.h"
@@ -38,6 +39,15 @@ void emu_memory_advance(struct emu *e, u64 now_ns)
 			write_page(m);
 	}
 	m->since_ns = now_ns;
+}
+
+void emu_memory_clear(struct emu *e, u64 iova, u64 length)
+{
+	struct emu_memory *m = &e->memory;
+
+	if (m->host && iova >= m->iova && length <= m->length &&
+	    iova - m->iova <= m->length - length)
+		memset(m->host + (iova - m->iova), 0, length);
 }
 
 static void advance(struct emu *e)

@@ -43,6 +43,10 @@ int vfio_track(struct device *dev, uint64_t iova, uint64_t length, struct error 
 int vfio_dirty(struct device *dev, uint64_t *bitmap, struct error *err);
 void vfio_untrack(struct device *dev);
 
+/* vfio_edu.c: as in struct device_calls, of an edu; -EOPNOTSUPP of any other device. */
+int vfio_edu_dma(struct device *dev, uint64_t iova, uint64_t length);
+int vfio_edu_dma_wait(struct device *dev, int timeout_ms);
+
 /* vfio_calls.c */
 extern const struct device_calls vfio_calls;
 

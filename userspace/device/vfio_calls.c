@@ -62,14 +62,6 @@ static int call_close(struct device *dev, int fd)
 	return close(fd) ? -errno : 0;
 }
 
-static int call_dma(struct device *dev, uint64_t iova, uint64_t length)
-{
-	(void)dev;
-	(void)iova;
-	(void)length;
-	return -EOPNOTSUPP;
-}
-
 static int call_group(struct device *dev)
 {
 	int fd = ((struct vfio *)dev)->files.group;
@@ -92,7 +84,8 @@ const struct device_calls vfio_calls = {
 	.pwrite = call_pwrite,
 	.poll = call_poll,
 	.close = call_close,
-	.dma = call_dma,
+	.dma = vfio_edu_dma,
+	.dma_wait = vfio_edu_dma_wait,
 	.fileno = real,
 	.group = call_group,
 	.sysfs = call_sysfs,
