@@ -295,6 +295,36 @@ static void test_goes_on_elsewhere(void **state)
 	}
 }
 
+/* One that was not acknowledged in time may come again on the other side, and only there. */
+static void test_interrupt_again(void **state)
+{
+	const uint64_t one = 1;
+	struct workload_report r;
+	struct guest_bench b;
+
+	(void)state;
+	for (unsigned int again = 1; again <= 2; again++) {
+		open_bench(&b, "edu-dma");
+		b.edu.defect = LOST_DMA;
+		b.edu.at = 7;
+		assert_int_equal(workload_run(b.workload), 0);
+		do {
+			workload_report(b.workload, &r);
+		} while (r.operations < 7 || b.edu.defect != NONE);
+		workload_pause(b.workload);
+		/* It is done after all while the guest stands. */
+		transfer(&b.edu, b.edu.registers[DMA_COMMAND / 4]);
+		workload_settle(b.workload);
+		for (unsigned int i = 0; i < again; i++)
+			assert_int_equal(write(b.edu.irq, &one, sizeof(one)), sizeof(one));
+		assert_int_equal(workload_run(b.workload), 0);
+		r = await_operations(b.workload, 5);
+		assert_true(again == 1 ? !*r.error.text :
+			    strstr(r.error.text, "interrupts came where") != NULL);
+		close_bench(&b);
+	}
+}
+
 static void test_defects(void **state)
 {
 	static const struct {
@@ -392,6 +422,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_good_device),
 		cmocka_unit_test(test_goes_on_elsewhere),
+		cmocka_unit_test(test_interrupt_again),
 		cmocka_unit_test(test_defects),
 		cmocka_unit_test(test_lost),
 		cmocka_unit_test(test_bad_machines),

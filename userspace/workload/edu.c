@@ -156,11 +156,20 @@ static int start_dma(struct board *b, const struct guest *g, uint64_t from, uint
 	return ret ? failed(g, ret, err) : STEP_DONE;
 }
 
+/* One that came again after a migration is not for the next phase. */
+static void forget_repeated(struct guest *g)
+{
+	if (g->taken <= g->asked)
+		return;
+	g->spare -= g->taken - g->asked;
+	g->taken = g->asked;
+}
+
 /*
  * Has the device said @irq, by register and by interrupt? Then it is acknowledged, and 1.
  * 0: not yet.
  */
-static int finished(struct board *b, const struct guest *g, uint32_t irq, struct error *err)
+static int finished(struct board *b, struct guest *g, uint32_t irq, struct error *err)
 {
 	uint32_t status;
 	int ret = board_read(b, MIGLAB_EDU_IRQ_STATUS, &status);
@@ -173,6 +182,7 @@ static int finished(struct board *b, const struct guest *g, uint32_t irq, struct
 				 (unsigned long long)g->operation, status, irq);
 	if (!status || g->taken < g->asked)
 		return 0;
+	forget_repeated(g);
 	ret = board_write(b, MIGLAB_EDU_IRQ_ACK, status);
 	return ret ? failed(g, ret, err) : 1;
 }

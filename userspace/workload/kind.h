@@ -14,6 +14,7 @@ struct guest {
 	uint64_t phase;		/* of that */
 	uint64_t asked;		/* interrupts that must have come by the end of the phase */
 	uint64_t taken;		/* interrupts that came */
+	uint64_t spare;		/* so many may come once more: see wake_guest() */
 };
 
 enum step { STEP_DONE, STEP_WAIT };	/* or a negative errno */
