@@ -217,7 +217,6 @@ void miglab_held_changed(struct miglab_device *m)
 
 static const char *const stat_keys[MIGLAB_NR_STATS] = {
 	[MIGLAB_SESSIONS_LIVE] = "sessions_live",
-	[MIGLAB_CHUNKS_LIVE] = "chunks_live",
 	[MIGLAB_IMAGES_LIVE] = "images_live",
 	[MIGLAB_ARCS] = "arcs",
 	[MIGLAB_ARCS_FAILED] = "arcs_failed",

@@ -305,22 +305,30 @@ static void model_enter(struct miglab_device *m, struct miglab_image *image)
 		m->model->enter(m, image, m->state);
 }
 
+/* The state has become final; @loaded: a stream brought it, and its fingerprint is known. */
+static int stop_image(struct miglab_device *m, struct miglab_image *image, bool loaded)
+{
+	int ret = miglab_image_freeze(image);
+
+	/* Unless the function made something else of what it was given. */
+	if (!ret && !(loaded && !m->model->restore))
+		image->content.fingerprint = miglab_content_fingerprint(&image->content);
+	return ret;
+}
+
 /* The arc takes effect, unless a reset came. */
 static int arc_commit(struct miglab_device *m, struct arc_run *run, const struct arc_kind *kind)
 {
 	struct miglab_image *image = run->loaded ?: m->image;
 	struct miglab_session *ended = NULL;
-	u32 fingerprint = 0;
 	int ret = 0;
 
 	mutex_lock(&image->lock);
 	miglab_image_advance(image);
 	if (kind->stops)
-		ret = miglab_image_freeze(image);
+		ret = stop_image(m, image, run->loaded);
 	if (ret)
 		goto unlock_image;
-	if (kind->stops)
-		fingerprint = miglab_content_fingerprint(&image->content);
 
 	down_read(&m->core.memory_lock);
 	mutex_lock(&m->state_lock);
@@ -333,7 +341,7 @@ static int arc_commit(struct miglab_device *m, struct arc_run *run, const struct
 		else if (kind->step == STEP_END || kind->step == STEP_BREAK)
 			image->tracked = false;
 		if (kind->stops) {
-			m->fingerprint = fingerprint;
+			m->fingerprint = image->content.fingerprint;
 			m->fingerprinted = true;
 		}
 	}

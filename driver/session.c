@@ -25,9 +25,7 @@ struct miglab_session {
 	 * of all locks. Guards the record while it is read or assembled.
 	 */
 	struct mutex io_lock;
-	u8 *record;			/* MIGLAB_RECORD_MAX bytes; NULL, at times, once dead */
-	size_t staged;			/* bytes of the record in @record */
-	size_t taken;			/* ... of which the user has so many */
+	struct miglab_outgoing out;	/* saving: the record that is being read */
 	u64 final_delay_us;		/* before the first read() in STOP_COPY */
 
 	struct miglab_decoder decoder;	/* guarded by the image's lock */
@@ -78,25 +76,6 @@ static void session_leave(struct miglab_image *image)
 static bool session_dead(struct miglab_session *s)
 {
 	return READ_ONCE(s->phase) == MIGLAB_PHASE_DEAD;
-}
-
-/* Gives back the record; io_lock is held, or nobody else is left. */
-static void free_record(struct miglab_session *s)
-{
-	if (s->record)
-		miglab_stats_add(s->stats, MIGLAB_CHUNKS_LIVE, -1);
-	kvfree(s->record);
-	s->record = NULL;
-	s->staged = 0;
-	s->taken = 0;
-}
-
-/* Ends I/O. A dead session keeps no record, however long its file stays open. */
-static void session_unlock_io(struct miglab_session *s)
-{
-	if (session_dead(s))
-		free_record(s);
-	mutex_unlock(&s->io_lock);
 }
 
 /* Waits for @us because a rule says so, at most until the session or the device ends. */
@@ -155,60 +134,73 @@ static int session_await_final(struct miglab_session *s)
 }
 
 /*
- * Assembles the next record. Returns 0 when there is one; at the end of the data 1
- * in STOP_COPY and -ENOMSG in pre-copy; -ENODEV when dead; the model's error.
+ * Copies between the user and the image itself go on without the image's lock, since
+ * they may fault and hang, while a reset, a close or an arc ends the session. So each holds a
+ * reference of the image. What is read may change meanwhile, but then it is marked and
+ * sent again, and nothing changes once the end record's fingerprint is known. What
+ * is written goes to an image that is nobody's state yet: it becomes the device's only
+ * when the end record was seen, and that cannot be while io_lock is held for a page.
  */
-static int session_stage(struct miglab_session *s)
+
+/*
+ * The image that the next bytes come from, with one reference. NULL at the end of the data,
+ * with 0 in @ret_error, or -ENOMSG in pre-copy; or with -ENODEV when dead, or the model's
+ * error.
+ */
+static struct miglab_image *session_stage(struct miglab_session *s, int *ret_error)
 {
 	struct miglab_image *image;
 	enum miglab_phase phase;
-	ssize_t ret;
+	int ret = 1;
 
+	*ret_error = -ENODEV;
 	image = session_enter(s, &phase);
 	if (!image)
-		return -ENODEV;
-	miglab_image_advance(image);
-	s->taken = 0;
-	ret = miglab_content_stage(&image->content, &image->track, phase == MIGLAB_PHASE_STOPCOPY,
-				   s->record);
-	s->staged = max(ret, 0);
-	session_leave(image);
-	if (ret)
-		return min(ret, 0);
-	return phase == MIGLAB_PHASE_STOPCOPY ? 1 : -ENOMSG;
+		return NULL;
+	if (s->out.taken == s->out.size) {
+		miglab_image_advance(image);
+		ret = miglab_content_stage(&image->content, &image->track,
+					   phase == MIGLAB_PHASE_STOPCOPY, &s->out);
+	}
+	mutex_unlock(&image->lock);
+	if (ret > 0)
+		return image;
+	miglab_image_put(image);
+	*ret_error = ret || phase == MIGLAB_PHASE_STOPCOPY ? ret : -ENOMSG;
+	return NULL;
 }
 
-/* The user has @n more bytes of the record. Returns -ENODEV when dead. */
-static int session_taken(struct miglab_session *s, size_t n)
+/* The user has @n more bytes of the record; takes the reference. Returns -ENODEV when dead. */
+static int session_taken(struct miglab_session *s, struct miglab_image *image, size_t n)
 {
-	struct miglab_image *image;
-	enum miglab_phase phase;
+	int ret = -ENODEV;
 
-	image = session_enter(s, &phase);
-	if (!image)
-		return -ENODEV;
-	s->taken += n;
-	miglab_precopy_read(&image->track, n);
+	mutex_lock(&image->lock);
+	if (!session_dead(s)) {
+		s->out.taken += n;
+		miglab_precopy_read(&image->track, n);
+		ret = 0;
+	}
 	session_leave(image);
-	return 0;
+	return ret;
 }
 
 /* Fills the user's buffer as far as there is data; the error, if any, goes to @ret_error. */
 static size_t session_copy_out(struct miglab_session *s, char __user *buf, size_t len,
 			       int *ret_error)
 {
+	struct miglab_image *image;
 	size_t done = 0, n, left;
+	const u8 *at;
 	int ret = 0;
 
 	while (done < len && !ret && !(done && signal_pending(current))) {
-		if (s->taken == s->staged) {
-			ret = session_stage(s);
-			if (ret)
-				break;
-		}
-		n = min(len - done, s->staged - s->taken);
-		left = copy_to_user(buf + done, s->record + s->taken, n);
-		ret = session_taken(s, n - left);
+		image = session_stage(s, &ret);
+		if (!image)
+			break;
+		n = min(len - done, miglab_content_next(&image->content, &s->out, &at));
+		left = copy_to_user(buf + done, at, n);
+		ret = session_taken(s, image, n - left);
 		if (ret)
 			break;
 		done += n - left;
@@ -216,7 +208,7 @@ static size_t session_copy_out(struct miglab_session *s, char __user *buf, size_
 			ret = -EFAULT;
 		cond_resched();
 	}
-	*ret_error = min(ret, 0);
+	*ret_error = ret;
 	return done;
 }
 
@@ -234,15 +226,18 @@ static ssize_t save_read(struct file *file, char __user *buf, size_t len, loff_t
 	error = session_await_final(s);
 	if (!error)
 		done = session_copy_out(s, buf, len, &error);
-	session_unlock_io(s);
+	mutex_unlock(&s->io_lock);
 
 	miglab_stats_add(s->stats, MIGLAB_BYTES_READ, done);
 	trace_miglab_read(s->book->bdf, len, done ? done : error);
 	return done ? done : error;
 }
 
-/* Where the next bytes of the stream go, and how many; or an error. */
-static ssize_t session_want(struct miglab_session *s, u8 **ret_at)
+/*
+ * Where the next bytes of the stream go, and how many; or an error. Unless that, @ret_image
+ * is where they may go to, with one reference.
+ */
+static ssize_t session_want(struct miglab_session *s, struct miglab_image **ret_image, u8 **ret_at)
 {
 	struct miglab_image *image;
 	enum miglab_phase phase;
@@ -252,21 +247,22 @@ static ssize_t session_want(struct miglab_session *s, u8 **ret_at)
 	if (!image)
 		return -ENODEV;
 	ret = miglab_decoder_want(&s->decoder, ret_at);
-	session_leave(image);
+	mutex_unlock(&image->lock);
+	if (ret < 0)
+		miglab_image_put(image);
+	else
+		*ret_image = image;
 	return ret;
 }
 
-/* They have arrived. */
-static int session_got(struct miglab_session *s, size_t n)
+/* @n of them have arrived; takes the reference. */
+static int session_got(struct miglab_session *s, struct miglab_image *image, size_t n)
 {
-	struct miglab_image *image;
-	enum miglab_phase phase;
-	int ret;
+	int ret = -ENODEV;
 
-	image = session_enter(s, &phase);
-	if (!image)
-		return -ENODEV;
-	ret = miglab_decoder_got(&s->decoder, n);
+	mutex_lock(&image->lock);
+	if (!session_dead(s))
+		ret = miglab_decoder_got(&s->decoder, n);
 	session_leave(image);
 	return ret;
 }
@@ -275,21 +271,21 @@ static int session_got(struct miglab_session *s, size_t n)
 static size_t session_copy_in(struct miglab_session *s, const char __user *buf, size_t len,
 			      int *ret_error)
 {
+	struct miglab_image *image;
 	size_t done = 0, left;
 	ssize_t n;
 	u8 *at;
 	int ret = 0;
 
 	while (done < len && !ret && !(done && signal_pending(current))) {
-		n = session_want(s, &at);
+		n = session_want(s, &image, &at);
 		if (n < 0) {
 			ret = n;
 			break;
 		}
 		n = min_t(size_t, n, len - done);
 		left = copy_from_user(at, buf + done, n);
-		if (left < n)
-			ret = session_got(s, n - left);
+		ret = session_got(s, image, n - left);
 		if (ret)
 			break;
 		done += n - left;
@@ -313,7 +309,7 @@ static ssize_t resume_write(struct file *file, const char __user *buf, size_t le
 	if (error)
 		return error;
 	done = session_copy_in(s, buf, len, &error);
-	session_unlock_io(s);
+	mutex_unlock(&s->io_lock);
 
 	miglab_stats_add(s->stats, MIGLAB_BYTES_WRITTEN, done);
 	trace_miglab_write(s->book->bdf, len, done ? done : error);
@@ -461,7 +457,6 @@ static void session_free(struct kref *kref)
 {
 	struct miglab_session *s = container_of(kref, struct miglab_session, kref);
 
-	free_record(s);
 	miglab_stats_add(s->stats, MIGLAB_SESSIONS_LIVE, -1);
 	miglab_stats_put(s->stats);
 	miglab_rulebook_put(s->book);
@@ -512,11 +507,6 @@ static struct miglab_session *session_alloc(struct miglab_image *image, enum mig
 	s = kzalloc(sizeof(*s), GFP_KERNEL_ACCOUNT);
 	if (!s)
 		return NULL;
-	s->record = kvmalloc(MIGLAB_RECORD_MAX, GFP_KERNEL_ACCOUNT);
-	if (!s->record) {
-		kfree(s);
-		return NULL;
-	}
 	kref_init(&s->kref);
 	init_waitqueue_head(&s->wait);
 	INIT_DELAYED_WORK(&s->look, session_look);
@@ -526,9 +516,7 @@ static struct miglab_session *session_alloc(struct miglab_image *image, enum mig
 	s->image = miglab_image_get(image);
 	s->stats = miglab_stats_get(image->stats);
 	miglab_stats_add(s->stats, MIGLAB_SESSIONS_LIVE, 1);
-	miglab_stats_add(s->stats, MIGLAB_CHUNKS_LIVE, 1);
-	miglab_decoder_init(&s->decoder, &image->content.id, s->record, miglab_content_put_pages,
-			    &image->content);
+	miglab_decoder_init(&s->decoder, &image->content.id, image->content.bytes);
 	return s;
 }
 
@@ -604,9 +592,6 @@ void miglab_session_drop(struct miglab_session *s)
 	spin_unlock(&s->lock);
 	if (image)
 		miglab_image_put(image);
-	/* Whoever holds it is in the middle of I/O, and frees the record when that ends. */
-	if (mutex_trylock(&s->io_lock))
-		session_unlock_io(s);
 	trace_miglab_session(s->book->bdf, "end");
 	miglab_session_put(s);
 }
@@ -620,7 +605,7 @@ int miglab_session_seal(struct miglab_session *s, struct miglab_image **ret_imag
 	image = session_enter(s, &phase);
 	if (!image)
 		return -ENODEV;
-	ret = miglab_decoder_finish(&s->decoder) ?: miglab_image_check(image);
+	ret = miglab_content_loaded(&image->content, &s->decoder) ?: miglab_image_check(image);
 	if (ret) {
 		session_leave(image);
 		return ret;

@@ -56,9 +56,9 @@ void miglab_session_nudge(struct miglab_session *s);
 void miglab_session_kill(struct miglab_session *s);
 
 /*
- * The device's last act on a killed session: gives back the session's image and
- * record and the device's reference. May sleep, but waits for no I/O: the last one
- * in progress gives back the record.
+ * The device's last act on a killed session: gives back the session's image and the
+ * device's reference. May sleep, but waits for no I/O: a read() or write() that is in
+ * the middle of a copy keeps the image until that ends.
  */
 void miglab_session_drop(struct miglab_session *s);
 

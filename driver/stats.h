@@ -13,7 +13,6 @@
 /* What is counted; the attribute "stats" names each in lower case. */
 enum miglab_stat {
 	MIGLAB_SESSIONS_LIVE,	/* data_fd objects that exist */
-	MIGLAB_CHUNKS_LIVE,	/* record buffers that exist */
 	MIGLAB_IMAGES_LIVE,	/* images of a device's state that exist */
 	MIGLAB_ARCS,		/* arcs that ended */
 	MIGLAB_ARCS_FAILED,	/* ... with an error */

@@ -23,25 +23,57 @@ struct miglab_content {
 	u8 *bytes;
 	miglab_fetch_fn fetch;		/* NULL: the bytes are always up to date */
 	void *opaque;			/* for @fetch */
+	/*
+	 * miglab_content_fingerprint() of the bytes when they became final, which whoever
+	 * stops the device takes down, and miglab_content_loaded(). The end record has it.
+	 */
+	u32 fingerprint;
+};
+
+/* A record on its way to the reader: its head, and where in the state its pages are. */
+struct miglab_outgoing {
+	u8 head[MIGLAB_HEADER_BYTES];	/* ... or less */
+	size_t head_bytes;
+	size_t size;		/* of the record, as far as it is to be read */
+	size_t taken;		/* ... and was; equal: there is none */
+	u64 offset;		/* of its pages */
+	u64 corrupt;		/* the byte of the state to send as @wrong; U64_MAX: none */
+	u8 wrong;
 };
 
 /**
  * miglab_content_stage() - produce the session's next record
  * @track: the session's accounting, which is told what was staged
  * @final: the device is in STOP_COPY, so that the end record follows the last page
- * @buf: MIGLAB_RECORD_MAX bytes
+ * @out: all of the record before has been read; untouched when there is none
  *
- * All of the record before has been read.
- *
- * Return: how much of the record is to be read: all, but for a stream that is to end
- * early; or 0 when there is nothing to send: for good with @final, for now without it;
- * or the error of @c->fetch, after which the same may be tried again.
+ * Return: 1 for a record; 0 when there is nothing to send: for good with @final, for now
+ * without it; or the error of @c->fetch, after which the same may be tried again.
  */
-ssize_t miglab_content_stage(struct miglab_content *c, struct miglab_precopy *track, bool final,
-			     u8 *buf);
+int miglab_content_stage(struct miglab_content *c, struct miglab_precopy *track, bool final,
+			 struct miglab_outgoing *out);
 
-/* Puts decoded pages in place; a miglab_pages_fn whose @opaque is a struct miglab_content. */
-void miglab_content_put_pages(void *opaque, u64 offset, const u8 *data, u32 len);
+/**
+ * miglab_content_next() - where the record's next bytes are
+ * @ret_at: in @out, or in @c->bytes, which may change meanwhile: pages that are marked then
+ *	are sent again, so that it does no harm
+ *
+ * @out is a record of @c that has not been read whole; who reads adds to @out->taken.
+ *
+ * Return: how many there are in a row; never 0.
+ */
+size_t miglab_content_next(const struct miglab_content *c, struct miglab_outgoing *out,
+			   const u8 **ret_at);
+
+/**
+ * miglab_content_loaded() - has @d put a whole and undamaged state into @c?
+ *
+ * Takes down the fingerprint. The caller may sleep.
+ *
+ * Return: 0; what miglab_decoder_finish() says; or -EINVAL, which sticks to @d, if the bytes
+ * have not the fingerprint that the stream names.
+ */
+int miglab_content_loaded(struct miglab_content *c, struct miglab_decoder *d);
 
 /*
  * The checksum over all bytes: crc32c, initial value and final xor ~0. Fetches nothing.

@@ -36,9 +36,9 @@ size_t miglab_precopy_bytes_needed(u64 state_bytes);
 void miglab_precopy_start(struct miglab_precopy *p, u64 state_bytes, void *bitmap);
 
 /*
- * Faults of this session: the byte of the state at @corrupt is sent wrong, though with
- * a right checksum, each time; the stream ends after @truncate bytes, for now in pre-copy
- * and for good in stop-copy. U64_MAX: not. Before anything was read.
+ * Faults of this session: the byte of the state at @corrupt is sent wrong, each time, and
+ * the end record's fingerprint agrees; the stream ends after @truncate bytes, for now in
+ * pre-copy and for good in stop-copy. U64_MAX: not. Before anything was read.
  */
 void miglab_precopy_spoil(struct miglab_precopy *p, u64 corrupt, u64 truncate);
 

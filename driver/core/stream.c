@@ -4,17 +4,23 @@
 static_assert(sizeof(struct miglab_rec) == 16, "the wire format has no padding");
 static_assert(sizeof(struct miglab_header_payload) == 32, "the wire format has no padding");
 static_assert(sizeof(struct miglab_pages_payload) == 8, "the wire format has no padding");
-static_assert(sizeof(struct miglab_end_payload) == 8, "the wire format has no padding");
+static_assert(sizeof(struct miglab_end_payload) == 16, "the wire format has no padding");
 
-/* The CRC of the record at @buf: of its payload and of all before the CRC itself. */
-static u32 record_crc(const u8 *buf, u32 length)
+/* The bytes of a payload that are no pages. */
+static u32 fixed_bytes(u32 tag, u32 length)
+{
+	return tag == MIGLAB_TAG_PAGES ? sizeof(struct miglab_pages_payload) : length;
+}
+
+/* The CRC of the record at @buf: of all before the CRC, and of @fixed bytes behind it. */
+static u32 record_crc(const u8 *buf, u32 fixed)
 {
 	u32 crc = crc32c(~0u, buf, offsetof(struct miglab_rec, crc));
 
-	return ~crc32c(crc, buf + sizeof(struct miglab_rec), length);
+	return ~crc32c(crc, buf + sizeof(struct miglab_rec), fixed);
 }
 
-/* Puts a record's head before its payload, which is in place. */
+/* Puts a record's head before its payload, which is in place but for pages. */
 static size_t finish_record(u8 *buf, u32 tag, u32 length)
 {
 	struct miglab_rec rec = {
@@ -24,7 +30,7 @@ static size_t finish_record(u8 *buf, u32 tag, u32 length)
 	};
 
 	memcpy(buf, &rec, sizeof(rec));
-	rec.crc = cpu_to_le32(record_crc(buf, length));
+	rec.crc = cpu_to_le32(record_crc(buf, fixed_bytes(tag, length)));
 	memcpy(buf, &rec, sizeof(rec));
 	return sizeof(rec) + length;
 }
@@ -54,34 +60,31 @@ size_t miglab_stream_put_pages(u8 *buf, u64 offset, u32 len)
 	return finish_record(buf, MIGLAB_TAG_PAGES, (u32)sizeof(payload) + len);
 }
 
-size_t miglab_stream_put_end(u8 *buf, u64 records)
+size_t miglab_stream_put_end(u8 *buf, u64 records, u32 fingerprint)
 {
-	struct miglab_end_payload payload = { .records = cpu_to_le64(records) };
+	struct miglab_end_payload payload = {
+		.records = cpu_to_le64(records),
+		.fingerprint = cpu_to_le64(fingerprint),
+	};
 
 	memcpy(buf + sizeof(struct miglab_rec), &payload, sizeof(payload));
 	return finish_record(buf, MIGLAB_TAG_END, sizeof(payload));
 }
 
-void miglab_decoder_init(struct miglab_decoder *d, const struct miglab_identity *expect, u8 *record,
-			 miglab_pages_fn pages, void *opaque)
+void miglab_decoder_init(struct miglab_decoder *d, const struct miglab_identity *expect, u8 *state)
 {
-	*d = (struct miglab_decoder){
-		.expect = *expect,
-		.pages = pages,
-		.opaque = opaque,
-		.record = record,
-	};
+	*d = (struct miglab_decoder){ .expect = *expect, .state = state };
 }
 
 static struct miglab_rec record_head(const struct miglab_decoder *d)
 {
 	struct miglab_rec rec;
 
-	memcpy(&rec, d->record, sizeof(rec));
+	memcpy(&rec, d->head, sizeof(rec));
 	return rec;
 }
 
-/* Size of the record that is being assembled, as far as it is known. */
+/* Size of the present record, as far as it is known. */
 static size_t record_size(const struct miglab_decoder *d)
 {
 	struct miglab_rec rec;
@@ -90,6 +93,17 @@ static size_t record_size(const struct miglab_decoder *d)
 		return sizeof(rec);
 	rec = record_head(d);
 	return sizeof(rec) + le32_to_cpu(rec.length);
+}
+
+/* The same without its pages. */
+static size_t head_size(const struct miglab_decoder *d)
+{
+	struct miglab_rec rec;
+
+	if (d->have < sizeof(rec))
+		return sizeof(rec);
+	rec = record_head(d);
+	return sizeof(rec) + fixed_bytes(le32_to_cpu(rec.tag), le32_to_cpu(rec.length));
 }
 
 /* May a record of @length payload bytes carry @tag? */
@@ -106,7 +120,7 @@ static bool length_ok(u32 tag, u32 flags, u32 length)
 	case MIGLAB_TAG_END:
 		return length == sizeof(struct miglab_end_payload);
 	default:
-		return !(flags & MIGLAB_REC_MANDATORY) && length <= MIGLAB_PAYLOAD_MAX;
+		return !(flags & MIGLAB_REC_MANDATORY) && length <= MIGLAB_FIXED_MAX;
 	}
 }
 
@@ -157,7 +171,7 @@ static int apply_pages(struct miglab_decoder *d, const u8 *at, u32 length)
 	if (offset % MIGLAB_PAGE || offset > d->expect.state_bytes ||
 	    len > d->expect.state_bytes - offset)
 		return -EINVAL;
-	d->pages(d->opaque, offset, at + sizeof(payload), len);
+	d->offset = offset;
 	d->records++;
 	return 0;
 }
@@ -169,20 +183,22 @@ static int apply_end(struct miglab_decoder *d, const u8 *at)
 	memcpy(&payload, at, sizeof(payload));
 	if (le64_to_cpu(payload.records) != d->records)
 		return -EINVAL;
+	d->fingerprint = le64_to_cpu(payload.fingerprint);
 	d->end = true;
 	return 0;
 }
 
-/* The record is complete. */
+/* The record is complete, but for its pages. */
 static int apply_record(struct miglab_decoder *d)
 {
 	struct miglab_rec rec = record_head(d);
+	u32 tag = le32_to_cpu(rec.tag);
 	u32 length = le32_to_cpu(rec.length);
-	const u8 *payload = d->record + sizeof(rec);
+	const u8 *payload = d->head + sizeof(rec);
 
-	if (le32_to_cpu(rec.crc) != record_crc(d->record, length))
+	if (le32_to_cpu(rec.crc) != record_crc(d->head, fixed_bytes(tag, length)))
 		return -EINVAL;
-	switch (le32_to_cpu(rec.tag)) {
+	switch (tag) {
 	case MIGLAB_TAG_HEADER:
 		return apply_header(d, payload);
 	case MIGLAB_TAG_PAGES:
@@ -196,29 +212,34 @@ static int apply_record(struct miglab_decoder *d)
 
 ssize_t miglab_decoder_want(struct miglab_decoder *d, u8 **ret_at)
 {
+	size_t head = head_size(d);
+
 	if (d->error)
 		return d->error;
-	*ret_at = d->record + d->have;
+	if (d->have < head) {
+		*ret_at = d->head + d->have;
+		return (ssize_t)(head - d->have);
+	}
+	*ret_at = d->state + d->offset + (d->have - head);
 	return (ssize_t)(record_size(d) - d->have);
 }
 
 /* The decoder's view of @n more bytes; what it returns sticks. */
 static int take(struct miglab_decoder *d, size_t n)
 {
-	int err;
+	u8 *at;
+	int err = 0;
 
-	if (d->end || n > record_size(d) - d->have)
+	if (d->end || n > (size_t)miglab_decoder_want(d, &at))
 		return -EINVAL;
 	d->have += n;
-	if (d->have == sizeof(struct miglab_rec)) {
+	if (d->have == sizeof(struct miglab_rec))
 		err = check_head(d);
-		if (err)
-			return err;
-	}
-	if (d->have < record_size(d))
-		return 0;
-	d->have = 0;
-	return apply_record(d);
+	if (!err && d->have == head_size(d))
+		err = apply_record(d);
+	if (!err && d->have == record_size(d))
+		d->have = 0;
+	return err;
 }
 
 int miglab_decoder_got(struct miglab_decoder *d, size_t n)

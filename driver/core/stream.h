@@ -4,26 +4,28 @@
  *
  *	HEADER  version, model, PCI ids, sizes		first, exactly once
  *	PAGES   offset, bytes				any number; the last word on a page wins
- *	END     number of PAGES records			last; makes truncation visible
+ *	END     number of PAGES records, fingerprint	last; makes truncation and damage visible
  *
  * A record is {tag, flags, length, crc32c} and @length bytes of payload. The
- * CRC covers tag, flags, length and payload. A record without
+ * CRC covers tag, flags, length and payload, but not the bytes of pages: these have
+ * the fingerprint, which is the CRC of the whole state. A record without
  * MIGLAB_REC_MANDATORY and with an unknown tag is skipped, one with it refused,
  * and so is one with an unknown flag.
  *
  * Pure: encoding writes into the caller's buffer, decoding is resumable at any
- * byte and its errors are sticky.
+ * byte and its errors are sticky. Neither copies or reads the bytes of pages.
  */
 #ifndef MIGLAB_CORE_STREAM_H
 #define MIGLAB_CORE_STREAM_H
 
 #include "port.h"
 
-#define MIGLAB_STREAM_VERSION	1
+#define MIGLAB_STREAM_VERSION	2
 #define MIGLAB_STREAM_MAGIC	0x42414c47494d0001ull	/* on the wire: 01 00 "MIGLAB" */
 
 #define MIGLAB_PAGE		4096u		/* what is tracked */
 #define MIGLAB_PAGES_MAX	65536u		/* data bytes in one PAGES record */
+#define MIGLAB_FIXED_MAX	256u		/* payload bytes of any other record */
 
 #define MIGLAB_REC_MANDATORY	(1u << 0)
 
@@ -55,6 +57,7 @@ struct miglab_pages_payload {
 
 struct miglab_end_payload {
 	__le64 records;		/* PAGES records in this stream */
+	__le64 fingerprint;	/* crc32c of the state, initial value and final xor ~0 */
 };
 
 enum miglab_model {
@@ -77,38 +80,36 @@ struct miglab_identity {
 };
 
 /*
- * Encoding. Each writes one record to @buf, which has room for
- * MIGLAB_RECORD_MAX, and returns its size. For PAGES the caller has placed @len
- * data bytes at @buf + MIGLAB_PAGES_BYTES, so that they are copied once only.
+ * Encoding. Each writes one record to @buf, MIGLAB_HEADER_BYTES, MIGLAB_PAGES_BYTES or
+ * MIGLAB_END_BYTES, and returns the record's size. Behind what is written for PAGES come
+ * @len bytes of pages, which are the caller's affair.
  */
 size_t miglab_stream_put_header(u8 *buf, const struct miglab_identity *id);
 size_t miglab_stream_put_pages(u8 *buf, u64 offset, u32 len);
-size_t miglab_stream_put_end(u8 *buf, u64 records);
-
-/* Where decoded pages go. @offset and @len are checked against state_bytes already. */
-typedef void (*miglab_pages_fn)(void *opaque, u64 offset, const u8 *data, u32 len);
+size_t miglab_stream_put_end(u8 *buf, u64 records, u32 fingerprint);
 
 struct miglab_decoder {
 	struct miglab_identity expect;
-	miglab_pages_fn pages;
-	void *opaque;
-	u8 *record;		/* the caller's MIGLAB_RECORD_MAX bytes */
+	u8 *state;		/* the caller's expect.state_bytes bytes */
 	size_t have;		/* bytes of the present record that arrived */
+	u64 offset;		/* where the present record's pages go, once it is checked */
 	u64 records;		/* PAGES records seen */
+	u64 fingerprint;	/* that the state must have, once the end was seen */
 	int error;		/* sticky, 0 so far */
 	bool header, end;	/* seen */
+	u8 head[sizeof(struct miglab_rec) + MIGLAB_FIXED_MAX];	/* the record up to its pages */
 };
 
-/* @record: MIGLAB_RECORD_MAX bytes that outlive the decoder. */
-void miglab_decoder_init(struct miglab_decoder *d, const struct miglab_identity *expect, u8 *record,
-			 miglab_pages_fn pages, void *opaque);
+/* @state: @expect->state_bytes bytes that outlive the decoder, where pages go. */
+void miglab_decoder_init(struct miglab_decoder *d, const struct miglab_identity *expect, u8 *state);
 
 /**
  * miglab_decoder_want() - where the next bytes of the stream go
  * @ret_at: the address to copy to
  *
- * Lets the shell copy from its user straight to where the record is assembled;
- * a copy that fails leaves the decoder as it was.
+ * Lets the shell copy from its user straight to where the bytes belong: those of pages
+ * within the state, once the rest of their record proved good. A copy that fails
+ * leaves the decoder as it was. After the end record no more of the state is asked for.
  *
  * Return: how many bytes fit at @ret_at (never 0), or the sticky error.
  */
@@ -117,14 +118,17 @@ ssize_t miglab_decoder_want(struct miglab_decoder *d, u8 **ret_at);
 /**
  * miglab_decoder_got() - @n bytes were copied to where miglab_decoder_want() said
  *
- * Checks and applies each record as it becomes complete.
+ * Checks each record as it becomes complete, a PAGES record before its pages.
  *
  * Return: 0, or an error that sticks: -EINVAL (malformed, wrong version, model,
  * ids, sizes, order, CRC, data after the end record).
  */
 int miglab_decoder_got(struct miglab_decoder *d, size_t n);
 
-/* 0 when a whole stream was seen, the sticky error, or -EINVAL when it is truncated. */
+/*
+ * 0 when a whole stream was seen, the sticky error, or -EINVAL when it is truncated. Whether
+ * the state has the fingerprint is the caller's to find out, see miglab_content_loaded().
+ */
 int miglab_decoder_finish(const struct miglab_decoder *d);
 
 #endif

@@ -7,10 +7,10 @@
  * - It asks for no byte beyond its buffer, and places none beyond the state.
  * - A refused stream stays refused, and changes nothing any more.
  * - What is accepted encodes to the same bytes, and the state sends itself to the same state.
+ * - It becomes a device's state only if it has the fingerprint that the stream names.
  */
 #include "fuzz.h"
 
-#include "core/stream.h"
 #include "core/synthetic.h"
 
 #define STATE_BYTES	(2 * MIGLAB_PAGE)
@@ -32,16 +32,18 @@ static const u32 mandatory = MIGLAB_REC_MANDATORY;
 struct outcome {
 	u8 state[STATE_BYTES];
 	struct miglab_content content;	/* that state */
-	u64 records;
+	u64 records, fingerprint;
 	int error;		/* the decoder's at the end */
+	int loaded;		/* the verdict on a whole stream */
 };
 
-static u8 record[MIGLAB_RECORD_MAX];
-
+/* Of all but the bytes of pages. */
 static u32 crc_of(const u8 *rec, u32 length)
 {
+	u32 covered = rec[0] == MIGLAB_TAG_PAGES && length > 8 ? 8 : length;
+
 	return ~crc32c(crc32c(~0u, rec, offsetof(struct miglab_rec, crc)),
-		       rec + sizeof(struct miglab_rec), length);
+		       rec + sizeof(struct miglab_rec), covered);
 }
 
 /*
@@ -93,25 +95,26 @@ static size_t expand(const u8 *in, size_t len, u8 *out)
 /* Is the record at @at, whole and with a right CRC, what the encoder makes of its fields? */
 static void check_reencodes(const u8 *at, const struct miglab_rec *rec)
 {
-	static u8 again[MIGLAB_RECORD_MAX];
-	const u8 *payload = at + sizeof(*rec);
+	u8 again[MIGLAB_HEADER_BYTES];
 	u32 length = le32_to_cpu(rec->length);
-	__le64 number;
+	size_t head = sizeof(*rec) + length;
+	__le64 number[2];
 
 	if (le32_to_cpu(rec->flags) != mandatory)
 		return;
-	memcpy(&number, payload, sizeof(number));
+	memcpy(number, at + sizeof(*rec), sizeof(number));
 	if (le32_to_cpu(rec->tag) == MIGLAB_TAG_HEADER) {
 		miglab_stream_put_header(again, &identity);
 	} else if (le32_to_cpu(rec->tag) == MIGLAB_TAG_END) {
-		miglab_stream_put_end(again, le64_to_cpu(number));
+		if (le64_to_cpu(number[1]) >> 32)	/* no state has that */
+			return;
+		miglab_stream_put_end(again, le64_to_cpu(number[0]), (u32)le64_to_cpu(number[1]));
 	} else {
-		memcpy(again + MIGLAB_PAGES_BYTES, payload + sizeof(number),
-		       length - sizeof(number));
-		miglab_stream_put_pages(again, le64_to_cpu(number),
-					length - (u32)sizeof(number));
+		head = MIGLAB_PAGES_BYTES;
+		miglab_stream_put_pages(again, le64_to_cpu(number[0]),
+					length - (u32)sizeof(struct miglab_pages_payload));
 	}
-	CHECK(!memcmp(again, at, sizeof(*rec) + length));
+	CHECK(!memcmp(again, at, head));
 }
 
 static bool place_pages(const u8 *payload, u32 length, u8 *state)
@@ -141,7 +144,7 @@ static bool is_header(const u8 *payload, u32 length)
 }
 
 /* Is it a stream for us, and which state does it carry? */
-static bool is_stream(const u8 *at, size_t len, u8 *state, u64 *ret_records)
+static bool is_stream(const u8 *at, size_t len, u8 *state, u64 *ret_records, u64 *ret_fingerprint)
 {
 	bool first = true, end = false;
 	u64 records = 0;
@@ -150,7 +153,7 @@ static bool is_stream(const u8 *at, size_t len, u8 *state, u64 *ret_records)
 		const u8 *payload = at + sizeof(struct miglab_rec);
 		struct miglab_rec rec;
 		u32 tag, length;
-		__le64 count;
+		__le64 end_payload[2] = { 0 };
 
 		memcpy(&rec, at, sizeof(rec));
 		tag = le32_to_cpu(rec.tag);
@@ -164,13 +167,16 @@ static bool is_stream(const u8 *at, size_t len, u8 *state, u64 *ret_records)
 		if (tag == MIGLAB_TAG_PAGES && !place_pages(payload, length, state))
 			return false;
 		if (tag == MIGLAB_TAG_END) {
-			memcpy(&count, payload, length < 8 ? length : 8);
-			if (length != sizeof(count) || le64_to_cpu(count) != records)
+			if (length != sizeof(end_payload))
 				return false;
+			memcpy(end_payload, payload, sizeof(end_payload));
+			if (le64_to_cpu(end_payload[0]) != records)
+				return false;
+			*ret_fingerprint = le64_to_cpu(end_payload[1]);
 		}
 		if (tag && tag <= MIGLAB_TAG_END)
 			check_reencodes(at, &rec);
-		else if (le32_to_cpu(rec.flags) == mandatory || length > MIGLAB_PAYLOAD_MAX)
+		else if (le32_to_cpu(rec.flags) == mandatory || length > MIGLAB_FIXED_MAX)
 			return false;
 		records += tag == MIGLAB_TAG_PAGES;
 		end = tag == MIGLAB_TAG_END;
@@ -184,14 +190,11 @@ static bool is_stream(const u8 *at, size_t len, u8 *state, u64 *ret_records)
 
 /* --- the first one -------------------------------------------------------------- */
 
-static void place(void *opaque, u64 offset, const u8 *data, u32 len)
+/* Are these bytes the decoder's own, or of pages within the state? */
+static bool room_is_there(const struct miglab_decoder *d, const u8 *at, size_t size)
 {
-	struct outcome *o = opaque;
-
-	CHECK(!o->error);
-	CHECK(len && len % MIGLAB_PAGE == 0 && offset % MIGLAB_PAGE == 0);
-	CHECK(offset <= STATE_BYTES && len <= STATE_BYTES - offset);
-	miglab_content_put_pages(&o->content, offset, data, len);
+	return (at >= d->head && at + size <= d->head + sizeof(d->head)) ||
+	       (at >= d->state && at + size <= d->state + STATE_BYTES);
 }
 
 /* One that has failed: more input of any kind changes nothing. */
@@ -200,10 +203,11 @@ static void check_sticky(struct miglab_decoder *d, struct outcome *o)
 	u32 fingerprint = miglab_content_fingerprint(&o->content);
 	u8 *at = NULL;
 
-	CHECK(miglab_decoder_want(d, &at) == d->error && !at);
-	CHECK(miglab_decoder_got(d, 1) == o->error);
-	CHECK(miglab_decoder_got(d, 0) == o->error);
-	CHECK(miglab_decoder_finish(d) == o->error);
+	CHECK(miglab_decoder_want(d, &at) == -EINVAL && !at);
+	CHECK(miglab_decoder_got(d, 1) == -EINVAL);
+	CHECK(miglab_decoder_got(d, 0) == -EINVAL);
+	CHECK(miglab_decoder_finish(d) == -EINVAL);
+	CHECK(miglab_content_loaded(&o->content, d) == -EINVAL);
 	CHECK(miglab_content_fingerprint(&o->content) == fingerprint);
 }
 
@@ -213,13 +217,13 @@ static void decode(const u8 *bytes, size_t len, struct cuts cuts, struct outcome
 
 	memset(o, 0, sizeof(*o));
 	o->content = (struct miglab_content){ .bytes = o->state, .id = identity };
-	miglab_decoder_init(&d, &identity, record, place, o);
+	miglab_decoder_init(&d, &identity, o->state);
 	while (len && !o->error) {
 		u8 *at;
 		ssize_t want = miglab_decoder_want(&d, &at);
 		size_t n;
 
-		CHECK(want > 0 && at >= record && at + want <= record + sizeof(record));
+		CHECK(want > 0 && room_is_there(&d, at, (size_t)want));
 		n = next_cut(&cuts, len < (size_t)want ? len : (size_t)want);
 		memcpy(at, bytes, n);
 		o->error = miglab_decoder_got(&d, n);
@@ -228,10 +232,14 @@ static void decode(const u8 *bytes, size_t len, struct cuts cuts, struct outcome
 		len -= n;
 	}
 	o->records = d.records;
-	if (o->error)
-		check_sticky(&d, o);
-	else
+	o->fingerprint = d.fingerprint;
+	if (!o->error) {
 		o->error = miglab_decoder_finish(&d);
+		o->loaded = miglab_content_loaded(&o->content, &d);
+		CHECK(!o->error || o->loaded == o->error);
+	}
+	if (d.error)
+		check_sticky(&d, o);
 }
 
 /* The state of @from, staged as a saving session does. */
@@ -239,21 +247,25 @@ static void check_sends_itself(struct outcome *from)
 {
 	static u8 stream[STATE_BYTES + 4 * MIGLAB_HEADER_BYTES];
 	static struct outcome again;
+	struct miglab_outgoing out;
 	struct miglab_precopy track;
 	u64 bitmap[1];
 	size_t n, len = 0;
+	const u8 *at;
 
 	CHECK(sizeof(bitmap) >= miglab_precopy_bytes_needed(STATE_BYTES));
 	miglab_precopy_start(&track, STATE_BYTES, bitmap);
-	while ((n = miglab_content_stage(&from->content, &track, true, record))) {
-		CHECK(n <= sizeof(stream) - len);
-		memcpy(stream + len, record, n);
-		miglab_precopy_read(&track, n);
-		len += n;
+	while (miglab_content_stage(&from->content, &track, true, &out)) {
+		for (; out.taken < out.size; out.taken += n, len += n) {
+			n = miglab_content_next(&from->content, &out, &at);
+			CHECK(n && n <= out.size - out.taken && n <= sizeof(stream) - len);
+			memcpy(stream + len, at, n);
+			miglab_precopy_read(&track, n);
+		}
 	}
 	CHECK(len <= miglab_content_stream_bytes(STATE_BYTES));
 	decode(stream, len, cuts_of(0), &again);
-	CHECK(!again.error);
+	CHECK(!again.error && !again.loaded);
 	CHECK(!memcmp(again.state, from->state, STATE_BYTES));
 	CHECK(miglab_content_fingerprint(&again.content) ==
 	      miglab_content_fingerprint(&from->content));
@@ -263,7 +275,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct outcome whole, cut;
 	static u8 stream[STREAM_MAX], state[STATE_BYTES];
-	u64 records;
+	u64 records, fingerprint;
 	size_t len;
 	bool good;
 
@@ -271,15 +283,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	len = expand(data + 1, size - 1, stream);
 	memset(state, 0, sizeof(state));
-	good = is_stream(stream, len, state, &records);
+	good = is_stream(stream, len, state, &records, &fingerprint);
 	decode(stream, len, cuts_of(0), &whole);
 	decode(stream, len, cuts_of(data[0]), &cut);
 
 	CHECK(whole.error == (good ? 0 : -EINVAL));
 	CHECK(cut.error == whole.error && cut.records == whole.records);
+	CHECK(cut.loaded == whole.loaded);
 	CHECK(!memcmp(cut.state, whole.state, STATE_BYTES));
 	if (good) {
 		CHECK(!memcmp(whole.state, state, STATE_BYTES) && whole.records == records);
+		CHECK(whole.fingerprint == fingerprint);
+		CHECK(whole.loaded == (fingerprint == whole.content.fingerprint ? 0 : -EINVAL));
 		check_sends_itself(&whole);
 	}
 	return 0;

@@ -144,7 +144,8 @@ static void test_first_figures(void **unused)
 		start(&s, rows[i].pages);
 		assert_int_equal(initial_of(&s), rows[i].initial);
 		assert_int_equal(dirty_of(&s), 0);
-		assert_int_equal(miglab_precopy_remaining(&s.p), rows[i].initial + 24);
+		assert_int_equal(miglab_precopy_remaining(&s.p),
+				 rows[i].initial + MIGLAB_END_BYTES);
 	}
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "unit.h"
 
-#include "core/stream.h"
+#include "core/content.h"
 
 #define STATE_PAGES	3u
 #define STATE_BYTES	(STATE_PAGES * MIGLAB_PAGE)
@@ -26,20 +26,17 @@ struct stream {
 /* What a decoder made of one. */
 struct outcome {
 	u8 state[STATE_BYTES];
-	u64 calls;
+	u64 records, fingerprint;
 	int got, finish;
 };
 
 static struct stream stream;
-static u8 record[MIGLAB_RECORD_MAX];
 
-static void put_pages(void *opaque, u64 offset, const u8 *data, u32 len)
+/* Are these bytes the decoder's own, or of pages of the state? */
+static bool room_is_there(const struct miglab_decoder *d, const u8 *at, size_t size)
 {
-	struct outcome *o = opaque;
-
-	assert_true(offset <= STATE_BYTES && len <= STATE_BYTES - offset);
-	memcpy(o->state + offset, data, len);
-	o->calls++;
+	return (at >= d->head && at + size <= d->head + sizeof(d->head)) ||
+	       (at >= d->state && at + size <= d->state + STATE_BYTES);
 }
 
 /* Feeds in pieces of at most @piece bytes, of random size when it is 0. */
@@ -53,7 +50,7 @@ static int feed(struct miglab_decoder *d, const u8 *bytes, size_t len, size_t pi
 		if (want < 0)
 			return (int)want;
 		assert_true(want > 0);
-		assert_true(at >= record && at + want <= record + sizeof(record));
+		assert_true(room_is_there(d, at, (size_t)want));
 		n = n < (size_t)want ? n : (size_t)want;
 		n = n < len ? n : len;
 		memcpy(at, bytes, n);
@@ -69,14 +66,17 @@ static void decode(const struct stream *s, size_t piece, struct outcome *o)
 	struct miglab_decoder d;
 
 	memset(o, 0, sizeof(*o));
-	miglab_decoder_init(&d, &identity, record, put_pages, o);
+	miglab_decoder_init(&d, &identity, o->state);
 	o->got = feed(&d, s->bytes, s->len, piece);
 	o->finish = miglab_decoder_finish(&d);
+	o->records = d.records;
+	o->fingerprint = d.fingerprint;
 }
 
+/* Of all but the bytes of pages. */
 static u32 crc_of(const u8 *rec, u32 length)
 {
-	return ~crc32c(crc32c(~0u, rec, 12), rec + 16, length);
+	return ~crc32c(crc32c(~0u, rec, 12), rec + 16, rec[0] == MIGLAB_TAG_PAGES ? 8 : length);
 }
 
 /* Makes the record at @rec whole again after a change. */
@@ -118,7 +118,7 @@ static void add_pages(struct stream *s, u64 offset, u32 len, u8 seed)
 
 static void add_end(struct stream *s, u64 records)
 {
-	s->len += miglab_stream_put_end(s->bytes + s->len, records);
+	s->len += miglab_stream_put_end(s->bytes + s->len, records, 0x12345678);
 }
 
 /* One letter, one record. */
@@ -152,10 +152,10 @@ static void add(struct stream *s, char letter)
 		add_raw(s, 0, 0, 0);
 		break;
 	case 'x':		/* ... of the largest size */
-		add_raw(s, 0xffffffff, 0, MIGLAB_PAYLOAD_MAX);
+		add_raw(s, 0xffffffff, 0, MIGLAB_FIXED_MAX);
 		break;
 	case 'X':		/* ... larger */
-		add_raw(s, 0xffffffff, 0, MIGLAB_PAYLOAD_MAX + 1);
+		add_raw(s, 0xffffffff, 0, MIGLAB_FIXED_MAX + 1);
 		break;
 	case 'm':		/* unknown and mandatory */
 		add_raw(s, 77, MIGLAB_REC_MANDATORY, 5);
@@ -188,7 +188,7 @@ static void add(struct stream *s, char letter)
 		add_raw(s, MIGLAB_TAG_HEADER, MIGLAB_REC_MANDATORY, 33);
 		break;
 	case 'e':		/* end of a wrong length */
-		add_raw(s, MIGLAB_TAG_END, MIGLAB_REC_MANDATORY, 9);
+		add_raw(s, MIGLAB_TAG_END, MIGLAB_REC_MANDATORY, 8);
 		break;
 	case '!':		/* the first byte of whatever */
 		s->bytes[s->len++] = 3;
@@ -294,7 +294,7 @@ static void test_pages_arrive(void **unused)
 	(void)unused;
 	build("H0120E");
 	decode(&stream, SIZE_MAX, &o);
-	assert_int_equal(o.calls, 4);
+	assert_int_equal(o.records, 4);
 	/* The last word on page 0 wins; the others are as sent. */
 	for (u32 page = 0; page < STATE_PAGES; page++) {
 		size_t at = MIGLAB_HEADER_BYTES +
@@ -320,8 +320,8 @@ static const struct {
 #define END(f)		PAYLOAD(MIGLAB_HEADER_BYTES + MIGLAB_PAGES_BYTES + 2 * MIGLAB_PAGE, \
 				miglab_end_payload, f)
 	{ "magic", HEADER(magic), MIGLAB_STREAM_MAGIC, MIGLAB_STREAM_MAGIC + 1 },
-	{ "version 0", HEADER(version), 1, 0 },
-	{ "version 2", HEADER(version), 1, 2 },
+	{ "version 1", HEADER(version), 2, 1 },
+	{ "version 3", HEADER(version), 2, 3 },
 	{ "model", HEADER(model), 1, 2 },
 	{ "vendor", HEADER(vendor), 0x8086, 0x8087 },
 	{ "device", HEADER(device), 0x10ed, 0 },
@@ -369,21 +369,28 @@ static void test_fields(void **unused)
 	}
 }
 
-/* Each is refused, and taken when it is put right. */
+/* Each is refused, and taken when it is put right; in a page the fingerprint tells. */
 static void test_a_changed_bit_anywhere(void **unused)
 {
+	struct miglab_content content = { .id = identity };
 	struct outcome o;
 
 	(void)unused;
 	build("Ho1E");
+	decode(&stream, SIZE_MAX, &o);
+	content.bytes = o.state;
+	stream.len -= MIGLAB_END_BYTES;
+	stream.len += miglab_stream_put_end(stream.bytes + stream.len, 1,
+					    miglab_content_fingerprint(&content));
 	for (size_t i = 0; i < 8 * stream.len; i++) {
 		stream.bytes[i / 8] ^= (u8)(1u << (i % 8));
 		decode(&stream, SIZE_MAX, &o);
-		if (!o.finish)
+		if (!o.finish && miglab_content_fingerprint(&content) == o.fingerprint)
 			fail_msg("bit %zu changed, and nobody noticed", i);
 		stream.bytes[i / 8] ^= (u8)(1u << (i % 8));
 		decode(&stream, SIZE_MAX, &o);
 		assert_int_equal(o.finish, 0);
+		assert_int_equal(miglab_content_fingerprint(&content), o.fingerprint);
 	}
 }
 
@@ -396,7 +403,7 @@ static void test_truncation_anywhere(void **unused)
 	(void)unused;
 	build("Ho1E");
 	for (size_t cut = 0; cut < stream.len; cut++) {
-		miglab_decoder_init(&d, &identity, record, put_pages, &o);
+		miglab_decoder_init(&d, &identity, o.state);
 		assert_int_equal(feed(&d, stream.bytes, cut, SIZE_MAX), 0);
 		assert_int_equal(miglab_decoder_finish(&d), -EINVAL);
 		assert_int_equal(feed(&d, stream.bytes + cut, stream.len - cut, SIZE_MAX), 0);
@@ -404,23 +411,75 @@ static void test_truncation_anywhere(void **unused)
 	}
 }
 
-/* Damage with a correct CRC is data as any other: only the state can tell. */
-static void test_corrupted_page_with_correct_crc(void **unused)
+/* What a load makes of "HAE" with @damage done to a byte of the pages. */
+static int load_damaged(u8 damage, u32 fingerprint, struct miglab_content *c)
 {
-	struct outcome sent, damaged;
-	size_t data = MIGLAB_HEADER_BYTES + MIGLAB_PAGES_BYTES;
+	struct miglab_decoder d;
+	int first;
+
+	build("HA");
+	stream.bytes[MIGLAB_HEADER_BYTES + MIGLAB_PAGES_BYTES + 4242] ^= damage;
+	stream.len += miglab_stream_put_end(stream.bytes + stream.len, 1, fingerprint);
+	miglab_decoder_init(&d, &c->id, c->bytes);
+	assert_int_equal(feed(&d, stream.bytes, stream.len, SIZE_MAX), 0);
+	first = miglab_content_loaded(c, &d);
+	/* It sticks, whatever the bytes are then. */
+	c->bytes[4242] ^= damage;
+	assert_int_equal(miglab_decoder_finish(&d), first);
+	if (first)
+		assert_int_equal(miglab_content_loaded(c, &d), first);
+	c->bytes[4242] ^= damage;
+	return first;
+}
+
+/* Damage of a page is refused, unless the end record agrees: then it is data as any other. */
+static void test_corrupted_page(void **unused)
+{
+	static u8 sent[STATE_BYTES], damaged[STATE_BYTES];
+	struct miglab_content a = { .id = identity, .bytes = sent };
+	struct miglab_content b = { .id = identity, .bytes = damaged };
+	u32 good, bad;
 
 	(void)unused;
-	build("HAE");
-	decode(&stream, SIZE_MAX, &sent);
-	stream.bytes[data + 4242] ^= 0x10;
-	correct_crc(stream.bytes + MIGLAB_HEADER_BYTES);
-	decode(&stream, SIZE_MAX, &damaged);
-	assert_int_equal(damaged.finish, 0);
-	assert_int_not_equal(crc32c(~0u, sent.state, STATE_BYTES),
-			     crc32c(~0u, damaged.state, STATE_BYTES));
-	damaged.state[4242] ^= 0x10;
-	assert_memory_equal(sent.state, damaged.state, STATE_BYTES);
+	build("HA");
+	memcpy(sent, stream.bytes + MIGLAB_HEADER_BYTES + MIGLAB_PAGES_BYTES, STATE_BYTES);
+	memcpy(damaged, sent, STATE_BYTES);
+	damaged[4242] ^= 0x10;
+	good = miglab_content_fingerprint(&a);
+	bad = miglab_content_fingerprint(&b);
+	assert_int_not_equal(good, bad);
+	memset(sent, 0, STATE_BYTES);
+	assert_int_equal(load_damaged(0, good, &a), 0);
+	assert_int_equal(a.fingerprint, good);
+	assert_int_equal(load_damaged(0x10, good, &b), -EINVAL);
+	assert_int_equal(load_damaged(0x10, bad, &b), 0);
+	assert_int_equal(b.fingerprint, bad);
+	assert_int_equal(load_damaged(0, bad, &a), -EINVAL);
+}
+
+/* The upper half of the end's fingerprint is zero, and a page that never came is missed. */
+static void test_fingerprint(void **unused)
+{
+	static u8 state[STATE_BYTES];
+	struct miglab_content c = { .id = identity, .bytes = state };
+	struct miglab_decoder d;
+	u32 right;
+
+	(void)unused;
+	for (u32 i = 0; i < 3; i++) {
+		build("H01");
+		memset(state, 0, sizeof(state));
+		memcpy(state, stream.bytes + MIGLAB_HEADER_BYTES + MIGLAB_PAGES_BYTES, MIGLAB_PAGE);
+		memcpy(state + MIGLAB_PAGE, stream.bytes + stream.len - MIGLAB_PAGE, MIGLAB_PAGE);
+		right = miglab_content_fingerprint(&c);
+		stream.len += miglab_stream_put_end(stream.bytes + stream.len, 2, right);
+		stream.bytes[stream.len - 1] = i == 1;
+		correct_crc(stream.bytes + stream.len - MIGLAB_END_BYTES);
+		memset(state + 2 * MIGLAB_PAGE, i == 2, MIGLAB_PAGE);
+		miglab_decoder_init(&d, &identity, state);
+		assert_int_equal(feed(&d, stream.bytes, stream.len, SIZE_MAX), 0);
+		assert_int_equal(miglab_content_loaded(&c, &d), i ? -EINVAL : 0);
+	}
 }
 
 /* A length is refused as soon as it is known, before its bytes are asked for. */
@@ -428,14 +487,16 @@ static void test_length_is_bounded_before_use(void **unused)
 {
 	static const struct {
 		u32 length;
-		int got;
+		int pages, optional;
 	} rows[] = {
-		{ MIGLAB_PAYLOAD_MAX, 0 },
-		{ MIGLAB_PAYLOAD_MAX + 1, -EINVAL },
-		{ MIGLAB_PAYLOAD_MAX + MIGLAB_PAGE, -EINVAL },
-		{ 0x7fffffff, -EINVAL },
-		{ 0xfffffff0, -EINVAL },	/* wraps when the head is added */
-		{ 0xffffffff, -EINVAL },
+		{ MIGLAB_FIXED_MAX, -EINVAL, 0 },
+		{ MIGLAB_FIXED_MAX + 1, -EINVAL, -EINVAL },
+		{ MIGLAB_PAYLOAD_MAX, 0, -EINVAL },
+		{ MIGLAB_PAYLOAD_MAX + 1, -EINVAL, -EINVAL },
+		{ MIGLAB_PAYLOAD_MAX + MIGLAB_PAGE, -EINVAL, -EINVAL },
+		{ 0x7fffffff, -EINVAL, -EINVAL },
+		{ 0xfffffff0, -EINVAL, -EINVAL },	/* wraps when the head is added */
+		{ 0xffffffff, -EINVAL, -EINVAL },
 	};
 
 	(void)unused;
@@ -452,7 +513,7 @@ static void test_length_is_bounded_before_use(void **unused)
 			memcpy(stream.bytes + stream.len, &rec, sizeof(rec));
 			stream.len += sizeof(rec);
 			decode(&stream, SIZE_MAX, &o);
-			assert_int_equal(o.got, rows[i].got);
+			assert_int_equal(o.got, optional ? rows[i].optional : rows[i].pages);
 		}
 	}
 }
@@ -460,11 +521,11 @@ static void test_length_is_bounded_before_use(void **unused)
 static void test_errors_stick(void **unused)
 {
 	struct miglab_decoder d;
-	struct outcome o = { .calls = 0 };
+	struct outcome o;
 	u8 *at = NULL;
 
 	(void)unused;
-	miglab_decoder_init(&d, &identity, record, put_pages, &o);
+	miglab_decoder_init(&d, &identity, o.state);
 	build("HmE");
 	assert_int_equal(feed(&d, stream.bytes, stream.len, SIZE_MAX), -EINVAL);
 	build("HAE");
@@ -474,15 +535,15 @@ static void test_errors_stick(void **unused)
 	assert_int_equal(miglab_decoder_got(&d, 0), -EINVAL);
 	assert_int_equal(miglab_decoder_got(&d, 16), -EINVAL);
 	assert_int_equal(miglab_decoder_finish(&d), -EINVAL);
-	assert_int_equal(o.calls, 0);
+	assert_int_equal(d.records, 0);
 
 	/* Not even a good stream from the start, put there behind want()'s back, helps. */
-	miglab_decoder_init(&d, &identity, record, put_pages, &o);
+	miglab_decoder_init(&d, &identity, o.state);
 	build("H");
 	stream.bytes[20] ^= 1;
 	assert_int_equal(feed(&d, stream.bytes, stream.len, SIZE_MAX), -EINVAL);
 	build("H");
-	memcpy(record, stream.bytes, stream.len);
+	memcpy(d.head, stream.bytes, stream.len);
 	assert_int_equal(miglab_decoder_got(&d, 16), -EINVAL);
 	assert_int_equal(miglab_decoder_got(&d, 32), -EINVAL);
 }
@@ -494,7 +555,7 @@ static void test_got_more_than_wanted(void **unused)
 	u8 *at;
 
 	(void)unused;
-	miglab_decoder_init(&d, &identity, record, put_pages, &o);
+	miglab_decoder_init(&d, &identity, o.state);
 	assert_int_equal(miglab_decoder_want(&d, &at), 16);
 	assert_int_equal(miglab_decoder_got(&d, 17), -EINVAL);
 }
@@ -503,12 +564,12 @@ static void test_got_more_than_wanted(void **unused)
 static void test_want_without_got(void **unused)
 {
 	struct miglab_decoder d;
-	struct outcome o = { .calls = 0 };
+	struct outcome o;
 	u8 *first, *again;
 
 	(void)unused;
 	build("HAE");
-	miglab_decoder_init(&d, &identity, record, put_pages, &o);
+	miglab_decoder_init(&d, &identity, o.state);
 	assert_int_equal(feed(&d, stream.bytes, 100, SIZE_MAX), 0);
 	assert_true(miglab_decoder_want(&d, &first) > 0);
 	memset(first, 0xee, 50);
@@ -523,12 +584,12 @@ static void test_want_without_got(void **unused)
 static void test_after_the_end(void **unused)
 {
 	struct miglab_decoder d;
-	struct outcome o = { .calls = 0 };
+	struct outcome o;
 	u8 *at;
 
 	(void)unused;
 	build("HAE");
-	miglab_decoder_init(&d, &identity, record, put_pages, &o);
+	miglab_decoder_init(&d, &identity, o.state);
 	assert_int_equal(feed(&d, stream.bytes, stream.len, SIZE_MAX), 0);
 	assert_true(miglab_decoder_want(&d, &at) > 0);
 	assert_int_equal(miglab_decoder_got(&d, 0), 0);
@@ -549,32 +610,32 @@ static void test_golden(void **unused)
 	};
 	static const u8 header[] = {
 		0x01, 0x00, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00,	/* tag, flags */
-		0x20, 0x00, 0x00, 0x00, 0xc7, 0x22, 0x6a, 0xa7,	/* length, crc */
+		0x20, 0x00, 0x00, 0x00, 0xa4, 0x13, 0x56, 0x6c,	/* length, crc */
 		0x01, 0x00, 'M', 'I', 'G', 'L', 'A', 'B',
-		0x01, 0x00, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00,	/* version, model */
+		0x02, 0x00, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00,	/* version, model */
 		0x86, 0x80, 0xed, 0x10, 0xf4, 0x1a, 0x00, 0x11,	/* ids */
 		0x00, 0x10, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,	/* state_bytes */
 	};
 	static const u8 pages[] = {
 		0x02, 0x00, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00,
-		0x08, 0x10, 0x00, 0x00, 0x7f, 0xd6, 0xcb, 0x51,
+		0x08, 0x10, 0x00, 0x00, 0xa2, 0xde, 0xbc, 0xf3,
 		0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,	/* offset */
 	};
 	static const u8 end[] = {
 		0x03, 0x00, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00,
-		0x08, 0x00, 0x00, 0x00, 0x51, 0xe9, 0x53, 0xd0,
+		0x10, 0x00, 0x00, 0x00, 0x60, 0x6e, 0x19, 0x6c,
 		0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,	/* records */
+		0x78, 0x56, 0x34, 0x12, 0x00, 0x00, 0x00, 0x00,	/* fingerprint */
 	};
+	u8 record[sizeof(header)];
 
 	(void)unused;
 	assert_int_equal(miglab_stream_put_header(record, &one_page), sizeof(header));
 	assert_memory_equal(record, header, sizeof(header));
-	for (u32 i = 0; i < MIGLAB_PAGE; i++)
-		record[MIGLAB_PAGES_BYTES + i] = (u8)(i * 7);
 	assert_int_equal(miglab_stream_put_pages(record, 0, MIGLAB_PAGE),
 			 sizeof(pages) + MIGLAB_PAGE);
 	assert_memory_equal(record, pages, sizeof(pages));
-	assert_int_equal(miglab_stream_put_end(record, 1), sizeof(end));
+	assert_int_equal(miglab_stream_put_end(record, 1, 0x12345678), sizeof(end));
 	assert_memory_equal(record, end, sizeof(end));
 }
 
@@ -583,7 +644,7 @@ static void test_sizes(void **unused)
 	(void)unused;
 	assert_int_equal(MIGLAB_HEADER_BYTES, 48);
 	assert_int_equal(MIGLAB_PAGES_BYTES, 24);
-	assert_int_equal(MIGLAB_END_BYTES, 24);
+	assert_int_equal(MIGLAB_END_BYTES, 32);
 	assert_int_equal(MIGLAB_RECORD_MAX, 24 + 65536);
 }
 
@@ -596,7 +657,8 @@ int main(void)
 		cmocka_unit_test(test_fields),
 		cmocka_unit_test(test_a_changed_bit_anywhere),
 		cmocka_unit_test(test_truncation_anywhere),
-		cmocka_unit_test(test_corrupted_page_with_correct_crc),
+		cmocka_unit_test(test_corrupted_page),
+		cmocka_unit_test(test_fingerprint),
 		cmocka_unit_test(test_length_is_bounded_before_use),
 		cmocka_unit_test(test_errors_stick),
 		cmocka_unit_test(test_got_more_than_wanted),

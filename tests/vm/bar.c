@@ -129,7 +129,7 @@ static void pages_read_by_mmap_are_dirty(void **state)
 	assert_moved();
 }
 
-/* The rule loses the first mark; so the page is not sent again, and not there in the end. */
+/* The rule loses the first mark; so the page is not sent again, and the end record tells. */
 static void a_lost_mark_is_seen(write_fn write_page)
 {
 	fill(&src, 6);
@@ -139,10 +139,7 @@ static void a_lost_mark_is_seen(write_fn write_page)
 	assert_resent(0);
 	write_page(9);
 	assert_resent(1);
-	end();
-	assert_not_moved();
-	memcpy(dst.map + 7 * PAGE, src.map + 7 * PAGE, PAGE);
-	assert_memory_equal(src.map, dst.map, src.info.size);
+	end_refused();
 }
 
 static void a_lost_mark_of_a_mapping_is_seen(void **state)
@@ -254,7 +251,6 @@ static void storm(void)
 		pthread_join(writers[i], NULL);
 	print_message("# %llu writes, %llu bytes sent\n", (unsigned long long)written,
 		      (unsigned long long)sent);
-	end();
 }
 
 static void no_write_is_lost(void **state)
@@ -262,6 +258,7 @@ static void no_write_is_lost(void **state)
 	(void)state;
 	fill(&src, 9);
 	storm();
+	end();
 	assert_moved();
 }
 
@@ -271,7 +268,7 @@ static void a_write_that_is_lost_is_seen(void **state)
 	fill(&src, 10);
 	set_attribute(src.dev, "rules", "op=dirty drop every=2");
 	storm();
-	assert_not_moved();
+	end_refused();
 }
 
 int bar_rows(void)

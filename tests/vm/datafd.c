@@ -238,7 +238,7 @@ static void an_ended_session_stays_ended(void **state)
 			assert_int_equal(raw_reset(), 0);
 		assert_dead(data_fd, saving);
 		/* A session that a process forgets to close costs next to nothing. */
-		assert_int_equal(stat_of(dev, "chunks_live"), 0);
+		assert_int_equal(stat_of(dev, "images_live"), 1);
 		fresh = raw_go(MIGLAB_STOP_COPY);
 		assert_true(fresh >= 0);
 		assert_dead(data_fd, saving);
@@ -420,12 +420,12 @@ static void a_reader_in_a_page_fault_blocks_nobody(void **state)
 	close(raw_go(MIGLAB_STOP_COPY));
 	raw_close();
 	dev = raw_open(0);
-	assert_int_equal(stat_of(dev, "chunks_live"), 1);
+	assert_int_equal(stat_of(dev, "images_live"), 2);
 	fill.range = (struct uffdio_range){ (uintptr_t)page, PAGE_BYTES };
 	assert_int_equal(ioctl(uffd, UFFDIO_ZEROPAGE, &fill), 0);
 	assert_int_equal(pthread_join(reader, &ret), 0);
 	assert_int_equal((intptr_t)ret, -ENODEV);
-	assert_int_equal(stat_of(dev, "chunks_live"), 0);
+	assert_int_equal(stat_of(dev, "images_live"), 1);
 	close(uffd);
 	munmap(page, PAGE_BYTES);
 }

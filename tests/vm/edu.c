@@ -658,12 +658,14 @@ static size_t save(unsigned char *stream, size_t size)
 static size_t forge(const unsigned char *real, const unsigned char *page, unsigned char *stream)
 {
 	size_t n = MIGLAB_HEADER_BYTES;
+	uint32_t fingerprint;
 
 	memcpy(stream, real, n);
 	memcpy(stream + n + MIGLAB_PAGES_BYTES, page, MIGLAB_PAGE);
 	memset(stream + n + MIGLAB_PAGES_BYTES + MIGLAB_PAGE, 0xab, MIGLAB_PAGE);
+	fingerprint = ~crc32c(~0u, stream + n + MIGLAB_PAGES_BYTES, 2 * MIGLAB_PAGE);
 	n += miglab_stream_put_pages(stream + n, 0, 2 * MIGLAB_PAGE);
-	return n + miglab_stream_put_end(stream + n, 1);
+	return n + miglab_stream_put_end(stream + n, 1, fingerprint);
 }
 
 static void bad_registers_are_refused(void **state)

@@ -86,24 +86,30 @@ static void a_migration_restores_the_state(void **state)
 	set_attribute(src, "dirty_bytes_per_sec", "0");
 }
 
-/* Changes one byte of the first PAGES record; with @honest the CRC says so too. */
-static void corrupt_page(size_t size, bool honest)
+/* Changes one byte of a page, which is the 101st of the state. */
+static void corrupt_page(size_t size)
 {
-	unsigned char *rec = stream + MIGLAB_HEADER_BYTES;
-	struct miglab_rec head;
-	uint64_t offset;
-	uint32_t len;
-
-	assert_true(size > MIGLAB_HEADER_BYTES + MIGLAB_PAGES_BYTES);
-	memcpy(&head, rec, sizeof(head));
-	memcpy(&offset, rec + sizeof(head), sizeof(offset));
-	len = le32_to_cpu(head.length) - (uint32_t)sizeof(struct miglab_pages_payload);
-	rec[MIGLAB_PAGES_BYTES + 100] ^= 1;
-	if (honest)
-		miglab_stream_put_pages(rec, le64_to_cpu(offset), len);
+	assert_true(size > MIGLAB_HEADER_BYTES + MIGLAB_PAGES_BYTES + MIGLAB_PAGE);
+	stream[MIGLAB_HEADER_BYTES + MIGLAB_PAGES_BYTES + 100] ^= 1;
 }
 
-static void a_corrupted_record_with_its_crc_put_right_fails_the_fingerprint_only(void **state)
+/* The end record says what the stream of @size bytes, each page sent once, adds up to. */
+static void put_end_right(size_t size)
+{
+	size_t at = MIGLAB_HEADER_BYTES, end = size - MIGLAB_END_BYTES;
+	uint32_t crc = ~0u, records = 0, len;
+	struct miglab_rec head;
+
+	for (; at < end; at += MIGLAB_PAGES_BYTES + len, records++) {
+		memcpy(&head, stream + at, sizeof(head));
+		len = le32_to_cpu(head.length) - (uint32_t)sizeof(struct miglab_pages_payload);
+		crc = crc32c(crc, stream + at + MIGLAB_PAGES_BYTES, len);
+	}
+	assert_int_equal(at, end);
+	miglab_stream_put_end(stream + end, records, ~crc);
+}
+
+static void a_corrupted_page_with_the_end_put_right_fails_the_fingerprint_only(void **state)
 {
 	struct device *src = open_function(0);
 	struct device *dst = open_function(1);
@@ -111,7 +117,8 @@ static void a_corrupted_record_with_its_crc_put_right_fails_the_fingerprint_only
 
 	(void)state;
 	size = save(src);
-	corrupt_page(size, true);
+	corrupt_page(size);
+	put_end_right(size);
 	go(dst, MIGLAB_RESUMING);
 	assert_int_equal(load(dst, stream, size, 65536), 0);
 	go(dst, MIGLAB_RUNNING);
@@ -130,7 +137,8 @@ static void assert_recovers(struct device *dst, size_t size)
 	go(dst, MIGLAB_RUNNING);
 }
 
-static void a_corrupted_record_is_refused(void **state)
+/* Damage of a page shows when all is there: at the arc, and for good. */
+static void a_corrupted_page_is_refused(void **state)
 {
 	struct device *src = open_function(0);
 	struct device *dst = open_function(1);
@@ -139,13 +147,37 @@ static void a_corrupted_record_is_refused(void **state)
 
 	(void)state;
 	size = save(src);
-	corrupt_page(size, false);
+	corrupt_page(size);
+	go(dst, MIGLAB_RESUMING);
+	assert_int_equal(load(dst, stream, size, 65536), 0);
+	assert_int_equal(dst->ops->set_state(dst, MIGLAB_STOP, &err), -EINVAL);
+	assert_int_equal(state_of(dst), MIGLAB_RESUMING);
+	assert_int_equal(dst->ops->write(dst, stream, 1), -EINVAL);
+	assert_int_equal(dst->ops->set_state(dst, MIGLAB_STOP, &err), -EINVAL);
+	assert_int_equal(state_of(dst), MIGLAB_RESUMING);
+	corrupt_page(size);
+	assert_recovers(dst, size);
+	assert_fingerprints(src, dst, true);
+}
+
+/* Any other damage shows when the record is there. */
+static void a_corrupted_record_is_refused(void **state)
+{
+	unsigned char *at = stream + MIGLAB_HEADER_BYTES + sizeof(struct miglab_rec) + 1;
+	struct device *src = open_function(0);
+	struct device *dst = open_function(1);
+	struct error err;
+	size_t size;
+
+	(void)state;
+	size = save(src);
+	*at ^= 0x10;
 	go(dst, MIGLAB_RESUMING);
 	assert_int_equal(load(dst, stream, size, 65536), -EINVAL);
 	assert_int_equal(dst->ops->write(dst, stream, 1), -EINVAL);
 	assert_true(dst->ops->set_state(dst, MIGLAB_STOP, &err) < 0);
 	assert_int_equal(state_of(dst), MIGLAB_RESUMING);
-	corrupt_page(size, false);
+	*at ^= 0x10;
 	assert_recovers(dst, size);
 	assert_fingerprints(src, dst, true);
 }
@@ -233,7 +265,8 @@ int stream_rows(void)
 {
 	const struct CMUnitTest rows[] = {
 		row(a_migration_restores_the_state),
-		row(a_corrupted_record_with_its_crc_put_right_fails_the_fingerprint_only),
+		row(a_corrupted_page_with_the_end_put_right_fails_the_fingerprint_only),
+		row(a_corrupted_page_is_refused),
 		row(a_corrupted_record_is_refused),
 		row(a_truncated_stream_is_refused),
 		row(the_precopy_figures_tell_the_truth),

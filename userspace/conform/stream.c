@@ -75,7 +75,7 @@ static void not_whole(struct conform *c)
 {
 	struct bytes stream = dut_save(c);
 	const size_t cuts[] = { 0, 1, 8, 16, 24, 56, stream.size / 3, stream.size / 2,
-				stream.size - 24, stream.size - 1 };
+				stream.size - 32, stream.size - 1 };
 	int none;
 
 	dut_go(c, VFIO_DEVICE_STATE_RUNNING);

@@ -90,12 +90,12 @@ static bool is_stopped(u32 state)
 	return state == MIGLAB_STOP || state == MIGLAB_STOP_COPY;
 }
 
-static void latch_fingerprint(struct emu *e)
+static void latch_fingerprint(struct emu *e, bool loaded)
 {
-	u32 crc = miglab_content_fingerprint(&e->content);
-
+	if (!loaded)
+		e->content.fingerprint = miglab_content_fingerprint(&e->content);
 	pthread_mutex_lock(&e->lock);
-	e->fingerprint = crc;
+	e->fingerprint = e->content.fingerprint;
 	e->latched = true;
 	pthread_mutex_unlock(&e->lock);
 }
@@ -119,7 +119,7 @@ static int act(struct emu *e, u32 from, u32 to)
 
 	miglab_synthetic_run(&e->model, miglab_synthetic_active(to), now);
 	if (is_stopped(to) && !is_stopped(from))
-		latch_fingerprint(e);
+		latch_fingerprint(e, from == MIGLAB_RESUMING);
 	if (from == MIGLAB_RESUMING || (was_saving && !saving))
 		emu_session_end(e);
 	return 0;

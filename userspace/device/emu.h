@@ -51,8 +51,7 @@ struct emu_session {
 	u64 id;				/* counts from 1 */
 	bool resuming;			/* written by the user; else read by the user */
 	bool open;			/* the user has not closed it */
-	u8 *record;			/* MIGLAB_RECORD_MAX bytes: the record under way */
-	size_t staged, taken;		/* saving: bytes in record, and how many were read */
+	struct miglab_outgoing out;	/* saving: the record that is being read */
 	struct miglab_precopy track;	/* saving: what is still to be sent */
 	u8 *bitmap;			/* saving: track's memory */
 	u64 final_delay_us;		/* saving: before the first read in STOP_COPY */

@@ -52,7 +52,6 @@ static void show_stats(struct emu *e, FILE *out)
 {
 	const struct { const char *key; u64 value; } lines[] = {
 		{ "sessions_live", e->session != NULL },
-		{ "chunks_live", e->session != NULL },
 		{ "images_live", 1 + (e->session && e->session->resuming) },
 		{ "arcs", e->stats.arcs },
 		{ "arcs_failed", e->stats.arcs_failed },

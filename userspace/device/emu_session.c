@@ -17,7 +17,6 @@ static void session_free(struct emu_session *s)
 {
 	if (!s)
 		return;
-	free(s->record);
 	free(s->bitmap);
 	free(s->incoming.bytes);
 	free(s);
@@ -56,19 +55,17 @@ int emu_session_begin(struct emu *e, bool resuming)
 	s->id = ++e->sessions;
 	s->open = true;
 	s->resuming = resuming;
-	s->record = malloc(MIGLAB_RECORD_MAX);
 	if (resuming)
 		s->incoming.bytes = calloc(1, bytes);
 	else
 		s->bitmap = malloc(miglab_precopy_bytes_needed(bytes));
-	if (!s->record || !(resuming ? s->incoming.bytes : s->bitmap)) {
+	if (!(resuming ? s->incoming.bytes : s->bitmap)) {
 		session_free(s);
 		return -ENOMEM;
 	}
 	if (resuming) {
 		s->incoming.id = e->content.id;
-		miglab_decoder_init(&s->decoder, &e->content.id, s->record,
-				    miglab_content_put_pages, &s->incoming);
+		miglab_decoder_init(&s->decoder, &e->content.id, s->incoming.bytes);
 	} else {
 		miglab_precopy_start(&s->track, bytes, s->bitmap);
 		session_spoil(e, s);
@@ -81,10 +78,11 @@ int emu_session_commit(struct emu *e)
 {
 	struct emu_session *s = e->session;
 	u8 *old = e->content.bytes;
-	int ret = miglab_decoder_finish(&s->decoder);
+	int ret = miglab_content_loaded(&s->incoming, &s->decoder);
 
 	if (ret)
 		return ret;
+	e->content.fingerprint = s->incoming.fingerprint;
 	e->content.bytes = s->incoming.bytes;
 	s->incoming.bytes = old;
 	return 0;
@@ -150,23 +148,26 @@ static void await_final(struct emu *e, u64 id)
 	pthread_mutex_lock(&e->model_lock);
 }
 
-static ssize_t session_read(struct emu *e, struct emu_session *s, void *buf, size_t size)
+static ssize_t session_read(struct emu *e, struct emu_session *s, u8 *buf, size_t size)
 {
 	const bool final = e->state == MIGLAB_STOP_COPY;
+	size_t done, n;
+	const u8 *at;
 
-	if (s->taken == s->staged) {
+	if (s->out.taken == s->out.size) {
 		emu_advance(e, clock_ns());
-		s->taken = 0;
-		s->staged = miglab_content_stage(&e->content, &s->track, final, s->record);
-		if (!s->staged)
+		if (!miglab_content_stage(&e->content, &s->track, final, &s->out))
 			return final ? 0 : -ENOMSG;
 	}
-	if (size > s->staged - s->taken)
-		size = s->staged - s->taken;
-	memcpy(buf, s->record + s->taken, size);
-	s->taken += size;
-	miglab_precopy_read(&s->track, size);
-	return size;
+	for (done = 0; done < size && s->out.taken < s->out.size; done += n) {
+		n = miglab_content_next(&e->content, &s->out, &at);
+		if (n > size - done)
+			n = size - done;
+		memcpy(buf + done, at, n);
+		s->out.taken += n;
+	}
+	miglab_precopy_read(&s->track, done);
+	return done;
 }
 
 ssize_t emu_session_read(struct emu *e, u64 id, void *buf, size_t size)
