@@ -261,7 +261,7 @@ check-host:
 	@tests/deps build
 	@$(MAKE) --no-print-directory -s -j$(shell nproc) userspace tests
 	@MIGLAB=$(BUILD)/asan/miglab tests/tap $(RESULTS)/check-host tests/host $(unit-tests) $(emu-tests) \
-		$(fuzz-replays) tests/conform/mutants tests/guest/check
+		$(fuzz-replays) tests/conform/mutants
 
 check-vm:
 	@tests/deps lab
