@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "conform/case.h"
+#include "conform/settings.h"
 #include "device/lab.h"
 #include "device/state.h"
 
@@ -63,6 +64,7 @@ struct parting {
 	atomic_int thread;	/* that lets go; 0 until it runs */
 	atomic_bool done;
 	int result;
+	struct settings before;
 };
 
 /* A function is unbound and bound; a mediated device is removed and created. */
@@ -70,6 +72,7 @@ static void plan_parting(struct conform *c, struct parting *p)
 {
 	char path[PATH_MAX], end[PATH_MAX];
 
+	settings_take(&p->before, c->dev->lab);
 	directory(c, path);
 	snprintf(p->come_text, sizeof(p->come_text), "%.200s", strrchr(path, '/') + 1);
 	snprintf(end, sizeof(end), "%.4000s/mdev_type", path);
@@ -118,16 +121,20 @@ static void driver_leaves(struct conform *c, struct parting *p)
 	require_result(c, p->result, 0, "writing to %s", p->leave);
 }
 
-static void driver_returns(struct conform *c, const struct parting *p)
+static void driver_returns(struct conform *c, struct parting *p)
 {
+	struct error err = { "" };
+
 	require_result(c, write_text(p->come, p->come_text), 0, "writing to %s", p->come);
 	for (int i = 0; i < 100; i++) {		/* udev may still be at work */
 		if (!device_open(c->spec, &c->dev, NULL))
 			break;
 		usleep(50000);
 	}
-	if (c->dev)
+	if (c->dev) {
+		require(c, !settings_put_back(&p->before, c->dev->lab, &err), "%s", err.text);
 		dut_close(c);
+	}
 	dut_open(c);
 	require_state(c, VFIO_DEVICE_STATE_RUNNING, "when the driver is back");
 }
