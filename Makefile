@@ -100,7 +100,7 @@ guard-tests := $(BUILD)/tests/guard/agent $(BUILD)/tests/guard/play
 RDMA_LIBS := $(shell $(PKG_CONFIG) --libs libibverbs 2>/dev/null)
 guard-agent := agent udp $(if $(RDMA_LIBS),rdma link,no-rdma)
 
-bench-tests := $(patsubst %,$(BUILD)/tests/bench/%,throughput access memory arc measure)
+bench-tests := $(patsubst %,$(BUILD)/tests/bench/%,throughput access bar arc measure)
 
 # Run inside the virtual test host, at full speed.
 lab-tests := $(BUILD)/tests/vm/vm $(BUILD)/tests/peer/play $(BUILD)/tests/peer/mirror \
@@ -270,6 +270,7 @@ check-vm:
 
 check-vm-all: check-vm
 	@tests/tap $(RESULTS)/check-vm-debug tests/vm/run --debug
+	@tests/tap $(RESULTS)/check-vm-often tests/vm/run --often
 
 check-debug:
 	@tests/deps lab
