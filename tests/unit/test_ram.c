@@ -239,6 +239,10 @@ static void test_bad_sums(void **state)
 	frame_put_u64(payload, 0);
 	assert_int_equal(ram_take_sums(&d.ram, payload, sizeof(payload), &err), -EPROTO);
 	assert_int_equal(compare(&s, &d, &err), 0);
+	/* What was compared stays as it is. */
+	frame_put_u64(payload + 8, FRAME_PAGE);
+	assert_int_equal(ram_take_zeros(&d.ram, payload, &err), -EPROTO);
+	assert_non_null(strstr(err.text, "behind their checksums"));
 	/* All over again would be behind the last page. */
 	assert_int_not_equal(ram_put_sums(&s.ram, 0, buf), 0);
 	assert_int_equal(take(&d, &err), -EPROTO);

@@ -60,8 +60,9 @@ static void add_amounts(const struct machine *m, struct json_object *info)
 {
 	struct json_object *vfio = json_object_new_object();
 	uint64_t sent = progress_transferred(&m->progress);
+	uint64_t memory = m->config->memory ? m->progress.device[m->config->count].bytes : 0;
 
-	json_add_int(vfio, "transferred", sent - m->progress.device[m->config->count].bytes);
+	json_add_int(vfio, "transferred", sent - memory);
 	json_object_object_add(info, "vfio", vfio);
 	json_object_object_add(info, "ram", ram(m, sent));
 	if (m->coordinator.status != STATUS_COMPLETED)

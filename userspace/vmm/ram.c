@@ -181,10 +181,12 @@ size_t ram_put_sums(struct ram *r, uint64_t page, uint8_t *buf)
 }
 
 /* @at and @length are of the wire. */
-static int check_range(const struct ram *r, uint64_t at, uint64_t length, struct error *err)
+static int check_pages(const struct ram *r, uint64_t at, uint64_t length, struct error *err)
 {
 	uint64_t size = r->pages * FRAME_PAGE;
 
+	if (r->summed)
+		return error_set(err, -EPROTO, "the source sent pages behind their checksums");
 	if (at % FRAME_PAGE == 0 && length % FRAME_PAGE == 0 && length && at < size &&
 	    length <= size - at)
 		return 0;
@@ -196,7 +198,7 @@ static int check_range(const struct ram *r, uint64_t at, uint64_t length, struct
 int ram_take_pages(struct ram *r, const uint8_t *payload, uint32_t length, struct error *err)
 {
 	uint64_t at = frame_u64(payload);
-	int ret = check_range(r, at, length - 8, err);
+	int ret = check_pages(r, at, length - 8, err);
 
 	if (ret)
 		return ret;
@@ -209,7 +211,7 @@ int ram_take_pages(struct ram *r, const uint8_t *payload, uint32_t length, struc
 int ram_take_zeros(struct ram *r, const uint8_t *payload, struct error *err)
 {
 	uint64_t at = frame_u64(payload), length = frame_u64(payload + 8);
-	int ret = check_range(r, at, length, err);
+	int ret = check_pages(r, at, length, err);
 
 	if (ret)
 		return ret;

@@ -40,6 +40,8 @@ void ram_mover_fini(struct ram_mover *m)
 	ram_fini(&m->ram);
 	free(m->written);
 	free(m->buf);
+	m->written = NULL;
+	m->buf = NULL;
 }
 
 static void untrack(struct ram_mover *m)
