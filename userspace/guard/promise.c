@@ -20,6 +20,7 @@ static bool has_capability(struct json_object *list)
 		struct json_object *name, *entry = json_object_array_get_idx(list, i);
 
 		if (json_object_object_get_ex(entry, "capability", &name) &&
+		    json_object_is_type(name, json_type_string) &&
 		    !strcmp(json_object_get_string(name), CAPABILITY))
 			return true;
 	}
