@@ -12,6 +12,7 @@
 #include "stream.h"
 
 #define MIGLAB_EDU_BUFFER	4096u			/* bytes of the DMA buffer */
+#define MIGLAB_EDU_REACH	(256u << 20)		/* by DMA, from 0 on; QEMU's default */
 #define MIGLAB_EDU_STATE_BYTES	(2u * MIGLAB_PAGE)	/* registers, then the buffer */
 
 /* Offsets in BAR 0, which has 1 MiB. Those below 0x80 are 4 bytes wide, the others 8. */

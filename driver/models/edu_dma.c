@@ -11,7 +11,7 @@
 #include "edu_parts.h"
 #include "reach.h"
 
-static unsigned long long mask = 0xfffffff;
+static unsigned long long mask = MIGLAB_EDU_REACH - 1;
 
 static int set_mask(const char *text, const struct kernel_param *param)
 {

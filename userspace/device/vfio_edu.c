@@ -4,21 +4,38 @@
  * zeros when it is opened, and nobody here puts anything else there.
  */
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "core/edu.h"
 #include "device/function.h"
+#include "device/lab.h"
 #include "device/vfio.h"
 
 #define LOOK_US	1000	/* how often its register is read */
 
+/* Of our own models only one keeps what this device was given to do. */
+static bool has_other_model(struct device *dev)
+{
+	char *model = NULL;
+	bool other;
+
+	if (!dev->lab || dev->lab->ops->read(dev->lab, "model", &model, NULL))
+		return false;
+	other = strcmp(model, "edu\n");
+	free(model);
+	return other;
+}
+
 static int find(struct device *dev, uint64_t *ret_base)
 {
 	struct vfio_region_info info;
-	int ret = function_is_edu(dev) ? function_region(dev, VFIO_PCI_BAR0_REGION_INDEX, &info) :
-				     -EOPNOTSUPP;
+	int ret = -EOPNOTSUPP;
 
+	if (function_is_edu(dev) && !has_other_model(dev))
+		ret = function_region(dev, VFIO_PCI_BAR0_REGION_INDEX, &info);
 	if (!ret)
 		*ret_base = info.offset;
 	return ret;
@@ -40,7 +57,7 @@ int vfio_edu_dma(struct device *dev, uint64_t iova, uint64_t length)
 
 	if (ret || !length)
 		return ret;
-	if (length > MIGLAB_EDU_BUFFER || iova > UINT32_MAX)
+	if (length > MIGLAB_EDU_BUFFER || iova > MIGLAB_EDU_REACH - length)
 		return -EINVAL;
 	ret = is_busy(dev, base);
 	if (ret)

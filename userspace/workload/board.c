@@ -93,10 +93,15 @@ int board_find_bar(struct board *b, struct device *const *devices, unsigned int 
 	return 0;
 }
 
-/* A BAR is a power of two. edu reaches 256 MiB as QEMU makes it. */
-int board_join(struct board *b, struct error *err)
+/* A BAR is a power of two. */
+int board_join(struct board *b, uint64_t reach, struct error *err)
 {
 	b->bar_iova = (b->memory->size + b->bar_size - 1) / b->bar_size * b->bar_size;
+	if (b->bar_iova + b->bar_size > reach)
+		return error_set(err, -EINVAL,
+				 "edu reaches %llu MiB, and the BAR behind the memory would end at %llu MiB: give less memory",
+				 (unsigned long long)reach >> 20,
+				 (unsigned long long)(b->bar_iova + b->bar_size) >> 20);
 	return b->edu->ops->map(b->edu, b->bar_iova, b->bytes, b->bar_size, err);
 }
 

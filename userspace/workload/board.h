@@ -37,8 +37,8 @@ int board_find_edu(struct board *b, struct device *const *devices, unsigned int 
 int board_find_bar(struct board *b, struct device *const *devices, unsigned int count,
 		   struct error *err);
 
-/* Lets edu reach the BAR by DMA, behind the memory. */
-int board_join(struct board *b, struct error *err);
+/* Lets edu, whose DMA reaches @reach bytes from 0, reach the BAR behind the memory. */
+int board_join(struct board *b, uint64_t reach, struct error *err);
 
 void board_close(struct board *b);
 

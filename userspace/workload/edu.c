@@ -255,7 +255,7 @@ static int wire_p2p(struct board *b, struct device *const *devices, unsigned int
 		    struct error *err)
 {
 	return board_find_edu(b, devices, count, err) ?: board_find_bar(b, devices, count, err) ?:
-	       board_join(b, err);
+	       board_join(b, MIGLAB_EDU_REACH, err);
 }
 
 const struct kind kind_edu_dma = {
