@@ -9,7 +9,7 @@
  * one checksum, and the workload must have gone on where it stood and find nothing wrong; after the
  * last one for a whole round. Prints one line of TAP, and why it failed.
  *
- * Exit status: 0 passed, 1 not, 2 bad usage.
+ * Exit status: 0 passed, 1 not, 2 bad usage, 3 no directory for its sockets.
  */
 #include <json-c/json.h>
 #include <poll.h>
@@ -161,19 +161,20 @@ static void stop(struct vm *vm)
 	child_end(&vm->child);
 }
 
-/* How far the workload is; @ret_round as it says. */
-static void ask_workload(struct vm *vm, int64_t *ret_round)
+/* How far the workload is. Returns how many operations are a round. */
+static int64_t ask_workload(struct vm *vm)
 {
 	struct json_object *report = call(vm, "x-query-workload", NULL);
 	const char *error = text_of(report, "error");
+	int64_t round = number_of(report, "round");
 
 	vm->here = number_of(report, "here");
 	vm->operations = number_of(report, "operations");
 	vm->interrupts = number_of(report, "interrupts");
-	*ret_round = number_of(report, "round");
 	if (*error)
 		fail("%s: %s", vm->child.name, error);
 	json_object_put(report);
+	return round;
 }
 
 /* Until it has done a round and one operation, or @one operation. */
@@ -185,7 +186,7 @@ static void await_work(struct vm *vm, bool one)
 	if (!workload)
 		return;
 	for (;;) {
-		ask_workload(vm, &round);
+		round = ask_workload(vm);
 		if (vm->here > (one ? 0 : round))
 			return;
 		if (clock_ns() > until_ns)
@@ -193,6 +194,15 @@ static void await_work(struct vm *vm, bool one)
 			     (long long)vm->operations);
 		poll(NULL, 0, LOOK_MS);
 	}
+}
+
+/* The destination's guest began where the source's had stopped. */
+static void check_went_on(const struct vm *from, const struct vm *to)
+{
+	if (workload && to->operations - to->here != from->operations)
+		fail("%s: the workload went on after operation %lld instead of %lld",
+		     to->child.name, (long long)(to->operations - to->here),
+		     (long long)from->operations);
 }
 
 static void await_end(struct vm *vm)
@@ -255,8 +265,11 @@ int main(int argc, char **argv)
 		snprintf(devices, sizeof(devices), "%s", argv[2 + !side]);
 		start(to, names[!side], devices, true);
 		migrate(from, to);
+		if (workload)
+			ask_workload(from);
 		stop(from);
 		await_work(to, i + 1 < count);
+		check_went_on(from, to);
 	}
 	printf("# %lld operations, %lld interrupts, checksum %s\nok - %s\n",
 	       (long long)vms[side].operations, (long long)vms[side].interrupts,

@@ -325,6 +325,31 @@ static void test_interrupt_again(void **state)
 	}
 }
 
+/* Memory of a device that did not come along is found, by the guest that has only it too. */
+static void test_bar_left_behind(void **state)
+{
+	static const char *const kinds[] = { "edu-p2p", "bar-write" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		struct workload_report r;
+		uint8_t bar[BAR_BYTES] = { 0 };
+		struct guest_bench b;
+
+		open_bench(&b, kinds[i]);
+		assert_int_equal(workload_run(b.workload), 0);
+		await_operations(b.workload, 40);
+		workload_pause(b.workload);
+		workload_settle(b.workload);
+		assert_int_equal(pwrite(b.bar.bar_fd, bar, BAR_BYTES, 0), BAR_BYTES);
+		assert_int_equal(workload_run(b.workload), 0);
+		r = await_operations(b.workload, 80);
+		if (!strstr(r.error.text, "is not what operation"))
+			fail_msg("%s: \"%s\"", kinds[i], r.error.text);
+		close_bench(&b);
+	}
+}
+
 static void test_defects(void **state)
 {
 	static const struct {
@@ -423,6 +448,7 @@ int main(void)
 		cmocka_unit_test(test_good_device),
 		cmocka_unit_test(test_goes_on_elsewhere),
 		cmocka_unit_test(test_interrupt_again),
+		cmocka_unit_test(test_bar_left_behind),
 		cmocka_unit_test(test_defects),
 		cmocka_unit_test(test_lost),
 		cmocka_unit_test(test_bad_machines),
