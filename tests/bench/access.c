@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "device/calls.h"
+#include "device/function.h"
 #include "device/ops.h"
 #include "device/uapi.h"
 
@@ -22,20 +23,6 @@ static void die(const char *what)
 {
 	fprintf(stderr, "access: %s\n", what);
 	exit(3);
-}
-
-/* Registers answer when their user has enabled them. */
-static void enable_memory(struct device *dev)
-{
-	struct vfio_region_info config = {
-		.argsz = sizeof(config),
-		.index = VFIO_PCI_CONFIG_REGION_INDEX,
-	};
-	const uint16_t memory = 2;
-
-	if (dev->calls->ioctl(dev, DEVICE_SELF, VFIO_DEVICE_GET_REGION_INFO, &config) ||
-	    dev->calls->pwrite(dev, DEVICE_SELF, &memory, 2, (off_t)config.offset + 4) != 2)
-		die("the device's configuration space cannot be written");
 }
 
 static uint64_t batch_ns(struct device *dev, off_t at)
@@ -52,10 +39,7 @@ static uint64_t batch_ns(struct device *dev, off_t at)
 
 int main(int argc, char **argv)
 {
-	struct vfio_region_info bar = {
-		.argsz = sizeof(bar),
-		.index = VFIO_PCI_BAR0_REGION_INDEX,
-	};
+	struct vfio_region_info bar;
 	uint64_t least = UINT64_MAX, ns;
 	struct error err = { "" };
 	struct device *dev;
@@ -67,9 +51,8 @@ int main(int argc, char **argv)
 	}
 	if (device_open(argv[1], &dev, &err))
 		die(err.text);
-	enable_memory(dev);
-	if (dev->calls->ioctl(dev, DEVICE_SELF, VFIO_DEVICE_GET_REGION_INFO, &bar))
-		die("there is no BAR 0");
+	if (function_enable(dev) || function_region(dev, VFIO_PCI_BAR0_REGION_INDEX, &bar))
+		die("its registers do not answer");
 	for (i = 0; i < BATCHES; i++) {
 		ns = batch_ns(dev, (off_t)bar.offset);
 		least = ns < least ? ns : least;

@@ -64,14 +64,17 @@ static void go(struct function *f, uint32_t state)
 		die(err.text);
 }
 
-/* What there is for now; returns its bytes. */
-static size_t save(struct function *f, unsigned char *stream)
+/* What there is for now into @room bytes; returns how many it took. */
+static size_t save(struct function *f, unsigned char *stream, size_t room)
 {
 	size_t have = 0;
 	ssize_t n;
 
-	while ((n = f->dev->ops->read(f->dev, stream + have, PIECE)) > 0)
+	while ((n = f->dev->ops->read(f->dev, stream + have, PIECE)) > 0) {
 		have += (size_t)n;
+		if (have + PIECE > room)
+			die("it sends more than half of its state again");
+	}
 	if (n && n != -ENOMSG)
 		die(strerror((int)-n));
 	return have;
@@ -136,7 +139,7 @@ static uint64_t copy_ns(unsigned char *to, const unsigned char *from, size_t byt
 }
 
 /* Both devices end in RUNNING, with the same bytes, or this ends. */
-static void measure(struct function *src, struct function *dst, unsigned char *stream)
+static void measure(struct function *src, struct function *dst, unsigned char *stream, size_t room)
 {
 	uint64_t begun, save_ns, load_ns;
 	size_t bytes, again;
@@ -144,13 +147,13 @@ static void measure(struct function *src, struct function *dst, unsigned char *s
 	go(dst, MIGLAB_RESUMING);
 	go(src, MIGLAB_PRE_COPY);
 	begun = clock_ns();
-	bytes = save(src, stream);
+	bytes = save(src, stream, room);
 	save_ns = clock_ns() - begun;
 	change(src);
-	again = save(src, stream + bytes);
+	again = save(src, stream + bytes, room - bytes);
 	bytes += again;
 	go(src, MIGLAB_STOP_COPY);
-	bytes += save(src, stream + bytes);
+	bytes += save(src, stream + bytes, room - bytes);
 	begun = clock_ns();
 	load(dst, stream, bytes);
 	load_ns = clock_ns() - begun;
@@ -186,13 +189,13 @@ int main(int argc, char **argv)
 	open_function(&dst, argv[2]);
 	if (src.bytes != dst.bytes)
 		die("the functions have memory of different sizes");
-	room = src.bytes + src.bytes / 32 + 2 * PIECE;
+	room = src.bytes + src.bytes / 2 + 2 * PIECE;
 	stream = malloc(room);
 	if (!stream)
 		die("no memory for the stream");
 	memset(stream, 1, room);
 	copy(dst.map, stream, dst.bytes);
-	measure(&src, &dst, stream);
+	measure(&src, &dst, stream, room);
 	close_function(&src);
 	close_function(&dst);
 	free(stream);
