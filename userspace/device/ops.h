@@ -82,7 +82,7 @@ struct device_ops {
 	 * @length bytes: all three multiples of MEMORY_PAGE, and @host is memory or a
 	 * mapped BAR that outlives the device. The memory is pinned. Before the first
 	 * track(). Return: 0, or what the kernel says, -EINVAL for addresses that the
-	 * device or its IOMMU cannot have.
+	 * device or its IOMMU cannot have, -EBUSY where it takes no more of them.
 	 */
 	int (*map)(struct device *dev, uint64_t iova, void *host, uint64_t length,
 		   struct error *err);
