@@ -174,13 +174,16 @@ static void begin_command(struct edu *edu, bool reached)
 	edu->phase = PHASE_FUNCTION;
 }
 
-/* What the present command is, for work that is done without the lock. */
+/*
+ * What the present command is, for work that is done without the lock. None as long as a write is
+ * not reported: only one can wait for that, and its user may have seen the end just now.
+ */
 static enum phase work_phase(struct edu *edu, struct miglab_edu_move *ret_move, u32 *ret_resets)
 {
 	enum phase phase;
 
 	mutex_lock(&edu->lock);
-	phase = edu->phase;
+	phase = edu->unreported ? PHASE_IDLE : edu->phase;
 	if (phase == PHASE_GIVEN)
 		edu->commands = READ_ONCE(edu->m->command_writes);
 	*ret_move = edu->move;

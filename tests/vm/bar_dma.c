@@ -119,6 +119,34 @@ static void the_container_knows_the_written_pages(void **state)
 	dirty_pages(VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP, NULL, 0);
 }
 
+static uint64_t pages_with_zeros(void)
+{
+	uint64_t bits = 0;
+	unsigned int page;
+
+	for (page = 0; page < RAM_PAGES; page++)
+		if (!ram[page * PAGE])
+			bits |= bit(page);
+	return bits;
+}
+
+/* Whose user gives the next command as soon as it is taken, and never asks for the end of one. */
+static void each_write_of_many_is_reported(void **state)
+{
+	unsigned int page = 0;
+	uint64_t bits;
+
+	(void)state;
+	track();
+	memset(ram, 0xff, RAM_BYTES);
+	while (since_open(&edu, DMA_DONE) < 24)
+		give(&edu, RAM_IOVA + page++ % RAM_PAGES * PAGE, 0, 8, MIGLAB_EDU_TO_RAM);
+	bits = dirty_now();
+	assert_int_equal(bits, pages_with_zeros());
+	assert_true(bits & (bits - 1));
+	dirty_pages(VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP, NULL, 0);
+}
+
 /*
  * The rule loses the record of one. The function itself writes it, since its buffer has all of it:
  * what the driver writes in its stead type1 knows from that.
@@ -221,6 +249,8 @@ int bar_dma_rows(void)
 	const struct CMUnitTest rows[] = {
 		cmocka_unit_test_setup_teardown(the_container_knows_the_written_pages,
 						open_edu_row, close_edu),
+		cmocka_unit_test_setup_teardown(each_write_of_many_is_reported, open_edu_row,
+						close_edu),
 		cmocka_unit_test_setup_teardown(a_write_without_a_record_is_missing,
 						open_edu_row, close_edu),
 		cmocka_unit_test_setup_teardown(an_unmapped_page_is_no_matter, open_edu_row,
