@@ -117,7 +117,8 @@ static int log_start(struct vfio_device *vdev, struct rb_root_cached *ranges, u3
 	struct miglab_log *log;
 	int ret = 0;
 
-	if (!is_power_of_2(*page_size))
+	/* Ranges are multiples of this, and two of them share no page. */
+	if (!is_power_of_2(*page_size) || *page_size < PAGE_SIZE)
 		return -EINVAL;
 	log = log_new(ranges, count);
 	if (IS_ERR(log))
@@ -159,6 +160,9 @@ static int log_read_and_clear(struct vfio_device *vdev, unsigned long iova, unsi
 	u64 first = iova >> PAGE_SHIFT, last = (iova + len - 1) >> PAGE_SHIFT;
 	struct log_range *range = NULL;
 
+	/* The bitmap has no bit for what is before its begin, and the core does not look. */
+	if (!IS_ALIGNED(iova | len, PAGE_SIZE))
+		return -EINVAL;
 	mutex_lock(&dirty->lock);
 	if (dirty->log)
 		range = find(dirty->log, first, last);
