@@ -57,12 +57,18 @@ static bool pin_for_a_moment(struct miglab_device *m, u64 iova)
 	return pinned;
 }
 
-/* Another function's memory is written peer to peer: that is for its model to know. */
+/*
+ * Another function's memory is written peer to peer: that is for its model to know. An iommufd
+ * maps no memory of our functions, and may take its domain away while this looks.
+ */
 static void tell_peer(struct miglab_device *m, u64 iova)
 {
-	struct iommu_domain *domain = iommu_get_domain_for_dev(&m->core.pdev->dev);
+	struct iommu_domain *domain;
 	phys_addr_t at;
 
+	if (m->access)
+		return;
+	domain = iommu_get_domain_for_dev(&m->core.pdev->dev);
 	if (!domain)
 		return;
 	at = iommu_iova_to_phys(domain, iova);
