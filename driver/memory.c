@@ -9,12 +9,16 @@ bool miglab_memory_powered(const struct pci_dev *pdev)
 	       pdev->current_state == PCI_D2;
 }
 
+/* Has its user switched it on? */
+static bool wants_memory(const struct vfio_pci_core_device *core)
+{
+	return le16_to_cpup((__le16 *)&core->vconfig[PCI_COMMAND]) & PCI_COMMAND_MEMORY;
+}
+
 bool miglab_memory_accessible(const struct vfio_pci_core_device *core)
 {
-	u16 command = le16_to_cpup((__le16 *)&core->vconfig[PCI_COMMAND]);
-
 	return !core->pm_runtime_engaged && miglab_memory_powered(core->pdev) &&
-	       (core->pdev->no_command_memory || command & PCI_COMMAND_MEMORY);
+	       (core->pdev->no_command_memory || wants_memory(core));
 }
 
 bool miglab_memory_expose(struct pci_dev *pdev)
@@ -29,12 +33,13 @@ bool miglab_memory_expose(struct pci_dev *pdev)
 	return true;
 }
 
-void miglab_memory_unexpose(struct pci_dev *pdev, bool exposed)
+void miglab_memory_unexpose(struct vfio_pci_core_device *core, bool exposed)
 {
 	u8 command;
 
-	if (!exposed)
+	/* A reset by sysfs may have switched it off for a moment, and on again by now. */
+	if (!exposed || wants_memory(core))
 		return;
-	pci_read_config_byte(pdev, PCI_COMMAND, &command);
-	pci_write_config_byte(pdev, PCI_COMMAND, command & ~PCI_COMMAND_MEMORY);
+	pci_read_config_byte(core->pdev, PCI_COMMAND, &command);
+	pci_write_config_byte(core->pdev, PCI_COMMAND, command & ~PCI_COMMAND_MEMORY);
 }

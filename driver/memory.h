@@ -16,10 +16,10 @@ bool miglab_memory_accessible(const struct vfio_pci_core_device *core);
 
 /*
  * Lets a powered function decode memory accesses, and returns whether it did not before:
- * miglab_memory_unexpose() undoes just that. memory_lock is held for writing, or a
- * reset has the function to itself.
+ * miglab_memory_unexpose() undoes just that, unless its user wants it so. memory_lock is
+ * held for writing, or a reset has the function to itself.
  */
 bool miglab_memory_expose(struct pci_dev *pdev);
-void miglab_memory_unexpose(struct pci_dev *pdev, bool exposed);
+void miglab_memory_unexpose(struct vfio_pci_core_device *core, bool exposed);
 
 #endif

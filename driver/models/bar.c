@@ -17,6 +17,7 @@
 #include <linux/mm.h>
 #include <linux/pci.h>
 #include <linux/pm_runtime.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -239,11 +240,9 @@ static int enter_memory(struct bar *bar, bool *ret_exposed)
 
 static void leave_memory(struct bar *bar, bool exposed)
 {
-	struct pci_dev *pdev = bar->m->core.pdev;
-
-	miglab_memory_unexpose(pdev, exposed);
+	miglab_memory_unexpose(&bar->m->core, exposed);
 	up_write(&bar->m->core.memory_lock);
-	pm_runtime_put(&pdev->dev);
+	pm_runtime_put(&bar->m->core.pdev->dev);
 }
 
 static int copy_out(struct bar *bar, u8 *to, u64 offset, u32 len)
@@ -310,7 +309,8 @@ static int bar_freeze(struct miglab_device *m, struct miglab_image *image)
 
 	for (at = 0; at < bar->bytes && !ret; at += n) {
 		n = min_t(u64, CHUNK, bar->bytes - at);
-		ret = copy_out(bar, image->content.bytes + at, at, n);
+		ret = fatal_signal_pending(current) ? -EINTR :
+		      copy_out(bar, image->content.bytes + at, at, n);
 		cond_resched();
 	}
 	bar_advance(m, image);
@@ -326,7 +326,8 @@ static int bar_restore(struct miglab_device *m, struct miglab_image *image, u32 
 
 	for (at = 0; at < bar->bytes && !ret; at += n) {
 		n = min_t(u64, CHUNK, bar->bytes - at);
-		ret = copy_in(bar, image->content.bytes + at, at, n, gen);
+		ret = fatal_signal_pending(current) ? -EINTR :
+		      copy_in(bar, image->content.bytes + at, at, n, gen);
 		cond_resched();
 	}
 	return ret;

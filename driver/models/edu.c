@@ -311,7 +311,7 @@ static void edu_reset(struct miglab_device *m)
 		edu_queue(&edu->work, 0);
 	}
 	clear(edu);
-	miglab_memory_unexpose(m->core.pdev, exposed);
+	miglab_memory_unexpose(&m->core, exposed);
 	mutex_unlock(&edu->lock);
 }
 

@@ -18,7 +18,7 @@ bool edu_enter(struct edu *edu)
 
 void edu_leave(struct edu *edu, bool exposed)
 {
-	miglab_memory_unexpose(edu->m->core.pdev, exposed);
+	miglab_memory_unexpose(&edu->m->core, exposed);
 	mutex_unlock(&edu->lock);
 	up_write(&edu->m->core.memory_lock);
 }
