@@ -95,7 +95,7 @@ struct miglab_model_ops {
 	/*
 	 * @freeze: the device has stopped: makes every byte of the image final, marks what
 	 * changed while @image->tracked, and returns 0; or an error that fails the arc.
-	 * The image's lock is held, as in fetch().
+	 * The image's lock is held, as in fetch(). Killable if it takes long.
 	 */
 	int (*freeze)(struct miglab_device *m, struct miglab_image *image);
 
@@ -109,8 +109,8 @@ struct miglab_model_ops {
 	/*
 	 * @restore: puts an image that passed check() into the stopped function, in
 	 * RESUMING, whose own state means nothing. The image is the caller's alone and no
-	 * lock is held; waits are killable, abortable and bounded. Returns 0 or an
-	 * error that fails the arc to STOP.
+	 * lock is held; killable and abortable if it takes long, and bounded. Returns 0 or
+	 * an error that fails the arc to STOP.
 	 */
 	int (*restore)(struct miglab_device *m, struct miglab_image *image, u32 gen);
 

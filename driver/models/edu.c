@@ -162,8 +162,8 @@ static int edu_access(struct edu *edu, u64 at, size_t size, u64 *value, bool wri
 		ret = 0;
 	}
 	up_read(&edu->m->core.memory_lock);
-	/* Who finds that a transfer has ended finds its pages reported. */
-	if (!ret && !write && is_dma_reg(at))
+	/* Who reads here that a transfer has ended finds its pages reported. */
+	if (!ret && !write && (is_dma_reg(at) || at == MIGLAB_EDU_IRQ_STATUS))
 		ret = wait_event_killable(edu->reported, !READ_ONCE(edu->unreported));
 	return ret;
 }
