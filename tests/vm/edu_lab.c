@@ -41,15 +41,10 @@ static uint64_t region_offset(int fd, uint32_t index)
 
 void map_for_edu(struct edu *e, void *vaddr, uint64_t iova, uint64_t size)
 {
-	struct vfio_iommu_type1_dma_map map = {
-		.argsz = sizeof(map),
-		.flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE,
-		.vaddr = (uintptr_t)vaddr,
-		.iova = iova,
-		.size = size,
-	};
+	struct error err = { "" };
 
-	assert_int_equal(ioctl(e->container, VFIO_IOMMU_MAP_DMA, &map), 0);
+	if (e->dev->ops->map(e->dev, iova, vaddr, size, &err))
+		fail_msg("%s", err.text);
 }
 
 void set_edu_command(struct edu *e, uint16_t command)

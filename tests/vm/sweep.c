@@ -371,16 +371,21 @@ static void each_step_of_a_migration_may_fail_anywhere(void **state)
 
 /* --- what is done to a device otherwise --- */
 
-static int open_by(void *opaque)
-{
-	struct device *dev;
-	struct error err;
-	int ret = device_open(opaque, &dev, &err);
+struct opening {
+	char spec[48];
+	struct device *dev;	/* NULL: it failed */
+};
 
-	if (ret)
+static int open_it(void *opaque)
+{
+	struct opening *o = opaque;
+	struct error err;
+	int ret = device_open(o->spec, &o->dev, &err);
+
+	if (ret) {
 		assert_true(strlen(err.text) > 0);
-	else
-		dev->ops->close(dev);
+		o->dev = NULL;
+	}
 	return ret;
 }
 
@@ -392,19 +397,22 @@ static int lowest_descriptor(void)
 	return fd;
 }
 
+/* The close is not struck: the kernel's own release of the DMA ownership warns, as of Linux 7.3. */
 static void opened(const char *via)
 {
 	struct sweep s = { .name = via };
-	char spec[48];
+	struct opening o;
 	bool fired;
 	int fd;
 
-	snprintf(spec, sizeof(spec), "vfio:%s,via=%s", function(0), via);
+	snprintf(o.spec, sizeof(o.spec), "vfio:%s,via=%s", function(0), via);
 	faults_spare_acpi();
 	fault_arm(0);
 	fd = lowest_descriptor();
 	do {
-		strike(&s, open_by, spec, &fired);
+		strike(&s, open_it, &o, &fired);
+		if (o.dev)
+			o.dev->ops->close(o.dev);
 		assert_int_equal(lowest_descriptor(), fd);
 	} while (fired);
 	sweep_report(&s);
@@ -430,18 +438,6 @@ static int write_rules(void *opaque)
 	struct error err;
 
 	return dev->lab->ops->write(dev->lab, "rules", "op=read errno=EIO", &err);
-}
-
-static int read_history(void *opaque)
-{
-	struct device *dev = opaque;
-	struct error err;
-	char *text;
-	int ret = dev->lab->ops->read(dev->lab, "history", &text, &err);
-
-	if (!ret)
-		free(text);
-	return ret;
 }
 
 static int reset(void *opaque)
@@ -474,34 +470,20 @@ static void rules_may_fail_anywhere(void **state)
 	assert_true(s.told > 0);
 }
 
-static void a_look_and_a_reset_may_fail_anywhere(void **state)
+static void a_reset_meets_no_failure(void **state)
 {
-	static const struct {
-		const char *name;
-		int (*take)(void *opaque);
-		bool may_fail;
-	} calls[] = {
-		{ "a read of the history", read_history, true },
-		{ "a reset", reset, false },
-	};
+	struct sweep s = { .name = "a reset" };
 	struct device *dev = open_function(0);
 	bool fired;
-	size_t i;
 
 	(void)state;
 	faults_spare_acpi();
-	for (i = 0; i < 2; i++) {
-		struct sweep s = { .name = calls[i].name };
-
-		do {
-			go(dev, MIGLAB_PRE_COPY);
-			strike(&s, calls[i].take, dev, &fired);
-			go(dev, MIGLAB_RUNNING);
-		} while (fired);
-		sweep_report(&s);
-		assert_true(s.points > 0);
-		assert_int_equal(s.told > 0, calls[i].may_fail);
-	}
+	do {
+		go(dev, MIGLAB_PRE_COPY);
+		assert_int_equal(strike(&s, reset, dev, &fired), 0);
+		assert_int_equal(state_of(dev), MIGLAB_RUNNING);
+	} while (fired);
+	sweep_report(&s);
 	move_state(dev, open_function(1));
 }
 
@@ -542,7 +524,7 @@ int sweep_rows(void)
 		row(an_open_by_group_may_fail_anywhere),
 		row(an_open_by_cdev_may_fail_anywhere),
 		row(rules_may_fail_anywhere),
-		row(a_look_and_a_reset_may_fail_anywhere),
+		row(a_reset_meets_no_failure),
 		row(a_bind_may_fail_anywhere),
 	};
 
