@@ -203,6 +203,8 @@ bool edu_init(bool messages)
 	if (!pci_find(EDU, &function))
 		return false;
 	edu = pci_bar(&function, 0);
+	/* Interrupts of whoever had it before: no reset of QEMU's takes them away. */
+	mmio_write(edu + IRQ_FINISH, ~0u);
 	say("edu: registers at %x, %s, memory at %x\n", edu, messages ? "MSI" : "INTx",
 	    (uint32_t)&filled);
 	if (messages) {
