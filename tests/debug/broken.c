@@ -59,11 +59,16 @@ static void leave_bounds(void)
 	table[index] = 1;
 }
 
+/* Many: kmemleak takes what is left of a pointer on any stack for one. */
 static noinline void leak(void)
 {
-	void *p = kmalloc(4000, GFP_KERNEL);
+	void *p;
+	int i;
 
-	OPTIMIZER_HIDE_VAR(p);
+	for (i = 0; i < 32; i++) {
+		p = kmalloc(4000, GFP_KERNEL);
+		OPTIMIZER_HIDE_VAR(p);
+	}
 }
 
 static const struct {
