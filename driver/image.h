@@ -32,6 +32,7 @@ struct miglab_image {
 	struct miglab_precopy track;
 	void *bitmap;			/* memory of @track */
 	bool tracked;			/* is there a saving session? */
+	bool altered;			/* the function made other bytes of what it was given */
 	struct miglab_stats *stats;
 };
 

@@ -109,8 +109,9 @@ struct miglab_model_ops {
 	/*
 	 * @restore: puts an image that passed check() into the stopped function, in
 	 * RESUMING, whose own state means nothing. The image is the caller's alone and no
-	 * lock is held; killable and abortable if it takes long, and bounded. Returns 0 or
-	 * an error that fails the arc to STOP.
+	 * lock is held; killable and abortable if it takes long, and bounded. Where the function
+	 * makes something else of the bytes, puts that into the image and sets
+	 * @image->altered. Returns 0 or an error that fails the arc to STOP.
 	 */
 	int (*restore)(struct miglab_device *m, struct miglab_image *image, u32 gen);
 

@@ -13,7 +13,7 @@
  * mark after the cleaning, or was possible before the cleaning and is in the copy.
  */
 #include <linux/bitmap.h>
-#include <linux/io.h>
+#include <linux/io-64-nonatomic-lo-hi.h>
 #include <linux/mm.h>
 #include <linux/pci.h>
 #include <linux/pm_runtime.h>
@@ -245,6 +245,40 @@ static void leave_memory(struct bar *bar, bool exposed)
 	pm_runtime_put(&bar->m->core.pdev->dev);
 }
 
+/* Whole pages by words of 8 bytes: memcpy_fromio() takes 4 at a time on x86. */
+static void get_words(const struct bar *bar, __le64 *to, u64 offset, u32 len)
+{
+	const void __iomem *from = bar->io + offset;
+	u32 at;
+
+	for (at = 0; at < len; at += sizeof(*to))
+		*to++ = cpu_to_le64(readq_relaxed(from + at));
+}
+
+static void put_words(const struct bar *bar, const __le64 *from, u64 offset, u32 len)
+{
+	void __iomem *to = bar->io + offset;
+	u32 at;
+
+	for (at = 0; at < len; at += sizeof(*from))
+		writeq_relaxed(le64_to_cpu(*from++), to + at);
+}
+
+/* As get_words(). Were there other words in @to before? */
+static bool get_other_words(const struct bar *bar, __le64 *to, u64 offset, u32 len)
+{
+	const void __iomem *from = bar->io + offset;
+	u64 others = 0, word;
+	u32 at;
+
+	for (at = 0; at < len; at += sizeof(*to)) {
+		word = readq_relaxed(from + at);
+		others |= word ^ le64_to_cpu(*to);
+		*to++ = cpu_to_le64(word);
+	}
+	return others;
+}
+
 static int copy_out(struct bar *bar, u8 *to, u64 offset, u32 len)
 {
 	bool exposed;
@@ -253,17 +287,18 @@ static int copy_out(struct bar *bar, u8 *to, u64 offset, u32 len)
 	ret = enter_memory(bar, &exposed);
 	if (ret)
 		return ret;
-	memcpy_fromio(to, bar->io + offset, len);
+	get_words(bar, (__le64 *)to, offset, len);
 	leave_memory(bar, exposed);
 	return 0;
 }
 
 /*
- * Puts @bytes there, and what is there then into @bytes: that is what counts. Unless a reset
- * came since @gen, which may have been what this waited for.
+ * Puts these bytes of the image there, and what is there then into the image: that is what counts.
+ * Unless a reset came since @gen, which may have been what this waited for.
  */
-static int copy_in(struct bar *bar, u8 *bytes, u64 offset, u32 len, u32 gen)
+static int copy_in(struct bar *bar, struct miglab_image *image, u64 offset, u32 len, u32 gen)
 {
+	__le64 *words = (__le64 *)(image->content.bytes + offset);
 	bool exposed;
 	int ret;
 
@@ -272,8 +307,9 @@ static int copy_in(struct bar *bar, u8 *bytes, u64 offset, u32 len, u32 gen)
 		return ret;
 	ret = miglab_wait_cut_short(bar->m, gen);
 	if (!ret) {
-		memcpy_toio(bar->io + offset, bytes, len);
-		memcpy_fromio(bytes, bar->io + offset, len);
+		put_words(bar, words, offset, len);
+		if (get_other_words(bar, words, offset, len))
+			image->altered = true;
 	}
 	leave_memory(bar, exposed);
 	return ret;
@@ -327,7 +363,7 @@ static int bar_restore(struct miglab_device *m, struct miglab_image *image, u32 
 	for (at = 0; at < bar->bytes && !ret; at += n) {
 		n = min_t(u64, CHUNK, bar->bytes - at);
 		ret = fatal_signal_pending(current) ? -EINTR :
-		      copy_in(bar, image->content.bytes + at, at, n, gen);
+		      copy_in(bar, image, at, n, gen);
 		cond_resched();
 	}
 	return ret;
