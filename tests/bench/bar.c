@@ -3,10 +3,11 @@
  * Usage: bar SOURCE DESTINATION
  *
  * Moves what is in the memory of one function with the model bar to another while every
- * hundredth page changes once, and copies that memory through a mapping of the BAR, out and in.
- * Prints the bytes of the BAR, four times in nanoseconds: all reads in pre-copy, a copy out, all
- * writes of a session with the arc that puts them in the device, a copy in; and the bytes that
- * were sent again.
+ * hundredth page changes once, and copies that memory: through a mapping of the BAR, and by as many
+ * system calls to or from a file in memory, since saving and loading have to pass both. Prints the
+ * bytes of the BAR, and times in nanoseconds: all reads in pre-copy, a copy out, all writes of a
+ * session with the arc that puts them in the device, a copy in, the arc RUNNING_P2P > STOP, which
+ * reads the BAR and takes a checksum of it as that arc does; and the bytes that were sent again.
  *
  * Exit status: 0, 1 when the fingerprints differ, 2 bad usage, 3 could not measure.
  */
@@ -16,6 +17,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "core/fsm.h"
@@ -95,12 +97,27 @@ static void load(struct function *f, const unsigned char *stream, size_t bytes)
 	go(f, MIGLAB_STOP);
 }
 
-static void copy(unsigned char *to, const unsigned char *from, size_t bytes)
+/* A BAR has whole pieces. */
+static void copy_out(struct function *f, unsigned char *to, int file)
 {
 	size_t at;
 
-	for (at = 0; at < bytes; at += PIECE)
-		memcpy(to + at, from + at, bytes - at < PIECE ? bytes - at : PIECE);
+	for (at = 0; at < f->bytes; at += PIECE) {
+		memcpy(to + at, f->map + at, PIECE);
+		if (pread(file, to + at, PIECE, (off_t)at) != PIECE)
+			die("the file cannot be read");
+	}
+}
+
+static void copy_in(struct function *f, unsigned char *from, int file)
+{
+	size_t at;
+
+	for (at = 0; at < f->bytes; at += PIECE) {
+		if (pwrite(file, from + at, PIECE, (off_t)at) != PIECE)
+			die("the file cannot be written");
+		memcpy(f->map + at, from + at, PIECE);
+	}
 }
 
 static bool same_state(struct function *a, struct function *b)
@@ -128,20 +145,35 @@ static void change(struct function *f)
 }
 
 /* The time of the second of two: page faults are no part of the copy. */
-static uint64_t copy_ns(unsigned char *to, const unsigned char *from, size_t bytes)
+static uint64_t copy_ns(void (*copy)(struct function *f, unsigned char *bytes, int file),
+			struct function *f, unsigned char *bytes, int file)
 {
 	uint64_t begun;
 
-	copy(to, from, bytes);
+	copy(f, bytes, file);
 	begun = clock_ns();
-	copy(to, from, bytes);
+	copy(f, bytes, file);
 	return clock_ns() - begun;
+}
+
+/* From RUNNING and back. */
+static uint64_t stop_ns(struct function *f)
+{
+	uint64_t begun, ns;
+
+	go(f, MIGLAB_RUNNING_P2P);
+	begun = clock_ns();
+	go(f, MIGLAB_STOP);
+	ns = clock_ns() - begun;
+	go(f, MIGLAB_RUNNING);
+	return ns;
 }
 
 /* Both devices end in RUNNING, with the same bytes, or this ends. */
 static void measure(struct function *src, struct function *dst, unsigned char *stream, size_t room)
 {
-	uint64_t begun, save_ns, load_ns;
+	int file = memfd_create("copy", MFD_CLOEXEC);
+	uint64_t begun, save_ns, load_ns, out_ns, in_ns;
 	size_t bytes, again;
 
 	go(dst, MIGLAB_RESUMING);
@@ -163,10 +195,12 @@ static void measure(struct function *src, struct function *dst, unsigned char *s
 	}
 	go(src, MIGLAB_RUNNING);
 	go(dst, MIGLAB_RUNNING);
-	printf("%zu %llu %llu %llu %llu %zu\n", src->bytes, (unsigned long long)save_ns,
-	       (unsigned long long)copy_ns(stream, src->map, src->bytes),
-	       (unsigned long long)load_ns,
-	       (unsigned long long)copy_ns(dst->map, stream, dst->bytes), again);
+	in_ns = copy_ns(copy_in, dst, stream, file);
+	out_ns = copy_ns(copy_out, src, stream, file);
+	close(file);
+	printf("%zu %llu %llu %llu %llu %llu %zu\n", src->bytes, (unsigned long long)save_ns,
+	       (unsigned long long)out_ns, (unsigned long long)load_ns, (unsigned long long)in_ns,
+	       (unsigned long long)stop_ns(dst), again);
 }
 
 static void close_function(struct function *f)
@@ -194,7 +228,7 @@ int main(int argc, char **argv)
 	if (!stream)
 		die("no memory for the stream");
 	memset(stream, 1, room);
-	copy(dst.map, stream, dst.bytes);
+	memcpy(dst.map, stream, dst.bytes);
 	measure(&src, &dst, stream, room);
 	close_function(&src);
 	close_function(&dst);
