@@ -52,12 +52,12 @@ void main(const struct boot *boot)
 	bar = bar_init();
 	if (!edu && !bar)
 		fail("neither edu nor a device with memory is here");
-	for (turn = 1;; turn++) {
+	for (turn = 1;;) {
 		if (edu)
 			edu_turn();
 		if (bar)
 			bar_turn();
-		say("%u ok\n", turn);
+		say("%u ok\n", turn++);	/* what interrupts now is of the next one */
 		irq_wait();
 	}
 }
