@@ -24,7 +24,7 @@
 #define BUFFER		0x40000	/* its buffer, as an address for DMA */
 #define BUFFER_SIZE	4096
 #define IDLE_MAX	1000
-#define KICKS_MAX	3
+#define KICKS_MAX	10	/* a second each, for a QEMU that has to wait for a processor */
 #define GIVE_UP		(60 * IRQ_HZ)	/* against a hang only */
 
 enum { LIVE, RESULT, STATUS, IRQ_STATUS, SOURCE, DESTINATION, COUNT, COMMAND };
@@ -52,7 +52,7 @@ static uint32_t edu;
 static volatile uint32_t raised, raised_again;
 
 /* How often the line was up, in a row, and no bit said why. Once is common: it falls late. */
-static unsigned int idle, kicks;
+static unsigned int idle, kicks, kicked_at;
 
 /* What the buffer should hold, from which it is filled, and where it is copied to. */
 static union {
@@ -67,10 +67,11 @@ static union {
  */
 static void kick(void)
 {
-	if (++kicks == KICKS_MAX)
+	if (kicks++ == KICKS_MAX)
 		fail("edu: its interrupt line is up, and its status says of nothing");
 	say("%u note: edu's interrupt line was stuck\n", turn);
 	mmio_write(edu + IRQ_RAISE, IRQ_KICK);
+	kicked_at = irq_ticks();
 	idle = 0;
 }
 
@@ -80,7 +81,7 @@ static void on_interrupt(void)
 
 	mmio_write(edu + IRQ_FINISH, bits);
 	idle = bits ? 0 : idle + 1;
-	if (idle == IDLE_MAX)
+	if (idle >= IDLE_MAX && (!kicks || irq_ticks() - kicked_at >= IRQ_HZ))
 		kick();
 	bits &= ~IRQ_KICK;
 	if (bits)
