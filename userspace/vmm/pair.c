@@ -415,44 +415,43 @@ static int report_migration(struct pair *p, FILE *out, struct error *err)
 	return verdict;
 }
 
-/* Member @name of what @s says of its memory, for the caller to free; NULL: it says nothing. */
-static char *memory_member(struct side *s, const char *name)
+/* NULL: there is no such member, or @o is none. It lives as long as @o. */
+static const char *text(struct json_object *o, const char *name)
 {
-	struct json_object *info, *memory, *value = NULL;
+	return json_object_get_string(json_object_object_get(o, name));
+}
+
+/* What @s says of its memory: the caller puts it. NULL: nothing. */
+static struct json_object *ask_memory(struct side *s)
+{
+	struct json_object *info, *memory;
 	struct error err;
-	char *copy = NULL;
 
 	if (call(s, "query-migrate", NULL, &info, &err))
 		return NULL;
-	if (json_object_object_get_ex(info, "x-memory", &memory) &&
-	    json_object_object_get_ex(memory, name, &value))
-		copy = strdup(json_object_get_string(value));
+	memory = json_object_get(json_object_object_get(info, "x-memory"));
 	json_object_put(info);
-	return copy;
+	return memory;
 }
 
 /* False when what arrived is not what was sent, or nobody compared it. */
 static bool report_memory(struct pair *p, FILE *out)
 {
-	char *sent = memory_member(&p->source, "checksum");
-	char *arrived = memory_member(&p->destination, "checksum");
-	char *size = memory_member(&p->source, "size");
-	char *moved = memory_member(&p->source, "transferred");
-	char *pages = memory_member(&p->source, "pages");
+	struct json_object *source = ask_memory(&p->source);
+	struct json_object *destination = ask_memory(&p->destination);
+	const char *sent = text(source, "checksum"), *arrived = text(destination, "checksum");
 	bool equal = sent && arrived && !strcmp(sent, arrived);
 
-	fprintf(out, "memory of %s bytes, %s pages in %s bytes moved  ", size ? size : "?",
-		pages ? pages : "?", moved ? moved : "?");
+	fprintf(out, "memory of %s bytes, %s pages in %s bytes moved  ",
+		text(source, "size") ?: "?", text(source, "pages") ?: "?",
+		text(source, "transferred") ?: "?");
 	if (equal)
 		fprintf(out, "checksums equal: %s\n", sent);
 	else
-		fprintf(out, "checksums differ: source %s, destination %s\n",
-			sent ? sent : "none", arrived ? arrived : "none");
-	free(sent);
-	free(arrived);
-	free(size);
-	free(moved);
-	free(pages);
+		fprintf(out, "checksums differ: source %s, destination %s\n", sent ?: "none",
+			arrived ?: "none");
+	json_object_put(source);
+	json_object_put(destination);
 	return equal;
 }
 
@@ -460,11 +459,6 @@ static bool report_memory(struct pair *p, FILE *out)
 static int ask_workload(struct side *s, struct json_object **ret, struct error *err)
 {
 	return call(s, "x-query-workload", NULL, ret, err);
-}
-
-static const char *workload_error(struct json_object *report)
-{
-	return json_object_get_string(json_object_object_get(report, "error"));
 }
 
 /* Until it is through with @rounds rounds and an operation more, or found something wrong. */
@@ -478,7 +472,7 @@ static int await_workload(struct pair *p, struct side *s, unsigned int rounds, s
 		ret = check(p, err) ?: ask_workload(s, &report, err);
 		if (ret)
 			return ret;
-		done = workload_error(report) ||
+		done = text(report, "error") ||
 		       number(report, "here") > rounds * number(report, "round");
 		json_object_put(report);
 		if (!done)
@@ -502,7 +496,7 @@ static bool report_workload(struct pair *p, FILE *out)
 			fprintf(out, "workload: %s\n", err.text);
 			return false;
 		}
-		why = workload_error(report);
+		why = text(report, "error");
 		good &= !why;
 		fprintf(out,
 			"workload %s  %s: %llu operations, %llu of them here, %llu interrupts: %s\n",
