@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -193,32 +194,39 @@ static bool carries(const struct trace *t, int fd, const struct order_claim *cla
 	return true;
 }
 
-/* The ioctl before which the event of @c, one of the claims, must be out, or -1. */
-static long limit_of(const struct trace *t, const struct order_claim *c,
-		     const struct order_claim *claims, size_t count, bool together)
+/* The ioctl that makes the claim's arc, or -1. */
+static long ioctl_of(const struct trace *t, const struct order_claim *c)
 {
-	long arc = find_arc(t, c), limit = arc < 0 ? -1 : find_ioctl(t, arc);
+	long arc = find_arc(t, c);
+
+	return arc < 0 ? -1 : find_ioctl(t, arc);
+}
+
+/* The first ioctl of all claims; -1 if one has none. */
+static long first_ioctl(const struct trace *t, const struct order_claim *claims, size_t count)
+{
+	long first = LONG_MAX;
 	size_t i;
 
-	for (i = 0; together && i < count; i++) {
-		long call = limit_of(t, &claims[i], NULL, 0, false);
+	for (i = 0; i < count; i++) {
+		long call = ioctl_of(t, &claims[i]);
 
-		if (call < limit)
-			limit = call;
+		if (call < first)
+			first = call;
 	}
-	return limit;
+	return first;
 }
 
 /* Each claim's write on @fd, which carries them all, is before its ioctl, or before all. */
 static int check_descriptor(const struct trace *t, int fd, const struct order_claim *claims,
 			    size_t count, bool together, double *lead_us, struct error *err)
 {
-	long at = -1;
+	long first = together ? first_ioctl(t, claims, count) : -1, at = -1;
 	size_t i;
 
 	for (i = 0; i < count; i++) {
 		const struct order_claim *c = &claims[i];
-		long call = limit_of(t, c, claims, count, together);
+		long call = together ? first : ioctl_of(t, c);
 		double lead;
 
 		at = find_write(t, fd, c->bytes, at + 1);
