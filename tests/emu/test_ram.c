@@ -92,13 +92,7 @@ static void test_four_devices(void **state)
 	(void)state;
 	start_both(&s, BUSY, &d, QUICK, 4, "--ram=1M");
 	migrate(&s);
-	expect_events(&s, "M setup, V vf0 pre-copy, V vf1 pre-copy, V vf2 pre-copy, "
-		      "V vf3 pre-copy, M active, V vf3 pre-copy-p2p-prepare, V vf3 pre-copy-p2p, "
-		      "V vf2 pre-copy-p2p-prepare, V vf2 pre-copy-p2p, "
-		      "V vf1 pre-copy-p2p-prepare, V vf1 pre-copy-p2p, "
-		      "V vf0 pre-copy-p2p-prepare, V vf0 pre-copy-p2p, "
-		      "V vf3 stop-copy, V vf2 stop-copy, V vf1 stop-copy, V vf0 stop-copy, STOP, "
-		      "M device, M completed, V vf0 stop, V vf1 stop, V vf2 stop, V vf3 stop");
+	expect_events(&s, SOURCE_4);
 	expect_equal_memories(&s, &d);
 	end(&s);
 	do_call(&d, "quit", NULL);

@@ -39,13 +39,7 @@ static void test_four_devices(void **state)
 	start_source(&s, QUICK, 4, NULL);
 	start_destination(&d, QUICK, 4, "vf");
 	migrate(&s);
-	expect_events(&s, "M setup, V vf0 pre-copy, V vf1 pre-copy, V vf2 pre-copy, "
-		      "V vf3 pre-copy, M active, V vf3 pre-copy-p2p-prepare, V vf3 pre-copy-p2p, "
-		      "V vf2 pre-copy-p2p-prepare, V vf2 pre-copy-p2p, "
-		      "V vf1 pre-copy-p2p-prepare, V vf1 pre-copy-p2p, "
-		      "V vf0 pre-copy-p2p-prepare, V vf0 pre-copy-p2p, "
-		      "V vf3 stop-copy, V vf2 stop-copy, V vf1 stop-copy, V vf0 stop-copy, STOP, "
-		      "M device, M completed, V vf0 stop, V vf1 stop, V vf2 stop, V vf3 stop");
+	expect_events(&s, SOURCE_4);
 	expect_events(&d, "M setup, M active, V vf0 resuming, V vf1 resuming, V vf2 resuming, "
 		      "V vf3 resuming, RESUME, V vf0 running-p2p, V vf1 running-p2p, "
 		      "V vf2 running-p2p, V vf3 running-p2p, V vf0 running, V vf1 running, "

@@ -350,6 +350,16 @@ static inline int remove_dir(void **state)
 #define DESTINATION_1	"M setup, M active, V vf0 resuming, RESUME, V vf0 running-p2p, " \
 			"V vf0 running, M completed"
 
+/* Of four devices that all goes well for, by the policy "qemu". */
+#define SOURCE_4 \
+	"M setup, V vf0 pre-copy, V vf1 pre-copy, V vf2 pre-copy, " \
+	"V vf3 pre-copy, M active, V vf3 pre-copy-p2p-prepare, V vf3 pre-copy-p2p, " \
+	"V vf2 pre-copy-p2p-prepare, V vf2 pre-copy-p2p, " \
+	"V vf1 pre-copy-p2p-prepare, V vf1 pre-copy-p2p, " \
+	"V vf0 pre-copy-p2p-prepare, V vf0 pre-copy-p2p, " \
+	"V vf3 stop-copy, V vf2 stop-copy, V vf1 stop-copy, V vf0 stop-copy, STOP, " \
+	"M device, M completed, V vf0 stop, V vf1 stop, V vf2 stop, V vf3 stop"
+
 /* Lets the arc PRE_COPY>PRE_COPY_P2P of vf0 go, which is held: all goes well from there. */
 static inline void finish_held(struct vm *source, struct vm *destination)
 {

@@ -39,7 +39,6 @@ void fill(struct memory *m, uint64_t seed);
 
 void reset_memory(struct memory *m);	/* VFIO_DEVICE_RESET */
 
-struct vfio_region_info region(int fd, unsigned int index);
 uint16_t command_of(const struct memory *m);
 void set_command(const struct memory *m, uint16_t command);
 

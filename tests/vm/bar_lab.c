@@ -14,14 +14,6 @@
 
 struct memory src, dst;
 
-struct vfio_region_info region(int fd, unsigned int index)
-{
-	struct vfio_region_info info = { .argsz = sizeof(info), .index = index };
-
-	assert_int_equal(ioctl(fd, VFIO_DEVICE_GET_REGION_INFO, &info), 0);
-	return info;
-}
-
 unsigned char *map_pages(const struct memory *m, uint64_t first, uint64_t count)
 {
 	void *map = mmap(NULL, count * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, m->fd,

@@ -346,22 +346,6 @@ static void a_computation_ends_with_its_interrupt(void **state)
 
 /* --- interrupts --------------------------------------------------------------------- */
 
-static void wire(struct edu *e, uint32_t index)
-{
-	union {
-		struct vfio_irq_set set;
-		char bytes[sizeof(struct vfio_irq_set) + sizeof(int)];
-	} arg = { .set = {
-		.argsz = sizeof(arg.bytes),
-		.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
-		.index = index,
-		.count = 1,
-	} };
-
-	memcpy(arg.set.data, &e->event, sizeof(int));
-	assert_int_equal(ioctl(e->fd, VFIO_DEVICE_SET_IRQS, &arg), 0);
-}
-
 /* How many interrupts came since the last look; with @some waits until there is one. */
 static uint64_t interrupts(struct edu *e, bool some)
 {
@@ -382,8 +366,8 @@ static uint64_t interrupts(struct edu *e, bool some)
 static void an_interrupt_comes_once(uint32_t index)
 {
 	open_both("edu");
-	wire(&src, index);
-	wire(&dst, index);
+	wire_interrupts(src.fd, index, &src.event, 1);
+	wire_interrupts(dst.fd, index, &dst.event, 1);
 	transfer(&src, RAM_IOVA + SOURCE, 0, 16, MIGLAB_EDU_DMA_IRQ);
 	assert_int_equal(interrupts(&src, true), 1);
 	assert_int_equal(get(&src, MIGLAB_EDU_IRQ_STATUS, 4), MIGLAB_EDU_IRQ_DMA);
@@ -416,8 +400,8 @@ static void no_interrupt_comes_of_nothing(void **state)
 {
 	(void)state;
 	open_both("edu");
-	wire(&src, VFIO_PCI_MSI_IRQ_INDEX);
-	wire(&dst, VFIO_PCI_MSI_IRQ_INDEX);
+	wire_interrupts(src.fd, VFIO_PCI_MSI_IRQ_INDEX, &src.event, 1);
+	wire_interrupts(dst.fd, VFIO_PCI_MSI_IRQ_INDEX, &dst.event, 1);
 	transfer(&src, RAM_IOVA + SOURCE, 0, 16, MIGLAB_EDU_DMA_IRQ);
 	assert_int_equal(interrupts(&src, true), 1);
 	put(&src, MIGLAB_EDU_IRQ_ACK, MIGLAB_EDU_IRQ_DMA, 4);
@@ -431,7 +415,7 @@ static void a_held_command_interrupts_when_it_is_done(void **state)
 {
 	(void)state;
 	open_both("edu");
-	wire(&dst, VFIO_PCI_MSI_IRQ_INDEX);
+	wire_interrupts(dst.fd, VFIO_PCI_MSI_IRQ_INDEX, &dst.event, 1);
 	move_with_command(TARGET, 16, MIGLAB_EDU_TO_RAM | MIGLAB_EDU_DMA_IRQ);
 	assert_int_equal(interrupts(&dst, true), 1);
 	assert_int_equal(get(&dst, MIGLAB_EDU_IRQ_STATUS, 4), MIGLAB_EDU_IRQ_DMA);
@@ -595,7 +579,7 @@ static void a_reset_clears_all(void **state)
 
 	(void)state;
 	open_both("edu");
-	wire(&src, VFIO_PCI_INTX_IRQ_INDEX);
+	wire_interrupts(src.fd, VFIO_PCI_INTX_IRQ_INDEX, &src.event, 1);
 	fill_ram(SOURCE, 4096, 6);
 	transfer(&src, RAM_IOVA + SOURCE, 0, 4096, 0);
 	set_registers(&src);

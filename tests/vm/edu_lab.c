@@ -31,14 +31,6 @@ int teardown_ram(void **state)
 	return munmap(ram, RAM_BYTES);
 }
 
-static uint64_t region_offset(int fd, uint32_t index)
-{
-	struct vfio_region_info info = { .argsz = sizeof(info), .index = index };
-
-	assert_int_equal(ioctl(fd, VFIO_DEVICE_GET_REGION_INFO, &info), 0);
-	return info.offset;
-}
-
 void map_for_edu(struct edu *e, void *vaddr, uint64_t iova, uint64_t size)
 {
 	struct error err = { "" };
@@ -66,8 +58,8 @@ void open_edu(struct edu *e, unsigned int index)
 	files = &((struct vfio *)e->dev)->files;
 	e->fd = files->device;
 	e->container = files->container;
-	e->bar = region_offset(e->fd, VFIO_PCI_BAR0_REGION_INDEX);
-	e->config = region_offset(e->fd, VFIO_PCI_CONFIG_REGION_INDEX);
+	e->bar = region(e->fd, VFIO_PCI_BAR0_REGION_INDEX).offset;
+	e->config = region(e->fd, VFIO_PCI_CONFIG_REGION_INDEX).offset;
 	set_edu_command(e, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
 	map_for_edu(e, ram, RAM_IOVA, RAM_BYTES);
 	e->event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);

@@ -76,14 +76,6 @@ static const struct raiser raisers[] = {
 	{ 0x10d38086, e1000e_raise, e1000e_quiet },
 };
 
-static uint64_t region_offset(int fd, uint32_t index)
-{
-	struct vfio_region_info info = { .argsz = sizeof(info), .index = index };
-
-	assert_int_equal(ioctl(fd, VFIO_DEVICE_GET_REGION_INFO, &info), 0);
-	return info.offset;
-}
-
 /* Function @index, quiet, with its registers and its bus mastering switched on. */
 static void wired_open(struct wired *r, unsigned int index, int other_fd)
 {
@@ -94,8 +86,8 @@ static void wired_open(struct wired *r, unsigned int index, int other_fd)
 
 	r->dev = open_function(index);
 	r->fd = find_descriptor(DEVICE_FD, other_fd);
-	r->registers = region_offset(r->fd, VFIO_PCI_BAR0_REGION_INDEX);
-	config = region_offset(r->fd, VFIO_PCI_CONFIG_REGION_INDEX);
+	r->registers = region(r->fd, VFIO_PCI_BAR0_REGION_INDEX).offset;
+	config = region(r->fd, VFIO_PCI_CONFIG_REGION_INDEX).offset;
 	assert_int_equal(pread(r->fd, &ids, 4, (off_t)config), 4);
 	assert_int_equal(pwrite(r->fd, &command, 2, (off_t)config + PCI_COMMAND), 2);
 	r->raiser = NULL;
@@ -117,23 +109,6 @@ static void wired_close(struct wired *r)
 	close_function(r->dev);
 	for (i = 0; i < VECTORS_MAX; i++)
 		close(r->events[i]);
-}
-
-/* The first @vectors of @index signal their events. */
-static void enable(struct wired *r, uint32_t index, unsigned int vectors)
-{
-	union {
-		struct vfio_irq_set set;
-		char bytes[sizeof(struct vfio_irq_set) + VECTORS_MAX * sizeof(int)];
-	} arg = { .set = {
-		.argsz = sizeof(arg.bytes),
-		.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
-		.index = index,
-		.count = vectors,
-	} };
-
-	memcpy(arg.set.data, r->events, vectors * sizeof(int));
-	assert_int_equal(ioctl(r->fd, VFIO_DEVICE_SET_IRQS, &arg), 0);
 }
 
 /* The kernel masks INTx whenever it has passed one on. */
@@ -176,8 +151,8 @@ static void interrupts_outlive_a_migration(uint32_t index, unsigned int vectors)
 
 	wired_open(&src, 0, -1);
 	wired_open(&dst, 1, src.fd);
-	enable(&src, index, vectors);
-	enable(&dst, index, vectors);
+	wire_interrupts(src.fd, index, src.events, vectors);
+	wire_interrupts(dst.fd, index, dst.events, vectors);
 	assert_delivers(&src, index, 0);
 	assert_delivers(&dst, index, 0);
 	move_state(src.dev, dst.dev);

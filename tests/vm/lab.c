@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 
 #define FUNCTIONS_MAX	32
 #define DESCRIPTORS_MAX	1024
+#define INTERRUPTS_MAX	2
 
 static struct device *opened[FUNCTIONS_MAX];
 
@@ -177,6 +179,31 @@ void wait_held(struct lab *lab)
 		if (!held)
 			sched_yield();
 	}
+}
+
+struct vfio_region_info region(int fd, unsigned int index)
+{
+	struct vfio_region_info info = { .argsz = sizeof(info), .index = index };
+
+	assert_int_equal(ioctl(fd, VFIO_DEVICE_GET_REGION_INFO, &info), 0);
+	return info;
+}
+
+void wire_interrupts(int fd, uint32_t index, const int *events, unsigned int count)
+{
+	union {
+		struct vfio_irq_set set;
+		char bytes[sizeof(struct vfio_irq_set) + INTERRUPTS_MAX * sizeof(int)];
+	} arg = { .set = {
+		.argsz = sizeof(arg.bytes),
+		.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
+		.index = index,
+		.count = count,
+	} };
+
+	assert_true(count <= INTERRUPTS_MAX);
+	memcpy(arg.set.data, events, count * sizeof(int));
+	assert_int_equal(ioctl(fd, VFIO_DEVICE_SET_IRQS, &arg), 0);
 }
 
 size_t drain(struct device *dev, void *buf, size_t size, ssize_t *ret_end)

@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <setjmp.h>
 #include <sys/types.h>
+#include <linux/vfio.h>
 #include <cmocka.h>
 
 #include "device/lab.h"
@@ -42,6 +43,11 @@ uint64_t last_seq(struct device *dev);
 
 /* Waits until the attribute `held` names an arc; fails after a minute. */
 void wait_held(struct lab *lab);
+
+/* What VFIO says of a region of the device behind @fd. */
+struct vfio_region_info region(int fd, unsigned int index);
+/* The first @count interrupts of kind @index of that device signal these eventfds from now on. */
+void wire_interrupts(int fd, uint32_t index, const int *events, unsigned int count);
 
 /* Reads the session until read() says 0 or -ENOMSG, which is *ret_end; returns the bytes. */
 size_t drain(struct device *dev, void *buf, size_t size, ssize_t *ret_end);

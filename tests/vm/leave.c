@@ -84,20 +84,10 @@ static void assert_usable(void)
 /* The kernel signals this event when it wants the device back. */
 static int request_event(void)
 {
-	union {
-		struct vfio_irq_set set;
-		char bytes[sizeof(struct vfio_irq_set) + sizeof(int)];
-	} arg = { .set = {
-		.argsz = sizeof(arg.bytes),
-		.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
-		.index = VFIO_PCI_REQ_IRQ_INDEX,
-		.count = 1,
-	} };
 	int event = eventfd(0, EFD_CLOEXEC);
 
 	assert_true(event >= 0);
-	memcpy(arg.set.data, &event, sizeof(event));
-	assert_int_equal(ioctl(find_descriptor(DEVICE_FD, -1), VFIO_DEVICE_SET_IRQS, &arg), 0);
+	wire_interrupts(find_descriptor(DEVICE_FD, -1), VFIO_PCI_REQ_IRQ_INDEX, &event, 1);
 	return event;
 }
 
