@@ -15,14 +15,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "core/fsm.h"
+#include "device/calls.h"
+#include "device/function.h"
 #include "device/lab.h"
-#include "device/vfio.h"
 
 #define BAR_INDEX	2
 #define PIECE		(1u << 20)
@@ -42,18 +42,16 @@ static void die(const char *what)
 
 static void open_function(struct function *f, const char *spec)
 {
-	struct vfio_region_info info = { .argsz = sizeof(info), .index = BAR_INDEX };
+	struct vfio_region_info info;
 	struct error err = { "" };
-	int fd;
 
 	if (device_open(spec, &f->dev, &err))
 		die(err.text);
-	fd = ((struct vfio *)f->dev)->files.device;
-	if (!f->dev->lab || ioctl(fd, VFIO_DEVICE_GET_REGION_INFO, &info))
+	if (!f->dev->lab || function_region(f->dev, BAR_INDEX, &info))
 		die("the function has no such BAR, or is not one of ours");
 	f->bytes = info.size;
-	f->map = mmap(NULL, f->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
-		      (off_t)info.offset);
+	f->map = mmap(NULL, f->bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
+		      f->dev->calls->fileno(f->dev, DEVICE_SELF), (off_t)info.offset);
 	if (f->map == MAP_FAILED)
 		die("the BAR cannot be mapped");
 }
