@@ -130,13 +130,18 @@ static uint64_t pages_with_zeros(void)
 	return bits;
 }
 
-/* Whose user gives the next command as soon as it is taken, and never asks for the end of one. */
+/*
+ * Whose user gives the next command as soon as it is taken, and never asks for the end of one. The
+ * function itself writes, since its buffer has the bytes: see the next row.
+ */
 static void each_write_of_many_is_reported(void **state)
 {
 	unsigned int page = 0;
 	uint64_t bits;
 
 	(void)state;
+	memset(ram, 0, RAM_BYTES);
+	transfer(&edu, RAM_IOVA, 0, WRITE_BYTES, 0);
 	track();
 	memset(ram, 0xff, RAM_BYTES);
 	while (since_open(&edu, DMA_DONE) < 24)
