@@ -15,6 +15,7 @@
 
 #define SECONDS_MAX	86400
 #define EXPECT_MAX	1000
+#define DOWNTIME_MS_MAX	2000000	/* as QEMU's */
 
 /* What soft-RoCE connections of timeout 12 (16.8 ms) and two retries were seen to last. */
 #define CONNECTION_MS	60
@@ -34,6 +35,7 @@ static const char usage[] =
 	"  --no-prepare       send no pre-copy-p2p-prepare, which the judge must notice\n"
 	"  --ram SIZE         memory that moves with the devices; see miglab run --help\n"
 	"  --workload W       what keeps the devices busy, and checks them on the other side\n"
+	"  --downtime-limit MS  how long the machine may stand for what is left (300)\n"
 	"  --expect N         transitions to PRE_COPY_P2P of each device (1)\n"
 	"  --timeout S        for the whole (120)\n"
 	"  --report DIR       write summary.txt, timeline.svg and trace.json there\n"
@@ -45,7 +47,7 @@ static const char usage[] =
 
 enum {
 	OPT_FROM = 1, OPT_TO, OPT_POLICY, OPT_NO_PREPARE, OPT_EXPECT, OPT_TIMEOUT, OPT_REPORT,
-	OPT_CONNECTION_TIMEOUT, OPT_RAM, OPT_WORKLOAD, OPT_HELP
+	OPT_CONNECTION_TIMEOUT, OPT_DOWNTIME_LIMIT, OPT_RAM, OPT_WORKLOAD, OPT_HELP
 };
 
 static const struct option options[] = {
@@ -55,6 +57,7 @@ static const struct option options[] = {
 	{ "no-prepare", no_argument, NULL, OPT_NO_PREPARE },
 	{ "ram", required_argument, NULL, OPT_RAM },
 	{ "workload", required_argument, NULL, OPT_WORKLOAD },
+	{ "downtime-limit", required_argument, NULL, OPT_DOWNTIME_LIMIT },
 	{ "expect", required_argument, NULL, OPT_EXPECT },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
 	{ "report", required_argument, NULL, OPT_REPORT },
@@ -106,6 +109,10 @@ static int parse_option(int id, struct pair_options *opt, struct report_options 
 		break;
 	case OPT_WORKLOAD:
 		opt->workload = optarg;
+		break;
+	case OPT_DOWNTIME_LIMIT:
+		ret = cmd_number("--downtime-limit", optarg, 0, DOWNTIME_MS_MAX,
+				 &opt->downtime_ms, err);
 		break;
 	case OPT_EXPECT:
 		ret = cmd_number("--expect", optarg, 0, EXPECT_MAX, &value, err);
@@ -201,6 +208,7 @@ int cmd_migrate(int argc, char **argv)
 		.from = from.dev,
 		.to = to.dev,
 		.policy = "qemu",
+		.downtime_ms = -1,
 		.expect = 1,
 		.timeout_ns = 120 * NSEC_PER_SEC,
 	};

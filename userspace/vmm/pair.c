@@ -170,6 +170,49 @@ static int start_judge(struct pair *p, struct error *err)
 	return start_child(p, &p->judge, "judge", &args, true, err);
 }
 
+static int call(struct side *s, const char *command, struct json_object *args,
+		struct json_object **ret, struct error *err)
+{
+	int code = qmp_client_call(s->client, command, args, clock_ns() + ANSWER_NS, ret, err);
+
+	return code ? error_prefix(err, code, "%s of the %s", command, s->child.name) : 0;
+}
+
+static uint64_t number(struct json_object *info, const char *name)
+{
+	return json_object_get_int64(json_object_object_get(info, name));
+}
+
+/* A member of what @command of @s answers; 0 when there is none. */
+static uint64_t ask_number(struct side *s, const char *command, const char *name)
+{
+	struct json_object *answer;
+	struct error err;
+	uint64_t value;
+
+	if (call(s, command, NULL, &answer, &err))
+		return 0;
+	value = number(answer, name);
+	json_object_put(answer);
+	return value;
+}
+
+/* Devices that are written faster than they are read are the reason that nobody thinks of. */
+static int give_up(struct pair *p, struct error *err)
+{
+	unsigned long long seconds = p->opt->timeout_ns / NSEC_PER_SEC, expected = 0, limit = 0;
+
+	if (!strcmp(p->source.status, "active")) {
+		expected = ask_number(&p->source, "query-migrate", "expected-downtime");
+		limit = ask_number(&p->source, "query-migrate-parameters", "downtime-limit");
+	}
+	if (expected > limit)
+		return error_set(err, -ETIMEDOUT,
+				 "not done within %llu s: what is left would stop the machine for %llu ms, and the limit is %llu ms; see --downtime-limit and --timeout",
+				 seconds, expected, limit);
+	return error_set(err, -ETIMEDOUT, "not done within %llu s; see --timeout", seconds);
+}
+
 /* Time is up, someone wants an end, or a child is no more: no use in going on. */
 static int check(struct pair *p, struct error *err)
 {
@@ -185,8 +228,7 @@ static int check(struct pair *p, struct error *err)
 	if (interrupted)
 		return error_set(err, -EINTR, "interrupted");
 	if (clock_ns() > p->deadline_ns)
-		return error_set(err, -ETIMEDOUT, "not done within %llu s; see --timeout",
-				 (unsigned long long)(p->opt->timeout_ns / NSEC_PER_SEC));
+		return give_up(p, err);
 	return 0;
 }
 
@@ -205,14 +247,6 @@ static int connect_side(struct pair *p, struct side *s, struct error *err)
 	return 0;
 }
 
-static int call(struct side *s, const char *command, struct json_object *args,
-		struct json_object **ret, struct error *err)
-{
-	int code = qmp_client_call(s->client, command, args, clock_ns() + ANSWER_NS, ret, err);
-
-	return code ? error_prefix(err, code, "%s of the %s", command, s->child.name) : 0;
-}
-
 /* And what says how much memory there is, and its checksum. */
 static int enable_events(struct side *s, struct error *err)
 {
@@ -222,6 +256,18 @@ static int enable_events(struct side *s, struct error *err)
 	struct json_object *args = json_tokener_parse(on);
 
 	return call(s, "migrate-set-capabilities", args, NULL, err);
+}
+
+static int limit_downtime(struct pair *p, struct error *err)
+{
+	struct json_object *args;
+
+	if (p->opt->downtime_ms < 0)
+		return 0;
+	args = json_object_new_object();
+	json_object_object_add(args, "downtime-limit",
+			       json_object_new_int64(p->opt->downtime_ms));
+	return call(&p->source, "migrate-set-parameters", args, NULL, err);
 }
 
 static bool over(const struct side *s)
@@ -377,11 +423,6 @@ static bool report_device(struct pair *p, unsigned int i, FILE *out)
 	free(sent);
 	free(arrived);
 	return equal || !known;
-}
-
-static uint64_t number(struct json_object *info, const char *name)
-{
-	return json_object_get_int64(json_object_object_get(info, name));
 }
 
 /* 0, or 1 when one of the two says that the migration did not complete. */
@@ -554,6 +595,7 @@ static int rehearse(struct pair *p, FILE *out, struct error *err)
 	       connect_side(p, &p->destination, err) ?:
 	       enable_events(&p->source, err) ?:
 	       enable_events(&p->destination, err) ?:
+	       limit_downtime(p, err) ?:
 	       start_judge(p, err) ?:
 	       await_judge(p, err) ?:
 	       (p->opt->workload ? await_workload(p, &p->source, 0, err) : 0) ?:

@@ -29,6 +29,7 @@ struct pair_options {
 	const char *policy;
 	bool no_prepare;
 	const char *ram, *workload;	/* as --ram and --workload of miglab run; NULL: none */
+	long downtime_ms;	/* downtime-limit of the source; -1: what it begins with */
 	unsigned int expect;	/* announced transitions of each device, for the judge */
 	uint64_t timeout_ns;	/* for the whole */
 	const struct pair_observer *observer;	/* NULL: none */
