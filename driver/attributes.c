@@ -228,6 +228,7 @@ static const char *const stat_keys[MIGLAB_NR_STATS] = {
 	[MIGLAB_DMA_FAILED] = "dma_failed",
 	[MIGLAB_DMA_HELD] = "dma_held",
 	[MIGLAB_DMA_REFUSED] = "dma_refused",
+	[MIGLAB_DMA_CORRECTED] = "dma_corrected",
 };
 
 static ssize_t stats_show(struct device *dev, struct device_attribute *attr, char *buf)

@@ -3,7 +3,7 @@
  * One bound function, and what the driver's files ask of each other.
  *
  * Locks, outermost first:
- *	a session's io_lock > an image's lock > core.memory_lock > reset_lock >
+ *	attach_lock > a session's io_lock > an image's lock > core.memory_lock > reset_lock >
  *	a model's locks > state_lock > a session's lock > a rulebook's lock
  */
 #ifndef MIGLAB_DEVICE_H
@@ -46,6 +46,12 @@ struct miglab_device {
 
 	struct iommufd_access *access;	/* from bind to unbind of an iommufd, else NULL */
 	bool access_attached;		/* to an IOAS; guarded by the device set's lock */
+
+	/*
+	 * Keeps the function attached to its user's page tables while something of ours is mapped
+	 * there. Inside of the device set's lock.
+	 */
+	struct mutex attach_lock;
 
 	u32 command_writes;		/* by the user to the byte with the bus master bit */
 

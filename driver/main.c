@@ -158,6 +158,7 @@ static int miglab_init_dev(struct vfio_device *vdev)
 	init_waitqueue_head(&m->wait);
 	atomic_set(&m->permits, 0);
 	miglab_dirty_init(&m->dirty);
+	mutex_init(&m->attach_lock);
 	mutex_init(&m->reset_lock);
 	mutex_init(&m->state_lock);
 	m->state = MIGLAB_RUNNING;
@@ -204,6 +205,7 @@ static void miglab_release_dev(struct vfio_device *vdev)
 	miglab_rulebook_put(m->book);
 	mutex_destroy(&m->state_lock);
 	mutex_destroy(&m->reset_lock);
+	mutex_destroy(&m->attach_lock);
 	miglab_dirty_destroy(&m->dirty);
 }
 

@@ -70,18 +70,26 @@ int miglab_attach_ioas(struct vfio_device *vdev, u32 *id)
 	u32 ioas = *id;
 	int ret;
 
-	ret = vfio_iommufd_physical_attach_ioas(vdev, id);
+	ret = mutex_lock_killable(&m->attach_lock);
 	if (ret)
 		return ret;
-	access_detach(m);
-	m->access_attached = !iommufd_access_attach(m->access, ioas);
-	return 0;
+	ret = vfio_iommufd_physical_attach_ioas(vdev, id);
+	if (!ret) {
+		access_detach(m);
+		m->access_attached = !iommufd_access_attach(m->access, ioas);
+	}
+	mutex_unlock(&m->attach_lock);
+	return ret;
 }
 
 void miglab_detach_ioas(struct vfio_device *vdev)
 {
-	access_detach(miglab_from_vfio(vdev));
+	struct miglab_device *m = miglab_from_vfio(vdev);
+
+	mutex_lock(&m->attach_lock);
+	access_detach(m);
 	vfio_iommufd_physical_detach_ioas(vdev);
+	mutex_unlock(&m->attach_lock);
 }
 #else
 int miglab_reach(struct miglab_device *m, dma_addr_t iova, void *data, size_t len, bool write)

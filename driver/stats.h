@@ -24,6 +24,7 @@ enum miglab_stat {
 	MIGLAB_DMA_FAILED,	/* ... that did not reach all of the memory */
 	MIGLAB_DMA_HELD,	/* commands for one that waited for the device to run again */
 	MIGLAB_DMA_REFUSED,	/* ... that were dropped, since they left the device's ranges */
+	MIGLAB_DMA_CORRECTED,	/* bytes of a shadow that were not what the function had */
 	MIGLAB_NR_STATS,
 };
 

@@ -262,6 +262,8 @@ static int edu_prepare(struct miglab_device *m, u32 from, u32 to, u32 gen)
 			return -EBUSY;
 		ret = miglab_pause(m, gen, 1000);
 	}
+	if (!ret && wanted == LEVEL_NONE)
+		ret = edu_fetch_buffer(edu, gen);
 	return ret;
 }
 
@@ -360,9 +362,8 @@ static int edu_check(const struct miglab_image *image)
 	return miglab_edu_decode(image->content.bytes, edu_dma_mask(), &regs);
 }
 
-static int edu_restore(struct miglab_device *m, struct miglab_image *image, u32 gen)
+static int put_image(struct edu *edu, const struct miglab_image *image)
 {
-	struct edu *edu = to_edu(m);
 	bool exposed = edu_enter(edu);
 	int ret;
 
@@ -383,6 +384,13 @@ static int edu_restore(struct miglab_device *m, struct miglab_image *image, u32 
 	}
 	edu_leave(edu, exposed);
 	return ret;
+}
+
+static int edu_restore(struct miglab_device *m, struct miglab_image *image, u32 gen)
+{
+	struct edu *edu = to_edu(m);
+
+	return put_image(edu, image) ?: edu_load_buffer(edu, gen);
 }
 
 /* --- the device --------------------------------------------------------------------- */

@@ -3,7 +3,6 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/bitmap.h>
-#include <linux/io-64-nonatomic-lo-hi.h>
 #include <linux/module.h>
 #include <linux/pci.h>
 
@@ -159,18 +158,13 @@ static bool all_valid(struct edu *edu)
  */
 static void begin_command(struct edu *edu, bool reached)
 {
-	const struct miglab_edu_dma *dma = &edu->regs.dma;
-
 	if (!reached || (edu->move.to_ram && !all_valid(edu))) {
 		if (edu->move.to_ram)
 			memcpy(edu->moved, edu->shadow + edu->move.buffer, edu->move.len);
 		edu->phase = PHASE_SHADOW;
 		return;
 	}
-	writeq(dma->src, edu->bar + MIGLAB_EDU_DMA_SRC);
-	writeq(dma->dst, edu->bar + MIGLAB_EDU_DMA_DST);
-	writeq(dma->count, edu->bar + MIGLAB_EDU_DMA_COUNT);
-	writeq(dma->cmd, edu->bar + MIGLAB_EDU_DMA_CMD);
+	edu_start(edu, &edu->regs.dma);
 	edu->phase = PHASE_FUNCTION;
 }
 

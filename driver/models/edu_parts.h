@@ -91,6 +91,12 @@ void edu_leave(struct edu *edu, bool exposed);
 /* Is a transfer under way? */
 bool edu_transferring(struct edu *edu);
 
+/* Begins one, that miglab_edu_dma_check() permits, while none is. */
+void edu_start(struct edu *edu, const struct miglab_edu_dma *dma);
+
+/* If one is under way, it ends without reaching memory; waits for that. */
+void edu_drain(struct edu *edu);
+
 /*
  * The function computes in a thread, which says first that it is done and interrupts then. An
  * interrupt in between would be in no state. So it is not let interrupt: the model does, in one
@@ -140,5 +146,20 @@ void edu_look(struct edu *edu);
  * ranges is dropped. @lock is held.
  */
 void edu_give(struct edu *edu, u64 cmd);
+
+/* --- edu_exact.c: with the module parameter edu_exact; without it these do nothing ---- */
+
+/*
+ * The device has just been stopped, and its state has still to be taken. Where the function's
+ * buffer is what counts, the shadow becomes what that is, and dma_corrected counts the bytes
+ * that it had otherwise. No lock is held; killable and abortable, and bounded by seconds.
+ *
+ * Return: 0; -EBUSY when the user switched bus mastering meanwhile or the transfer has no end,
+ * -EIO after a reset, -EINTR, or what miglab_lend() returns.
+ */
+int edu_fetch_buffer(struct edu *edu, u32 gen);
+
+/* The reverse: the stopped function gets all of the shadow. */
+int edu_load_buffer(struct edu *edu, u32 gen);
 
 #endif

@@ -28,6 +28,14 @@ bool edu_transferring(struct edu *edu)
 	return readq(edu->bar + MIGLAB_EDU_DMA_CMD) & MIGLAB_EDU_RUN;
 }
 
+void edu_start(struct edu *edu, const struct miglab_edu_dma *dma)
+{
+	writeq(dma->src, edu->bar + MIGLAB_EDU_DMA_SRC);
+	writeq(dma->dst, edu->bar + MIGLAB_EDU_DMA_DST);
+	writeq(dma->count, edu->bar + MIGLAB_EDU_DMA_COUNT);
+	writeq(dma->cmd, edu->bar + MIGLAB_EDU_DMA_CMD);
+}
+
 static bool computing(struct edu *edu)
 {
 	return readl(edu->bar + MIGLAB_EDU_STATUS) & MIGLAB_EDU_COMPUTING;
@@ -112,8 +120,7 @@ u32 edu_status(struct edu *edu)
 	return edu->regs.status | (edu->computing ? MIGLAB_EDU_COMPUTING : 0);
 }
 
-/* A transfer that a reset has overtaken ends without reaching memory. */
-static void drain(struct edu *edu)
+void edu_drain(struct edu *edu)
 {
 	struct pci_dev *pdev = edu->m->core.pdev;
 	u8 command;
@@ -129,7 +136,7 @@ static void drain(struct edu *edu)
 void edu_clear_regs(struct edu *edu)
 {
 	writel(0, edu->bar + MIGLAB_EDU_STATUS);
-	drain(edu);
+	edu_drain(edu);
 	memset(&edu->regs, 0, sizeof(edu->regs));
 	if (!edu_write_regs(edu))
 		dev_warn_ratelimited(&edu->m->core.pdev->dev,

@@ -18,7 +18,7 @@
 enum { SOURCE = 0, TARGET = 0x2000, OTHER = 0x4000 };
 
 /* Counters of the attribute "stats". */
-enum counter { DMA_DONE, DMA_FAILED, DMA_HELD, DMA_REFUSED, NR_COUNTERS };
+enum counter { DMA_DONE, DMA_FAILED, DMA_HELD, DMA_REFUSED, DMA_CORRECTED, NR_COUNTERS };
 
 struct edu {
 	struct device *dev;

@@ -13,7 +13,7 @@
 #include "edu.h"
 
 static const char *const counters[NR_COUNTERS] = {
-	"dma_done", "dma_failed", "dma_held", "dma_refused",
+	"dma_done", "dma_failed", "dma_held", "dma_refused", "dma_corrected",
 };
 
 unsigned char *ram;

@@ -100,6 +100,7 @@ int leave_rows(void);
 int limits_rows(void);
 int memory_rows(void);
 int edu_rows(void);
+int edu_exact_rows(void);
 int p2p_rows(void);
 int bar_rows(void);
 int bar_states_rows(void);

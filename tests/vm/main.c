@@ -28,6 +28,7 @@ static const struct {
 	{ "limits", limits_rows, true },
 	{ "memory", memory_rows, true },
 	{ "edu", edu_rows, true },
+	{ "edu-exact", edu_exact_rows, true },
 	{ "p2p", p2p_rows, false },
 	{ "bar", bar_rows, false },
 	{ "bar-states", bar_states_rows, false },
