@@ -22,6 +22,12 @@ static bool set_real_bit(struct miglab_device *m, bool on)
 	return old & PCI_COMMAND_MASTER;
 }
 
+/* What the real bit is to be while that is not the user's affair. */
+static bool real_bit(struct miglab_device *m)
+{
+	return m->bus_master_lent || (m->bus_master_wanted && !m->bus_master_off);
+}
+
 void miglab_bus_master_update(struct miglab_device *m)
 {
 	bool off = miglab_bus_master_must_be_off(m->state);
@@ -29,11 +35,44 @@ void miglab_bus_master_update(struct miglab_device *m)
 	lockdep_assert_held(&m->state_lock);
 	if (off == m->bus_master_off)
 		return;
-	if (off)
+	if (off && !m->bus_master_lent)
 		m->bus_master_wanted = set_real_bit(m, false);
-	else
-		set_real_bit(m, m->bus_master_wanted);
 	m->bus_master_off = off;
+	if (!off)
+		set_real_bit(m, real_bit(m));
+}
+
+u32 miglab_bus_master_lend(struct miglab_device *m)
+{
+	u32 writes;
+	bool was;
+
+	mutex_lock(&m->state_lock);
+	was = set_real_bit(m, true);
+	if (!m->bus_master_off)
+		m->bus_master_wanted = was;
+	m->bus_master_lent = true;
+	writes = m->command_writes;
+	mutex_unlock(&m->state_lock);
+	return writes;
+}
+
+void miglab_bus_master_take_back(struct miglab_device *m)
+{
+	mutex_lock(&m->state_lock);
+	m->bus_master_lent = false;
+	set_real_bit(m, real_bit(m));
+	mutex_unlock(&m->state_lock);
+}
+
+bool miglab_bus_master_untouched(struct miglab_device *m, u32 writes)
+{
+	bool untouched;
+
+	mutex_lock(&m->state_lock);
+	untouched = m->command_writes == writes && !m->command_writers;
+	mutex_unlock(&m->state_lock);
+	return untouched;
 }
 
 /* Does an access of @len bytes at @pos reach the byte that holds the bit? */
@@ -52,13 +91,14 @@ static u8 __user *command_at(const char __user *buf, loff_t pos)
 }
 
 /* Shows the bit as wanted in what was read from @pos on to @buf. */
-static int show_wanted_bit(char __user *buf, loff_t pos)
+static int show_bit(char __user *buf, loff_t pos, bool wanted)
 {
 	u8 command;
 
 	if (get_user(command, command_at(buf, pos)))
 		return -EFAULT;
-	return put_user(command | PCI_COMMAND_MASTER, command_at(buf, pos));
+	command = wanted ? command | PCI_COMMAND_MASTER : command & ~PCI_COMMAND_MASTER;
+	return put_user(command, command_at(buf, pos));
 }
 
 ssize_t miglab_bus_master_read(struct vfio_device *vdev, char __user *buf, size_t count,
@@ -66,17 +106,18 @@ ssize_t miglab_bus_master_read(struct vfio_device *vdev, char __user *buf, size_
 {
 	struct miglab_device *m = miglab_from_vfio(vdev);
 	loff_t pos = *ppos;
+	bool hidden, wanted;
 	ssize_t done;
-	bool hidden;
 
 	done = vfio_pci_core_read(vdev, buf, count, ppos);
 	if (done <= 0 || !covers_command(pos, done))
 		return done;
 
 	mutex_lock(&m->state_lock);
-	hidden = m->bus_master_off && m->bus_master_wanted;
+	hidden = m->bus_master_off || m->bus_master_lent;
+	wanted = m->bus_master_wanted;
 	mutex_unlock(&m->state_lock);
-	if (hidden && show_wanted_bit(buf, pos))
+	if (hidden && show_bit(buf, pos, wanted))
 		return -EFAULT;
 	return done;
 }
@@ -90,19 +131,22 @@ static void settle(struct miglab_device *m, bool written, bool wanted)
 {
 	down_read(&m->core.memory_lock);
 	mutex_lock(&m->state_lock);
-	if (written && m->bus_master_off)
+	if (written)
 		m->bus_master_wanted = wanted;
-	if (written || m->bus_master_off)
-		set_real_bit(m, wanted && !m->bus_master_off);
+	if (written || m->bus_master_off || m->bus_master_lent)
+		set_real_bit(m, real_bit(m));
+	m->command_writers--;
+	WRITE_ONCE(m->command_writes, m->command_writes + 1);
 	mutex_unlock(&m->state_lock);
 	up_read(&m->core.memory_lock);
 }
 
-/* Before the bit may change, for a model that has to know whether it did. */
+/* Before the bit may change, for who has to know whether it did; settle() does after it. */
 static void count_write(struct miglab_device *m)
 {
 	mutex_lock(&m->state_lock);
 	WRITE_ONCE(m->command_writes, m->command_writes + 1);
+	m->command_writers++;
 	mutex_unlock(&m->state_lock);
 }
 

@@ -23,6 +23,20 @@ bool miglab_bus_master_must_be_off(u32 state);
 void miglab_bus_master_update(struct miglab_device *m);
 
 /*
+ * The real bit is on from now on, for a transfer of the driver's own, until it is taken back;
+ * then it is what the user wants and the state lets it be, whatever came in between. The device's
+ * locks but for a model's may not be held. Returns what miglab_bus_master_untouched() takes.
+ */
+u32 miglab_bus_master_lend(struct miglab_device *m);
+void miglab_bus_master_take_back(struct miglab_device *m);
+
+/*
+ * Was the byte with the bit not written, not even in part, since m->command_writes was @writes?
+ * Else nobody can tell what the bit was in the moment that counts.
+ */
+bool miglab_bus_master_untouched(struct miglab_device *m, u32 writes);
+
+/*
  * vfio_device_ops.read and .write of what no model claims: the core's, with the bit as
  * the user believes it.
  */

@@ -53,7 +53,9 @@ struct miglab_device {
 	 */
 	struct mutex attach_lock;
 
-	u32 command_writes;		/* by the user to the byte with the bus master bit */
+	/* Guarded by state_lock; who only samples the first need not take it. */
+	u32 command_writes;		/* beginnings and ends of writes to the bus master's byte */
+	u32 command_writers;		/* writes of the user's that have begun and not ended */
 
 	/*
 	 * Keeps the model in being while a reset uses it; who has the device open, or its
@@ -76,6 +78,7 @@ struct miglab_device {
 	bool closing;			/* remove() began: rules act no longer */
 	bool state_lost;		/* a reset wiped the image, which nobody has redone yet */
 	bool bus_master_off;		/* ... by us, since the device claims to be stopped */
+	bool bus_master_lent;		/* on, by us, for a transfer of our own */
 	bool bus_master_wanted;		/* what the user believes the bit to be meanwhile */
 	bool fingerprinted;		/* since the last open; outlasts reset and close */
 	u32 fingerprint;		/* of the state that the device last stopped with */

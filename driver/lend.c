@@ -4,7 +4,10 @@
 
 #include "lend.h"
 
-/* The highest page below @limit that is not mapped; 0: none, for that one is never lent. */
+/*
+ * The highest page below @limit that is not mapped; 0: none, for that one is never lent. Nothing
+ * keeps the user from changing his mappings meanwhile: see lend.h.
+ */
 static u64 find_hole(struct iommu_domain *domain, u64 limit)
 {
 	u64 iova = round_down(limit, PAGE_SIZE);
@@ -20,6 +23,9 @@ static u64 find_hole(struct iommu_domain *domain, u64 limit)
 
 static int map_page(struct miglab_device *m, u64 limit, struct miglab_loan *loan)
 {
+	/* Others of its group could take its page tables away. */
+	if (!m->dirty.alone)
+		return -ENODEV;
 	loan->domain = iommu_get_domain_for_dev(&m->core.pdev->dev);
 	if (!loan->domain || !(loan->domain->type & __IOMMU_DOMAIN_PAGING))
 		return -ENODEV;
@@ -37,15 +43,19 @@ int miglab_lend(struct miglab_device *m, u64 limit, struct miglab_loan *ret_loan
 
 	if (!loan.bytes)
 		return -ENOMEM;
-	ret = mutex_lock_killable(&m->attach_lock);
-	if (!ret) {
-		ret = map_page(m, limit, &loan);
-		if (!ret) {
-			*ret_loan = loan;
-			return 0;
-		}
-		mutex_unlock(&m->attach_lock);
+	if (!mutex_trylock(&m->attach_lock)) {
+		ret = -EBUSY;
+		goto out_free;
 	}
+	ret = map_page(m, limit, &loan);
+	if (ret)
+		goto out_unlock;
+	*ret_loan = loan;
+	return 0;
+
+out_unlock:
+	mutex_unlock(&m->attach_lock);
+out_free:
 	free_page((unsigned long)loan.bytes);
 	return ret;
 }

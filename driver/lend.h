@@ -3,8 +3,10 @@
  * Memory of the kernel's that a function reaches by DMA for a moment, through the page
  * tables of its user: at an address that the user has not mapped.
  *
- * A mapping that the user asks for at that address meanwhile is refused with EADDRINUSE, or, on
- * kernels that do not look (6.12), warned of and void. So only for hosts whose root wants it.
+ * Its user must be trusted: the owner of the page tables, type1 or iommufd, does not know of it.
+ * A mapping that is asked for at that address meanwhile is refused with EADDRINUSE, or, on kernels
+ * that do not look (6.12), spoils counts of pages; and the search for the address reads page
+ * tables that an unmap may be freeing. So only where root asks for it.
  */
 #ifndef MIGLAB_LEND_H
 #define MIGLAB_LEND_H
@@ -26,10 +28,11 @@ struct miglab_loan {
  * @limit: the page is wholly below
  *
  * Until miglab_end_loan(), which the same thread calls, the device is attached to what it is
- * attached to now: attaching and detaching wait. May sleep; killable.
+ * attached to now: attaching and detaching wait. May sleep.
  *
- * Return: 0; -ENODEV when the function has no page tables of its user's, -ENOSPC when he
- * has mapped all below @limit, -EINTR, -ENOMEM, or what the IOMMU says.
+ * Return: 0; -ENODEV when the function has no page tables of its user's or shares its IOMMU
+ * group, -EBUSY when it is being attached, -ENOSPC when all below @limit is mapped, -ENOMEM,
+ * or what the IOMMU says.
  */
 int miglab_lend(struct miglab_device *m, u64 limit, struct miglab_loan *ret_loan);
 

@@ -6,6 +6,7 @@
 #include <linux/module.h>
 #include <linux/pci.h>
 
+#include "busmaster.h"
 #include "dirty.h"
 #include "edu_parts.h"
 #include "reach.h"
@@ -78,7 +79,7 @@ static void take_bytes(struct edu *edu, bool by_function)
 {
 	const struct miglab_edu_move *move = &edu->move;
 
-	if (by_function && edu->commands != READ_ONCE(edu->m->command_writes)) {
+	if (by_function && !miglab_bus_master_untouched(edu->m, edu->commands)) {
 		by_function = false;
 		if (!is_bus_master(edu))
 			memset(edu->moved, 0, move->len);

@@ -3,12 +3,13 @@
  * The exact mode of an edu device: its buffer as the function itself has it.
  *
  * The function is stopped. It is made to transfer its whole buffer from or to a page of the
- * kernel's, which its user sees nothing of but the time that it takes.
+ * kernel's, which its user sees nothing of but the time that it takes, and the address.
  */
 #include <linux/bitmap.h>
 #include <linux/module.h>
 #include <linux/pci.h>
 
+#include "busmaster.h"
 #include "edu_parts.h"
 #include "lend.h"
 
@@ -18,23 +19,10 @@ MODULE_PARM_DESC(edu_exact, "Move the DMA buffer of edu devices out of and into 
 
 #define LIMIT_MS	2000	/* a transfer that takes longer never ends */
 
-/* What has to be as it was for the transfer to count: see end_transfer(). */
+/* What has to be as it was for the transfer to count. */
 struct watch {
-	u32 resets, commands;
-	bool was_master;
+	u32 resets, writes;
 };
-
-static bool set_master(struct edu *edu, bool on)
-{
-	struct pci_dev *pdev = edu->m->core.pdev;
-	u8 command;
-
-	/* The low byte only: interrupt masking owns the high one. */
-	pci_read_config_byte(pdev, PCI_COMMAND, &command);
-	pci_write_config_byte(pdev, PCI_COMMAND, on ? command | PCI_COMMAND_MASTER :
-						      command & ~PCI_COMMAND_MASTER);
-	return command & PCI_COMMAND_MASTER;
-}
 
 /* -EIO: a reset was faster, and the device runs. */
 static int begin_transfer(struct edu *edu, u64 iova, bool to_ram, struct watch *w)
@@ -48,9 +36,8 @@ static int begin_transfer(struct edu *edu, u64 iova, bool to_ram, struct watch *
 	bool exposed = edu_enter(edu), stopped = edu->level == LEVEL_NONE;
 
 	w->resets = edu->resets;
-	w->commands = READ_ONCE(edu->m->command_writes);
 	if (stopped) {
-		w->was_master = set_master(edu, true);
+		w->writes = miglab_bus_master_lend(edu->m);
 		edu_start(edu, &dma);
 	}
 	edu_leave(edu, exposed);
@@ -79,23 +66,19 @@ static int await_transfer(struct edu *edu, const struct watch *w, u32 gen)
 	return ret;
 }
 
-/*
- * What began has ended, one way or another. Whoever wrote the bit of bus mastering meanwhile has
- * it as he wants it, and may have stopped the transfer: nobody can tell.
- */
+/* What began has ended, one way or another; its user may have stopped it. */
 static int end_transfer(struct edu *edu, const struct watch *w, int ret)
 {
 	bool exposed = edu_enter(edu);
 
-	if (edu->resets != w->resets) {
-		ret = -EIO;
-	} else {
+	/* A reset has ended it already, and its user may have begun another one. */
+	if (edu->resets == w->resets)
 		edu_drain(edu);
-		if (READ_ONCE(edu->m->command_writes) != w->commands)
-			ret = ret ?: -EBUSY;
-		else
-			set_master(edu, w->was_master);
-	}
+	else
+		ret = -EIO;
+	miglab_bus_master_take_back(edu->m);
+	if (!ret && !miglab_bus_master_untouched(edu->m, w->writes))
+		ret = -EBUSY;
 	edu_leave(edu, exposed);
 	return ret;
 }
@@ -114,6 +97,15 @@ static bool is_stopped(struct edu *edu)
 	return edu->level == LEVEL_NONE;
 }
 
+/* What no buffer has that the shadow says anything of. */
+static void fill_otherwise(struct edu *edu, u8 *bytes)
+{
+	u32 at;
+
+	for (at = 0; at < MIGLAB_EDU_BUFFER; at++)
+		bytes[at] = ~edu->shadow[at];
+}
+
 /* Of the bytes that are as the function has them those that the shadow had otherwise. */
 static void correct_shadow(struct edu *edu, const u8 *bytes)
 {
@@ -124,11 +116,6 @@ static void correct_shadow(struct edu *edu, const u8 *bytes)
 		edu->shadow[at] = bytes[at];
 	}
 	miglab_stats_add(edu->m->stats, MIGLAB_DMA_CORRECTED, wrong);
-}
-
-static u64 reach(void)
-{
-	return min_t(u64, edu_dma_mask(), MIGLAB_EDU_REACH - 1) + 1;
 }
 
 /* Has the function's buffer anything that counts? */
@@ -142,43 +129,70 @@ static bool holds_bytes(struct edu *edu)
 	return any;
 }
 
-int edu_fetch_buffer(struct edu *edu, u32 gen)
+/* -EBUSY when nothing arrived, whoever kept it from that. */
+static int take_buffer(struct edu *edu, const u8 *bytes)
 {
-	struct miglab_loan loan;
+	u32 at, same = 0;
+
+	if (!is_stopped(edu))
+		return -EIO;
+	for (at = 0; at < MIGLAB_EDU_BUFFER; at++)
+		same += bytes[at] == (u8)~edu->shadow[at];
+	if (same == MIGLAB_EDU_BUFFER)
+		return -EBUSY;
+	correct_shadow(edu, bytes);
+	return 0;
+}
+
+static int fetch(struct edu *edu, struct miglab_loan *loan, u32 gen)
+{
 	int ret;
 
-	if (!READ_ONCE(edu_exact) || !holds_bytes(edu))
-		return 0;
-	ret = miglab_lend(edu->m, reach(), &loan);
-	if (ret)
-		return ret;
-	ret = transfer(edu, &loan, true, gen);
 	mutex_lock(&edu->lock);
-	if (!ret && is_stopped(edu))
-		correct_shadow(edu, loan.bytes);
+	fill_otherwise(edu, loan->bytes);
 	mutex_unlock(&edu->lock);
-	miglab_end_loan(edu->m, &loan);
+	ret = transfer(edu, loan, true, gen);
+	mutex_lock(&edu->lock);
+	ret = ret ?: take_buffer(edu, loan->bytes);
+	mutex_unlock(&edu->lock);
 	return ret;
 }
 
-int edu_load_buffer(struct edu *edu, u32 gen)
+static int load(struct edu *edu, struct miglab_loan *loan, u32 gen)
 {
-	struct miglab_loan loan;
 	int ret;
 
-	if (!READ_ONCE(edu_exact))
-		return 0;
-	ret = miglab_lend(edu->m, reach(), &loan);
-	if (ret)
-		return ret;
 	mutex_lock(&edu->lock);
-	memcpy(loan.bytes, edu->shadow, MIGLAB_EDU_BUFFER);
+	memcpy(loan->bytes, edu->shadow, MIGLAB_EDU_BUFFER);
 	mutex_unlock(&edu->lock);
-	ret = transfer(edu, &loan, false, gen);
+	ret = transfer(edu, loan, false, gen);
 	mutex_lock(&edu->lock);
 	if (!ret && is_stopped(edu))
 		bitmap_fill(edu->valid, MIGLAB_EDU_BUFFER);
 	mutex_unlock(&edu->lock);
+	return ret;
+}
+
+static int with_loan(struct edu *edu, u32 gen,
+		     int (*move)(struct edu *edu, struct miglab_loan *loan, u32 gen))
+{
+	u64 limit = min_t(u64, edu_dma_mask(), MIGLAB_EDU_REACH - 1) + 1;
+	struct miglab_loan loan;
+	int ret = miglab_lend(edu->m, limit, &loan);
+
+	if (ret)
+		return ret;
+	ret = move(edu, &loan, gen);
 	miglab_end_loan(edu->m, &loan);
 	return ret;
+}
+
+int edu_fetch_buffer(struct edu *edu, u32 gen)
+{
+	return READ_ONCE(edu_exact) && holds_bytes(edu) ? with_loan(edu, gen, fetch) : 0;
+}
+
+int edu_load_buffer(struct edu *edu, u32 gen)
+{
+	return READ_ONCE(edu_exact) ? with_loan(edu, gen, load) : 0;
 }

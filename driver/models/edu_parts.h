@@ -154,8 +154,8 @@ void edu_give(struct edu *edu, u64 cmd);
  * buffer is what counts, the shadow becomes what that is, and dma_corrected counts the bytes
  * that it had otherwise. No lock is held; killable and abortable, and bounded by seconds.
  *
- * Return: 0; -EBUSY when the user switched bus mastering meanwhile or the transfer has no end,
- * -EIO after a reset, -EINTR, or what miglab_lend() returns.
+ * Return: 0; -EBUSY when the user wrote the bit of bus mastering meanwhile, or the transfer brought
+ * nothing or has no end, -EIO after a reset, -EINTR, or what miglab_lend() returns.
  */
 int edu_fetch_buffer(struct edu *edu, u32 gen);
 

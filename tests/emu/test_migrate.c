@@ -69,7 +69,7 @@ static const struct row rows[] = {
 	  "refuses its state" },
 	{ "it takes too long", { "--timeout", "1", "--from", "emu", "--to",
 	    "emu:rules=arc=STOP>RESUMING hold" }, 3, "not done within 1 s; see --timeout" },
-	{ "it does not converge", { "--timeout", "1", "--downtime-limit", "0", "--from", RESTLESS,
+	{ "it does not converge", { "--timeout", "5", "--downtime-limit", "0", "--from", RESTLESS,
 	    "--to", BIG }, 3, "ms, and the limit is 0 ms; see --downtime-limit" },
 	{ "it may stand for long", { "--downtime-limit", "2000000", "--from", RESTLESS, "--to",
 	    BIG }, 0, "fingerprints equal" },

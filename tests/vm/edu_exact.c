@@ -4,6 +4,7 @@
  * the shadow is. A rule makes a shadow wrong.
  */
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -206,33 +207,41 @@ static void no_address_is_left(void **state)
 	assert_int_equal(munmap(map, CHUNK), 0);
 }
 
+/* A reset of src after so many microseconds. */
 static void *reset_main(void *opaque)
 {
-	struct device *dev = opaque;
 	struct error err;
 
-	assert_int_equal(dev->ops->reset(dev, &err), 0);
+	usleep(*(useconds_t *)opaque);
+	assert_int_equal(src.dev->ops->reset(src.dev, &err), 0);
 	return NULL;
 }
 
-/* Whenever it comes in the tenth of a second that the transfer takes. */
+/*
+ * Whenever it comes in the tenth of a second that the transfer takes. What its user had switched
+ * off is off afterwards.
+ */
 static void a_reset_ends_it(void **state)
 {
+	unsigned int ended = 0;
 	pthread_t thread;
+	uint16_t command;
 	useconds_t us;
 
 	(void)state;
 	open_both();
 	set_exact(true);
-	for (us = 0; us < 150000; us += 25000) {
+	for (us = 0; us < 150000; us += 12500) {
 		fill_ram(SOURCE, 4096, us);
 		transfer(&src, RAM_IOVA + SOURCE, 0, 4096, 0);
-		assert_int_equal(pthread_create(&thread, NULL, reset_main, src.dev), 0);
-		usleep(us);
-		try_state(src.dev, MIGLAB_STOP);
+		command = us % 25000 ? PCI_COMMAND_MEMORY : ON;
+		set_edu_command(&src, command);
+		assert_int_equal(pthread_create(&thread, NULL, reset_main, &us), 0);
+		ended += try_state(src.dev, MIGLAB_STOP) == -EIO;
 		pthread_join(thread, NULL);
 		if (state_of(src.dev) != MIGLAB_RUNNING)
 			go(src.dev, MIGLAB_RUNNING);
+		assert_int_equal(command_of(&src), command);
 		set_edu_command(&src, ON);
 		transfer(&src, RAM_IOVA + SOURCE, 0, 4096, 0);
 		miss(&src, us);
@@ -240,6 +249,33 @@ static void a_reset_ends_it(void **state)
 		assert_true(has_both(&dst));
 		go(src.dev, MIGLAB_RUNNING);
 	}
+	assert_in_range(ended, 3, 12);
+}
+
+/* The user has the last word on bus mastering, and a transfer that he may have stopped is none. */
+static void its_user_switches_bus_mastering(void **state)
+{
+	struct setter s;
+
+	(void)state;
+	open_both();
+	set_exact(true);
+	fill_ram(SOURCE, 4096, 1);
+	transfer(&src, RAM_IOVA + SOURCE, 0, 4096, 0);
+	setter_start(&s, src.dev, MIGLAB_STOP);
+	while (state_of(src.dev) != MIGLAB_RUNNING_P2P)
+		sched_yield();
+	usleep(30000);
+	set_edu_command(&src, PCI_COMMAND_MEMORY);
+	assert_int_equal(setter_join(&s), -EBUSY);
+	assert_int_equal(command_of(&src), PCI_COMMAND_MEMORY);
+	assert_int_equal(since_open(&src, DMA_CORRECTED), 0);
+	set_edu_command(&src, ON);
+	/* Nothing became of it. */
+	go(src.dev, MIGLAB_RUNNING);
+	miss(&src, 2);
+	move_state(src.dev, dst.dev);
+	assert_true(has_both(&dst));
 }
 
 /* A process that is about to stop the device, and waits to be told to. */
@@ -295,6 +331,7 @@ int edu_exact_rows(void)
 		exact_row(the_function_may_be_off),
 		exact_row(no_address_is_left),
 		exact_row(a_reset_ends_it),
+		exact_row(its_user_switches_bus_mastering),
 		exact_row(a_kill_ends_it),
 	};
 

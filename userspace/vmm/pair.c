@@ -204,7 +204,8 @@ static int give_up(struct pair *p, struct error *err)
 
 	if (!strcmp(p->source.status, "active")) {
 		expected = ask_number(&p->source, "query-migrate", "expected-downtime");
-		limit = ask_number(&p->source, "query-migrate-parameters", "downtime-limit");
+		limit = expected ? ask_number(&p->source, "query-migrate-parameters",
+					      "downtime-limit") : 0;
 	}
 	if (expected > limit)
 		return error_set(err, -ETIMEDOUT,
