@@ -7,7 +7,6 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -156,7 +155,9 @@ static void the_function_may_be_off(void **state)
 	}
 }
 
-/* Every page that the function reaches has the same memory behind it. */
+#define HOLE		(6 * CHUNK - 4096)
+
+/* There is memory behind every page that the function reaches, but for HOLE and the first. */
 static void *fill_reach(struct edu *e)
 {
 	void *map = mmap(NULL, CHUNK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -166,20 +167,11 @@ static void *fill_reach(struct edu *e)
 	map_for_edu(e, map, 4096, RAM_IOVA - 4096);
 	map_for_edu(e, map, RAM_IOVA + RAM_BYTES, CHUNK - RAM_IOVA - RAM_BYTES);
 	for (at = CHUNK; at < REACH; at += CHUNK)
-		map_for_edu(e, map, at, CHUNK);
+		map_for_edu(e, map, at, at + CHUNK > HOLE && at < HOLE ? CHUNK - 4096 : CHUNK);
 	return map;
 }
 
-static void unmap_chunk(struct edu *e, uint64_t iova)
-{
-	struct vfio_iommu_type1_dma_unmap unmap = {
-		.argsz = sizeof(unmap), .iova = iova, .size = CHUNK,
-	};
-
-	assert_int_equal(ioctl(e->container, VFIO_IOMMU_UNMAP_DMA, &unmap), 0);
-}
-
-/* No page can be lent that is not there: the arc fails, and the device goes on. */
+/* One address is enough, and its user can have it afterwards. Without any the device goes on. */
 static void no_address_is_left(void **state)
 {
 	void *map;
@@ -188,22 +180,17 @@ static void no_address_is_left(void **state)
 	open_both();
 	set_exact(true);
 	map = fill_reach(&src);
-	/* Nothing has been moved yet, so there is nothing to fetch. */
-	go(src.dev, MIGLAB_STOP);
-	go(src.dev, MIGLAB_RUNNING);
 	fill_ram(SOURCE, 4096, 1);
 	transfer(&src, RAM_IOVA + SOURCE, 0, 4096, 0);
 	miss(&src, 2);
+	move_state(src.dev, dst.dev);
+	assert_true(has_both(&dst));
+	go(src.dev, MIGLAB_RUNNING);
+	map_for_edu(&src, map, HOLE, 4096);
 	assert_int_equal(try_state(src.dev, MIGLAB_STOP), -ENOSPC);
 	assert_int_equal(state_of(src.dev), MIGLAB_RUNNING_P2P);
 	go(src.dev, MIGLAB_RUNNING);
 	assert_true(has_both(&src));
-	/* One is enough, and afterwards its user can have it. */
-	unmap_chunk(&src, 5 * CHUNK);
-	map_for_edu(&src, map, 5 * CHUNK, CHUNK - 4096);
-	move_state(src.dev, dst.dev);
-	assert_true(has_both(&dst));
-	map_for_edu(&src, map, 6 * CHUNK - 4096, 4096);
 	assert_int_equal(munmap(map, CHUNK), 0);
 }
 
