@@ -49,6 +49,13 @@ static int close_both(void **state)
 	return 0;
 }
 
+/* SOURCE goes to all of the buffer. */
+static void fill_buffer(struct edu *e, unsigned int seed)
+{
+	fill_ram(SOURCE, 4096, seed);
+	transfer(e, RAM_IOVA + SOURCE, 0, 4096, 0);
+}
+
 /* Another 100 bytes go to @e's buffer, and its shadow does not hear of them. */
 static void miss(struct edu *e, unsigned int seed)
 {
@@ -78,12 +85,18 @@ static bool has_both(struct edu *e)
 	       !memcmp(ram + TARGET + 1100, ram + SOURCE + 1100, 4096 - 1100);
 }
 
+static void what_was_missed_moves(unsigned int seed)
+{
+	miss(&src, seed);
+	move_state(src.dev, dst.dev);
+	assert_true(has_both(&dst));
+}
+
 static void what_the_shadow_missed_moves(void **state)
 {
 	(void)state;
 	open_both();
-	fill_ram(SOURCE, 4096, 1);
-	transfer(&src, RAM_IOVA + SOURCE, 0, 4096, 0);
+	fill_buffer(&src, 1);
 	miss(&src, 2);
 	/* Negative control. */
 	move_state(src.dev, dst.dev);
@@ -105,8 +118,7 @@ static void the_function_gets_the_buffer(void **state)
 {
 	(void)state;
 	open_both();
-	fill_ram(SOURCE, 4096, 1);
-	transfer(&src, RAM_IOVA + SOURCE, 0, 4096, 0);
+	fill_buffer(&src, 1);
 	/* Negative control: loaded without it. */
 	move_state(src.dev, dst.dev);
 	miss(&dst, 3);
@@ -138,8 +150,7 @@ static void the_function_may_be_off(void **state)
 	(void)state;
 	open_both();
 	set_exact(true);
-	fill_ram(SOURCE, 4096, 1);
-	transfer(&src, RAM_IOVA + SOURCE, 0, 4096, 0);
+	fill_buffer(&src, 1);
 	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
 		miss(&src, i);
 		set_edu_command(&src, commands[i]);
@@ -180,11 +191,8 @@ static void no_address_is_left(void **state)
 	open_both();
 	set_exact(true);
 	map = fill_reach(&src);
-	fill_ram(SOURCE, 4096, 1);
-	transfer(&src, RAM_IOVA + SOURCE, 0, 4096, 0);
-	miss(&src, 2);
-	move_state(src.dev, dst.dev);
-	assert_true(has_both(&dst));
+	fill_buffer(&src, 1);
+	what_was_missed_moves(2);
 	go(src.dev, MIGLAB_RUNNING);
 	map_for_edu(&src, map, HOLE, 4096);
 	assert_int_equal(try_state(src.dev, MIGLAB_STOP), -ENOSPC);
@@ -219,8 +227,7 @@ static void a_reset_ends_it(void **state)
 	open_both();
 	set_exact(true);
 	for (us = 0; us < 150000; us += 12500) {
-		fill_ram(SOURCE, 4096, us);
-		transfer(&src, RAM_IOVA + SOURCE, 0, 4096, 0);
+		fill_buffer(&src, us);
 		command = us % 25000 ? PCI_COMMAND_MEMORY : ON;
 		set_edu_command(&src, command);
 		assert_int_equal(pthread_create(&thread, NULL, reset_main, &us), 0);
@@ -231,9 +238,7 @@ static void a_reset_ends_it(void **state)
 		assert_int_equal(command_of(&src), command);
 		set_edu_command(&src, ON);
 		transfer(&src, RAM_IOVA + SOURCE, 0, 4096, 0);
-		miss(&src, us);
-		move_state(src.dev, dst.dev);
-		assert_true(has_both(&dst));
+		what_was_missed_moves(us);
 		go(src.dev, MIGLAB_RUNNING);
 	}
 	assert_in_range(ended, 3, 12);
@@ -247,8 +252,7 @@ static void its_user_switches_bus_mastering(void **state)
 	(void)state;
 	open_both();
 	set_exact(true);
-	fill_ram(SOURCE, 4096, 1);
-	transfer(&src, RAM_IOVA + SOURCE, 0, 4096, 0);
+	fill_buffer(&src, 1);
 	setter_start(&s, src.dev, MIGLAB_STOP);
 	while (state_of(src.dev) != MIGLAB_RUNNING_P2P)
 		sched_yield();
@@ -260,9 +264,7 @@ static void its_user_switches_bus_mastering(void **state)
 	set_edu_command(&src, ON);
 	/* Nothing became of it. */
 	go(src.dev, MIGLAB_RUNNING);
-	miss(&src, 2);
-	move_state(src.dev, dst.dev);
-	assert_true(has_both(&dst));
+	what_was_missed_moves(2);
 }
 
 /* A process that is about to stop the device, and waits to be told to. */
@@ -273,8 +275,7 @@ static pid_t child_before_stop(unsigned int seed)
 
 	if (!pid) {
 		open_edu(&src, 0);
-		fill_ram(SOURCE, 4096, seed);
-		transfer(&src, RAM_IOVA + SOURCE, 0, 4096, 0);
+		fill_buffer(&src, seed);
 		raise(SIGSTOP);
 		try_state(src.dev, MIGLAB_STOP);
 		pause();
@@ -301,11 +302,8 @@ static void a_kill_ends_it(void **state)
 	}
 	open_both();
 	set_exact(true);
-	fill_ram(SOURCE, 4096, 1);
-	transfer(&src, RAM_IOVA + SOURCE, 0, 4096, 0);
-	miss(&src, 2);
-	move_state(src.dev, dst.dev);
-	assert_true(has_both(&dst));
+	fill_buffer(&src, 1);
+	what_was_missed_moves(2);
 }
 
 #define exact_row(function) cmocka_unit_test_teardown(function, close_both)
