@@ -11,7 +11,7 @@ PKG_CONFIG ?= pkg-config
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all module userspace tests demo demo-guard demo-emu check check-host check-vm check-vm-all \
+.PHONY: all module userspace tests lab-tests demo demo-guard demo-emu check check-host check-vm check-vm-all \
 	check-debug check-peer check-peer-all lint fuzz bench install dkms-install dkms-remove clean help
 
 help:
@@ -111,6 +111,8 @@ lab-tests := $(BUILD)/tests/vm/vm $(BUILD)/tests/peer/play $(BUILD)/tests/peer/m
 	$(bench-tests)
 
 tests: $(unit-tests) $(emu-tests) $(fuzz-replays) $(lab-tests) $(BUILD)/asan/miglab
+
+lab-tests: $(lab-tests)
 
 $(BUILD)/tests/vm/vm: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/vm/*.c)) $(lib-objects)
 	@mkdir -p $(@D)
