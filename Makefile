@@ -262,8 +262,8 @@ lint:
 check-host:
 	@tests/deps build
 	@$(MAKE) --no-print-directory -s -j$(shell nproc) userspace tests
-	@MIGLAB=$(BUILD)/asan/miglab tests/tap $(RESULTS)/check-host tests/host $(unit-tests) $(emu-tests) \
-		$(fuzz-replays) tests/conform/mutants
+	@MIGLAB=$(BUILD)/asan/miglab tests/tap $(RESULTS)/check-host tests/host tests/conform/mutants $(emu-tests) \
+		$(unit-tests) $(fuzz-replays)
 
 check-vm:
 	@tests/deps lab

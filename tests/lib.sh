@@ -33,3 +33,24 @@ $output"
 		ok "$name"
 	fi
 }
+
+# suite NAME COMMAND..: runs one that speaks TAP itself, with NAME in front of its rows. One that
+# does not end well fails, unless a row said so: after which row that was tells where it hung.
+suite()
+{
+	local name=$1 record status last
+	shift
+	record=$(mktemp)
+	"$@" 2>&1 </dev/null | tee "$record" |
+		sed -uE "s/^( *)(ok|not ok) ([0-9]+ )?(- )?/\\1\\2 - $name: /"
+	status=${PIPESTATUS[0]}
+	if [ "$status" -gt 1 ] && [ "$status" != 77 ] ||
+	   [ "$status" = 1 ] && ! grep -qa '^ *not ok' "$record"; then
+		last=$(grep -aE '^ *(not )?ok' "$record" | tail -n 1)
+		last=${last:+after the row \"$last\"}
+		not_ok "$name: ended with status $status ${last:-before any row}" \
+			"$(tail -n 1 "$record")"
+	fi
+	rm "$record"
+	return "$status"
+}
