@@ -15,7 +15,7 @@
 #include "device/uapi.h"
 
 #define BENCH_DEVICES	64
-#define GUARD_NS	(120 * 1000000000ull)	/* of each wait, against a hang */
+#define GUARD_NS	(300 * 1000000000ull)	/* of each wait, against a hang */
 
 struct setup {
 	enum vmm_kind kind;

@@ -304,7 +304,7 @@ static void test_row(void **state)
 		.witness.targets = targets,
 		.witness.target_count = row->devices ? row->devices : 1,
 		.witness.release = row->release,
-		.timeout_ns = 60 * NSEC_PER_SEC,
+		.timeout_ns = 200 * NSEC_PER_SEC,
 		.expected = row->expected ? row->expected : -1,
 	};
 	struct error err = { "" };

@@ -19,7 +19,7 @@
 
 #define ROWS(a)		(sizeof(a) / sizeof((a)[0]))
 #define ARGS_MAX	16
-#define ENOUGH_NS	(60 * NSEC_PER_SEC)
+#define ENOUGH_NS	(200 * NSEC_PER_SEC)
 #define SHORT_HOLD	"emu:rules=arc=PRE_COPY>PRE_COPY_P2P hold limit_us=100000,id=vf0"
 
 static char dir[] = "/tmp/miglab-test-XXXXXX";

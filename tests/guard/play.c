@@ -27,7 +27,7 @@
 #include "judge/remote.h"
 #include "qmp/client.h"
 
-#define PATIENCE_NS	(60 * NSEC_PER_SEC)	/* only what fails takes so long */
+#define PATIENCE_NS	(300 * NSEC_PER_SEC)	/* only what fails takes so long */
 #define CONNECTIONS	8
 #define COUNT		"8"
 #define SLOW	"arc=PRE_COPY>PRE_COPY_P2P hold limit_us=60000000 delay_us=300000"

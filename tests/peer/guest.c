@@ -24,7 +24,7 @@
 #include "vmm.h"
 
 #define ROWS		(sizeof(rows) / sizeof(rows[0]))
-#define GUARD_NS	(120 * NSEC_PER_SEC)
+#define GUARD_NS	(300 * NSEC_PER_SEC)
 #define GUEST		"build/tests/guest/guest"
 #define OFTEN		100
 

@@ -13,6 +13,8 @@
 #include "base/clock.h"
 #include "vmm.h"
 
+#define END_NS	(300 * NSEC_PER_SEC)	/* of one that closed its stdout; against a hang */
+
 static void judge_args(struct args *args, const char *uri, const struct judged *j, bool release)
 {
 	const char *program = getenv("MIGLAB");
@@ -139,7 +141,7 @@ int judged_finish(struct judged *j, struct error *err)
 					json_object_to_json_string(object));
 		json_object_put(object);
 	}
-	status = reap(j->pid, clock_ns() + 5 * NSEC_PER_SEC);
+	status = reap(j->pid, clock_ns() + END_NS);
 	j->pid = 0;
 	if (WIFEXITED(status))
 		j->status = WEXITSTATUS(status);

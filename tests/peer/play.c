@@ -25,7 +25,7 @@
 
 #define ROWS		(sizeof(rows) / sizeof(rows[0]))
 #define FUNCTIONS_MAX	32
-#define MIGRATION_NS	(120 * NSEC_PER_SEC)
+#define MIGRATION_NS	(300 * NSEC_PER_SEC)
 
 #define SLOW	"arc=PRE_COPY>PRE_COPY_P2P delay_us=300000"
 #define HELD	"arc=PRE_COPY>PRE_COPY_P2P hold limit_us=60000000 delay_us=300000"

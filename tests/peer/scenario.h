@@ -20,7 +20,7 @@ enum verb {
 	AWAIT,		/* an event, of those that no step has awaited yet */
 	TELL,		/* a command that must succeed */
 	SEND,		/* a command whose answer is not waited for: the machine may be blocked */
-	ASK,		/* the same; whether the answer came within a second is an event */
+	ASK,		/* the same; whether the answer comes while it is blocked is an event */
 	HELD,		/* until an arc of a device, by its number, is held */
 	ACTED,		/* until a rule of device 0 acted, for the first time */
 	RELEASE,	/* one permit for a device, by its number */

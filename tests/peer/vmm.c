@@ -16,9 +16,10 @@
 
 #include "base/clock.h"
 
-#define START_NS	(60 * NSEC_PER_SEC)
-#define CALL_NS		(30 * NSEC_PER_SEC)
-#define QUIT_NS		(5 * NSEC_PER_SEC)
+#define START_NS	(300 * NSEC_PER_SEC)
+#define CALL_NS		(300 * NSEC_PER_SEC)
+#define END_NS		(300 * NSEC_PER_SEC)	/* of one that closed its socket */
+#define QUIT_NS		(5 * NSEC_PER_SEC)	/* of one that nothing is asked of any more */
 
 void args_add(struct args *args, const char *fmt, ...)
 {
@@ -322,7 +323,7 @@ static void note_end(struct vmm *vmm)
 
 	if (!vmm->pid)
 		return;
-	status = reap(vmm->pid, clock_ns() + QUIT_NS);
+	status = reap(vmm->pid, clock_ns() + END_NS);
 	vmm->pid = 0;
 	if (WIFSIGNALED(status))
 		vmm_note(vmm, "signal:%d", WTERMSIG(status));

@@ -24,7 +24,7 @@
 #include "base/clock.h"
 #include "qmp/client.h"
 
-#define PATIENCE_NS	(180 * NSEC_PER_SEC)	/* only what hangs takes so long */
+#define PATIENCE_NS	(300 * NSEC_PER_SEC)	/* only what hangs takes so long */
 #define LOOK_MS		20
 #define DEVICES_MAX	4
 

@@ -564,7 +564,7 @@ static void *setter_main(void *opaque)
 /* Starts a SET that the rules hold, and returns once it is held. */
 static void start_held(struct setter *s)
 {
-	const uint64_t deadline = clock_ns() + 60 * NSEC_PER_SEC;
+	const uint64_t deadline = clock_ns() + 200 * NSEC_PER_SEC;
 	bool held = false;
 
 	assert_int_equal(pthread_create(&s->thread, NULL, setter_main, s), 0);
@@ -1149,7 +1149,7 @@ static bool is_asleep(pid_t tid)
 /* Returns once the thread sleeps. */
 static void sleeper_start(struct sleeper *s)
 {
-	const uint64_t deadline = clock_ns() + 60 * NSEC_PER_SEC;
+	const uint64_t deadline = clock_ns() + 200 * NSEC_PER_SEC;
 
 	assert_int_equal(pthread_create(&s->thread, NULL, sleeper_main, s), 0);
 	while (!atomic_load(&s->tid) || !is_asleep(atomic_load(&s->tid))) {

@@ -43,7 +43,7 @@ struct fixture {
 
 static uint64_t far_away(void)
 {
-	return clock_ns() + 60 * NSEC_PER_SEC;
+	return clock_ns() + 200 * NSEC_PER_SEC;
 }
 
 static int setup(void **state)

@@ -18,7 +18,7 @@
 
 #define BAR_BYTES	(64u << 10)
 #define REGION(index)	((off_t)(index) << 40)
-#define PATIENCE_NS	(60 * NSEC_PER_SEC)
+#define PATIENCE_NS	(200 * NSEC_PER_SEC)
 
 enum {
 	LIVE = 0x04, FACTORIAL = 0x08, IRQ_STATUS = 0x24, IRQ_ACK = 0x64, DMA_FROM = 0x80,

@@ -211,7 +211,7 @@ static void what_a_peer_writes_is_sent_again(void **state)
 	(void)state;
 	begin_with_peer();
 	write_peer(11);
-	assert_int_equal(src.dev->ops->wait(src.dev, 60000), 1);
+	assert_int_equal(src.dev->ops->wait(src.dev, PATIENCE_MS), 1);
 	assert_memory_equal(src.map + 11 * PAGE, "not zero", 8);
 	assert_int_equal(dirty_bytes(), PAGE);
 	pump(NULL);

@@ -32,7 +32,7 @@ static void a_write_wakes_who_polls(void **state)
 	begin();
 	assert_int_equal(src.dev->ops->wait(src.dev, 0), 0);
 	assert_int_equal(pthread_create(&thread, NULL, write_one, NULL), 0);
-	assert_int_equal(src.dev->ops->wait(src.dev, 60000), 1);
+	assert_int_equal(src.dev->ops->wait(src.dev, PATIENCE_MS), 1);
 	pthread_join(thread, NULL);
 	pump(NULL);
 	assert_int_equal(src.dev->ops->wait(src.dev, 0), 0);

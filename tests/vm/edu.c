@@ -353,7 +353,7 @@ static uint64_t interrupts(struct edu *e, bool some)
 	uint64_t n = 0;
 
 	if (some)
-		assert_int_equal(poll(&pfd, 1, 60000), 1);
+		assert_int_equal(poll(&pfd, 1, PATIENCE_MS), 1);
 	if (read(e->event, &n, sizeof(n)) < 0)
 		assert_int_equal(errno, EAGAIN);
 	return n;

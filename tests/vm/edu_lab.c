@@ -83,7 +83,7 @@ void put(struct edu *e, uint64_t at, uint64_t value, size_t size)
 
 void wait_clear(struct edu *e, uint64_t at, size_t size, uint64_t bits)
 {
-	uint64_t deadline = clock_ns() + 60 * NSEC_PER_SEC;
+	uint64_t deadline = clock_ns() + PATIENCE_NS;
 
 	while (get(e, at, size) & bits) {
 		if (clock_ns() > deadline)

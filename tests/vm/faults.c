@@ -199,7 +199,7 @@ static bool sleeps_in(pid_t tid, long number)
 
 static void wait_asleep(const volatile pid_t *tid, long number)
 {
-	uint64_t deadline = clock_ns() + 60 * NSEC_PER_SEC;
+	uint64_t deadline = clock_ns() + PATIENCE_NS;
 
 	while (!*tid || !sleeps_in(*tid, number)) {
 		assert_true(clock_ns() < deadline);

@@ -133,7 +133,7 @@ static void assert_delivers(struct wired *r, uint32_t index, unsigned int vector
 	assert_int_equal(read(pfd.fd, &count, sizeof(count)), -1);
 	assert_int_equal(errno, EAGAIN);
 	r->raiser->raise(r, vector);
-	assert_int_equal(poll(&pfd, 1, 60000), 1);
+	assert_int_equal(poll(&pfd, 1, PATIENCE_MS), 1);
 	assert_int_equal(read(pfd.fd, &count, sizeof(count)), sizeof(count));
 	r->raiser->quiet(r);
 	if (index == VFIO_PCI_INTX_IRQ_INDEX)

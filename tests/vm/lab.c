@@ -164,7 +164,7 @@ uint64_t last_seq(struct device *dev)
 
 void wait_held(struct lab *lab)
 {
-	uint64_t deadline = clock_ns() + 60 * NSEC_PER_SEC;
+	uint64_t deadline = clock_ns() + PATIENCE_NS;
 	struct error err = { "" };
 	bool held = false;
 	char *text;
@@ -175,7 +175,7 @@ void wait_held(struct lab *lab)
 		held = strcmp(text, "none\n") != 0;
 		free(text);
 		if (!held && clock_ns() > deadline)
-			fail_msg("no arc was held within a minute");
+			fail_msg("no arc is held");
 		if (!held)
 			sched_yield();
 	}

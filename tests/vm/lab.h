@@ -21,6 +21,10 @@
 
 #define STREAM_MAX (4u << 20)
 
+/* Of each wait, against a hang only: a busy host makes a machine slow, and this is far beyond. */
+#define PATIENCE_MS	300000
+#define PATIENCE_NS	(PATIENCE_MS * NSEC_PER_MSEC)
+
 /* The BDF of function number @index of $MIGLAB_DEVICES. */
 const char *function(unsigned int index);
 

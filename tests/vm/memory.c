@@ -176,7 +176,7 @@ static void an_open_beyond_the_memory_of_its_cgroup_fails(void **state)
 /* What the kernel had got for an allocation that failed it gives back by a work item. */
 static void wait_given_back(void)
 {
-	uint64_t deadline = clock_ns() + 60 * NSEC_PER_SEC;
+	uint64_t deadline = clock_ns() + PATIENCE_NS;
 
 	while (vmalloc_bytes() > SLACK) {
 		assert_true(clock_ns() < deadline);
