@@ -168,6 +168,29 @@ static void a_state_that_is_none_is_refused(void **state)
 	assert_int_equal(state_of(dev), MIGLAB_RUNNING);
 }
 
+/*
+ * A kernel before a26b499b757c never comes back from either. Nobody could end the process, so
+ * there is no time limit here: the machine is given up.
+ */
+static void the_blocked_arc_is_refused(void **state)
+{
+	struct device *dev = open_function(0);
+	unsigned char byte;
+	uint64_t since;
+
+	(void)state;
+	go(dev, MIGLAB_PRE_COPY);
+	go(dev, MIGLAB_STOP_COPY);
+	since = last_seq(dev);
+	assert_int_equal(try_state(dev, MIGLAB_PRE_COPY), -EINVAL);
+	assert_int_equal(try_state(dev, MIGLAB_PRE_COPY_P2P), -EINVAL);
+	assert_int_equal(state_of(dev), MIGLAB_STOP_COPY);
+	assert_int_equal(last_seq(dev), since);
+	assert_int_equal(dev->ops->read(dev, &byte, 1), 1);
+	go(dev, MIGLAB_RUNNING);
+	go(dev, MIGLAB_PRE_COPY);
+}
+
 static void an_open_begins_in_running(void **state)
 {
 	struct device *dev;
@@ -188,6 +211,7 @@ static void an_open_begins_in_running(void **state)
 int fsm_rows(void)
 {
 	const struct CMUnitTest rows[] = {
+		row(the_blocked_arc_is_refused),
 		row(every_pair_equals_the_table),
 		row(every_pair_without_p2p),
 		row(every_pair_without_precopy),
