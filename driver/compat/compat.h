@@ -24,23 +24,6 @@
 #define COMPAT_MATCH_OPS
 #endif
 
-/* Since 6.10 all mappings of a device's regions can be found from its inode. */
-#ifdef HAVE_DEVICE_INODE
-#define COMPAT_DEVICE_MAPPING	true
-
-static inline struct address_space *compat_device_mapping(const struct vfio_device *vdev)
-{
-	return vdev->inode->i_mapping;
-}
-#else
-#define COMPAT_DEVICE_MAPPING	false
-
-static inline struct address_space *compat_device_mapping(const struct vfio_device *vdev)
-{
-	return NULL;
-}
-#endif
-
 /* Since 7.1 a user may opt in to being told that a saving session began anew. */
 #ifdef HAVE_PRECOPY_INFO_V2
 static inline bool compat_precopy_info_v2(const struct vfio_device *vdev)

@@ -110,8 +110,8 @@ static int pick(struct pci_dev *pdev, const struct miglab_config *config, const 
 static int bar_fits(struct pci_dev *pdev, const struct miglab_config *config,
 		    const char **ret_why)
 {
-	*ret_why = "it needs Linux 6.10 or newer, and pages of 4096 bytes";
-	if (!COMPAT_DEVICE_MAPPING || PAGE_SIZE != MIGLAB_PAGE)
+	*ret_why = "it needs pages of 4096 bytes";
+	if (PAGE_SIZE != MIGLAB_PAGE)
 		return -ENODEV;
 	return pick(pdev, config, ret_why) < 0 ? -ENODEV : 0;
 }
@@ -147,7 +147,7 @@ static void clean(struct bar *bar, u64 offset, u64 len)
 
 	mutex_lock(&bar->lock);
 	bitmap_clear(bar->dirty, offset >> PAGE_SHIFT, len >> PAGE_SHIFT);
-	unmap_mapping_range(compat_device_mapping(&bar->m->core.vdev), begin, len, true);
+	unmap_mapping_range(bar->m->core.vdev.inode->i_mapping, begin, len, true);
 	mutex_unlock(&bar->lock);
 }
 
