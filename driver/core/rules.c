@@ -67,10 +67,13 @@ static const struct {
 #define WAITS	(ANY & ~(ON(DMA) | ON(DMA_RECORD) | ON(DIRTY) | ON(POLL)))
 #define FAILS	(WAITS & ~ON(SAVE))
 
-/* The value is a number that goes to a field of the rule. */
+/* The value is a number that goes to a field of the rule: one of 64 bits, or a count of 32. */
 #define NUMBER(member, least, most) \
 	.kind = KIND_NUMBER, .field = offsetof(struct miglab_rule, member), \
 	.min = least, .max = most
+#define COUNT(member) \
+	.kind = KIND_COUNT, .field = offsetof(struct miglab_rule, member), \
+	.min = 1, .max = COUNT_MAX
 
 /* This key makes no sense without another one. */
 #define NEEDS(key, text) .needs = key, .alone = text
@@ -78,7 +81,7 @@ static const struct {
 static const struct {
 	const char *name;
 	size_t len;
-	enum { KIND_TEXT, KIND_NUMBER, KIND_FLAG } kind;
+	enum { KIND_TEXT, KIND_NUMBER, KIND_COUNT, KIND_FLAG } kind;
 	u32 on;			/* the ops that may have it */
 	u32 fault;		/* what its presence adds to miglab_rule.faults */
 	size_t field;
@@ -116,10 +119,10 @@ static const struct {
 		       .on = ON(DMA_RECORD) | ON(DIRTY) | ON(POLL),
 		       .fault = MIGLAB_FAULT_DROP },
 	[KEY_SLIP] = { NAME("slip"), .on = ON(DMA), .fault = MIGLAB_FAULT_SLIP,
-		       NUMBER(times, 1, COUNT_MAX) },
-	[KEY_NTH] = { NAME("nth"), .on = ANY, NUMBER(nth, 1, COUNT_MAX) },
-	[KEY_EVERY] = { NAME("every"), .on = ANY, NUMBER(every, 1, COUNT_MAX) },
-	[KEY_TIMES] = { NAME("times"), .on = ANY & ~ON(DMA), NUMBER(times, 1, COUNT_MAX) },
+		       COUNT(times) },
+	[KEY_NTH] = { NAME("nth"), .on = ANY, COUNT(nth) },
+	[KEY_EVERY] = { NAME("every"), .on = ANY, COUNT(every) },
+	[KEY_TIMES] = { NAME("times"), .on = ANY & ~ON(DMA), COUNT(times) },
 };
 
 #define ERRNO(symbol) { NAME(#symbol), symbol }
@@ -308,9 +311,16 @@ static const char *parse_value(struct miglab_rule *rule, enum rule_key key, cons
 	if (keys[key].kind == KIND_TEXT)
 		return parse_text(rule, key, at, len);
 	what = parse_number(at, len, key, &n);
-	if (!what)
+	if (what)
+		return what;
+	if (keys[key].kind == KIND_COUNT) {
+		u32 count = (u32)n;
+
+		memcpy((u8 *)rule + keys[key].field, &count, sizeof(count));
+	} else {
 		memcpy((u8 *)rule + keys[key].field, &n, sizeof(n));
-	return what;
+	}
+	return NULL;
 }
 
 /* One word of a rule; @seen holds the words that its keys had, .at NULL if none. */

@@ -76,9 +76,9 @@ struct miglab_rule {
 	u64 size;		/* short= or value= */
 	u64 corrupt;		/* corrupt=: bytes into the state */
 	u64 truncate;		/* truncate=: bytes of stream */
-	u64 nth;		/* nth=N: acts on the Nth match only; 0 when absent */
-	u64 every;		/* every=N: acts on each Nth match; 0 when absent */
-	u64 times;		/* times=N or slip=N: acts at most N times; 0 when absent */
+	u32 nth;		/* nth=N: acts on the Nth match only; 0 when absent */
+	u32 every;		/* every=N: acts on each Nth match; 0 when absent */
+	u32 times;		/* times=N or slip=N: acts at most N times; 0 when absent */
 	u32 matched, acted;	/* counters */
 	int error;		/* errno=: negative errno to fail with, or 0 */
 	bool hold;		/* hold: waits for a release */
