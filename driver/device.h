@@ -117,12 +117,16 @@ extern const struct vfio_migration_ops miglab_migration_ops;
 int miglab_obey(struct miglab_device *m, enum miglab_op op, struct miglab_plan *ret_plan);
 
 /*
- * Why a wait of a SET that began at @gen must end, or 0: -EIO for a reset, -ENODEV for
- * remove(). Who waits does so on m->wait, which wakes up for both. Needs no lock.
+ * Must a wait of a SET that began at @gen end? -EIO when a reset came since, else 0: while
+ * remove() waits for the device's user, he may still end what he began. Who waits does so on
+ * m->wait, which a reset wakes. Needs no lock.
  */
 int miglab_wait_cut_short(struct miglab_device *m, u32 gen);
 
-/* Waits for @us at most so; killable. Returns 0, or why the wait was cut short. */
+/*
+ * Waits for @us, for a model; killable. Returns 0, or why the wait was cut short: -EINTR, or
+ * as miglab_wait_cut_short().
+ */
 int miglab_pause(struct miglab_device *m, u32 gen, u64 us);
 
 /*
@@ -140,7 +144,7 @@ void miglab_migration_reset_prepare(struct miglab_device *m);
 /* A reset is done: RUNNING, no session, the state lost. Waits for nobody. */
 void miglab_migration_reset_done(struct miglab_device *m);
 
-/* The driver is leaving: waits that rules cause fail with ENODEV, now and later. */
+/* The driver is leaving: waits that rules cause fail with ENODEV, now and later; no other does. */
 void miglab_migration_abort(struct miglab_device *m);
 
 /* The change of the attribute dirty_bytes_per_sec. */

@@ -84,27 +84,34 @@ static const char *bdf(struct miglab_device *m)
 
 int miglab_wait_cut_short(struct miglab_device *m, u32 gen)
 {
-	if (READ_ONCE(m->closing))
-		return -ENODEV;
 	return READ_ONCE(m->reset_gen) == gen ? 0 : -EIO;
 }
 
+enum wait_kind {
+	WAIT_MODEL,	/* for time to pass; remove() lets it, since the user may still finish */
+	WAIT_RULE,	/* the same, but remove() ends what a rule does; may be hours: freezable */
+	WAIT_RELEASE,	/* as a rule, for a permit */
+};
+
 /*
- * Waits for @us; with @permit, for a release at most so long. Returns 0 when a permit
- * was consumed, -ETIMEDOUT when the time is over, else why the wait was cut short.
+ * Waits for @us at most. Returns 0 when a permit was consumed, -ETIMEDOUT when the time is
+ * over, else why the wait was cut short.
  */
-static int rule_wait(struct miglab_device *m, u32 gen, u64 us, bool permit)
+static int timed_wait(struct miglab_device *m, u32 gen, u64 us, enum wait_kind kind)
 {
+	int state = kind == WAIT_MODEL ? TASK_KILLABLE : TASK_KILLABLE | TASK_FREEZABLE;
 	ktime_t until = ktime_add_us(ktime_get(), us);
 	DEFINE_WAIT(wait);
 	int ret;
 
 	for (;;) {
-		prepare_to_wait(&m->wait, &wait, TASK_KILLABLE);
+		prepare_to_wait(&m->wait, &wait, state);
 		ret = miglab_wait_cut_short(m, gen);
+		if (kind != WAIT_MODEL && READ_ONCE(m->closing))
+			ret = -ENODEV;
 		if (ret)
 			break;
-		if (permit && atomic_dec_if_positive(&m->permits) >= 0)
+		if (kind == WAIT_RELEASE && atomic_dec_if_positive(&m->permits) >= 0)
 			break;
 		ret = ktime_before(ktime_get(), until) ? 0 : -ETIMEDOUT;
 		if (!ret && fatal_signal_pending(current))
@@ -119,7 +126,14 @@ static int rule_wait(struct miglab_device *m, u32 gen, u64 us, bool permit)
 
 int miglab_pause(struct miglab_device *m, u32 gen, u64 us)
 {
-	int ret = us ? rule_wait(m, gen, us, false) : 0;
+	int ret = timed_wait(m, gen, us, WAIT_MODEL);
+
+	return ret == -ETIMEDOUT ? 0 : ret;
+}
+
+static int rule_pause(struct miglab_device *m, u32 gen, u64 us)
+{
+	int ret = us ? timed_wait(m, gen, us, WAIT_RULE) : 0;
 
 	return ret == -ETIMEDOUT ? 0 : ret;
 }
@@ -129,7 +143,7 @@ int miglab_obey(struct miglab_device *m, enum miglab_op op, struct miglab_plan *
 	int ret;
 
 	*ret_plan = miglab_rulebook_op(m->book, op);
-	ret = miglab_pause(m, READ_ONCE(m->reset_gen), ret_plan->delay_us);
+	ret = rule_pause(m, READ_ONCE(m->reset_gen), ret_plan->delay_us);
 	return ret ?: ret_plan->error;
 }
 
@@ -158,7 +172,7 @@ static int arc_hold(struct miglab_device *m, struct arc_run *run)
 	miglab_stats_add(m->stats, MIGLAB_HOLDS, 1);
 	trace_miglab_hold(bdf(m), run->entry);
 	set_held(m, run->entry);
-	ret = rule_wait(m, run->gen, run->plan.limit_us, true);
+	ret = timed_wait(m, run->gen, run->plan.limit_us, WAIT_RELEASE);
 	set_held(m, NULL);
 	return ret;
 }
@@ -172,7 +186,7 @@ static int arc_obey(struct miglab_device *m, struct arc_run *run)
 	if (plan->hold)
 		ret = arc_hold(m, run);
 	if (!ret)
-		ret = miglab_pause(m, run->gen, plan->delay_us);
+		ret = rule_pause(m, run->gen, plan->delay_us);
 	if (ret)
 		return ret;
 	run->breaks = plan->faults & MIGLAB_FAULT_ERROR;
@@ -466,7 +480,8 @@ static int claim(struct miglab_device *m, u32 *ret_gen)
 	bool mine;
 
 	do {
-		if (wait_event_killable(m->wait, !READ_ONCE(m->busy)))
+		if (wait_event_state(m->wait, !READ_ONCE(m->busy),
+				     (TASK_KILLABLE | TASK_FREEZABLE)))
 			return -EINTR;
 		mutex_lock(&m->state_lock);
 		mine = !m->busy;

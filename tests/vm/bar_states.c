@@ -15,6 +15,7 @@
 
 #include "bar.h"
 #include "core/fsm.h"
+#include "depart.h"
 #include "device/sysfs.h"
 
 static void *write_one(void *opaque)
@@ -167,6 +168,36 @@ static void memory_that_is_switched_off_moves(void **state)
 	assert_moved();
 }
 
+/* Its user may finish what he began: that the driver wants to go ends rules only. */
+static void a_load_ends_though_the_driver_leaves(void **state)
+{
+	struct device *to = open_function(0), *from;
+	int event = request_event();
+	struct departure d;
+	size_t size = 64u << 20;
+	char *stream = malloc(size);
+	ssize_t end;
+
+	(void)state;
+	assert_non_null(stream);
+	from = open_function(1);
+	go(from, MIGLAB_STOP_COPY);
+	size = drain(from, stream, size, &end);
+	assert_int_equal(end, 0);
+	go(to, MIGLAB_RESUMING);
+	assert_int_equal(load(to, stream, size, size), 0);
+	free(stream);
+	depart_unbind(&d);
+	departure_start(&d);
+	await_request(event);
+	assert_int_equal(try_state(to, MIGLAB_STOP), 0);
+	assert_int_equal(try_state(to, MIGLAB_RUNNING), 0);
+	close_function(to);
+	departure_end(&d);
+	bind_again(0);
+	configure(0, "model", "bar");
+}
+
 /* --- what does not fit --- */
 
 /* What a function says to a model: 0 or a negative errno. */
@@ -279,6 +310,7 @@ int bar_states_rows(void)
 		bar_row(a_reset_leaves_the_memory),
 		bar_row(a_load_that_is_given_up_changes_nothing),
 		bar_row(memory_that_is_switched_off_moves),
+		row(a_load_ends_though_the_driver_leaves),
 		cmocka_unit_test(a_bar_that_does_not_fit_is_refused),
 		cmocka_unit_test(a_function_without_memory_is_refused),
 		bar_row(a_stream_of_another_kind_is_refused),

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <poll.h>
 #include <stdio.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "device/bind.h"
 #include "device/pci.h"
@@ -29,6 +32,23 @@ void departure_end(struct departure *d)
 {
 	assert_int_equal(pthread_join(d->thread, NULL), 0);
 	assert_int_equal(d->result, 0);
+}
+
+int request_event(void)
+{
+	int event = eventfd(0, EFD_CLOEXEC);
+
+	assert_true(event >= 0);
+	wire_interrupts(find_descriptor(DEVICE_FD, -1), VFIO_PCI_REQ_IRQ_INDEX, &event, 1);
+	return event;
+}
+
+void await_request(int event)
+{
+	struct pollfd pfd = { .fd = event, .events = POLLIN };
+
+	assert_int_equal(poll(&pfd, 1, 60000), 1);
+	close(event);
 }
 
 void bind_again(unsigned int index)

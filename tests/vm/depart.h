@@ -23,6 +23,13 @@ void depart_unbind(struct departure *d);
 void departure_start(struct departure *d);
 void departure_end(struct departure *d);
 
+/*
+ * The kernel signals this event when it wants the one device that is open back, which it does when
+ * remove() has begun. await_request() waits for it and closes it.
+ */
+int request_event(void);
+void await_request(int event);
+
 /* Binds function number @index as it was bound at first. */
 void bind_again(unsigned int index);
 

@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -79,24 +78,6 @@ static void assert_usable(void)
 	move_state(dst, src);
 	close_function(src);
 	close_function(dst);
-}
-
-/* The kernel signals this event when it wants the device back. */
-static int request_event(void)
-{
-	int event = eventfd(0, EFD_CLOEXEC);
-
-	assert_true(event >= 0);
-	wire_interrupts(find_descriptor(DEVICE_FD, -1), VFIO_PCI_REQ_IRQ_INDEX, &event, 1);
-	return event;
-}
-
-static void await_request(int event)
-{
-	struct pollfd pfd = { .fd = event, .events = POLLIN };
-
-	assert_int_equal(poll(&pfd, 1, PATIENCE_MS), 1);
-	close(event);
 }
 
 /* A data_fd whose device is gone fails at once, and says so to who polls. */

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "core/fsm.h"
+#include "device/sysfs.h"
 #include "lab.h"
 
 #define HOLD "arc=PRE_COPY>PRE_COPY_P2P hold limit_us=60000000"
@@ -182,6 +183,39 @@ static void a_kill_ends_a_held_arc(void **state)
 	assert_int_equal(state_of(open_function(0)), MIGLAB_RUNNING);
 }
 
+/* Puts the system to sleep as far as processes go; 0 or a negative errno. */
+static int freeze_processes(void)
+{
+	int ret;
+
+	assert_int_equal(sysfs_write("0", "module/suspend/parameters/pm_test_delay"), 0);
+	assert_int_equal(sysfs_write("freezer", "power/pm_test"), 0);
+	ret = sysfs_write("freeze", "power/state");
+	assert_int_equal(sysfs_write("none", "power/pm_test"), 0);
+	return ret;
+}
+
+/* A wait of up to an hour is no reason not to close the lid: of the arc nor of who comes second. */
+static void a_held_arc_does_not_keep_the_machine_awake(void **state)
+{
+	struct device *dev = open_function(0);
+	struct setter first, second;
+
+	(void)state;
+	if (!sysfs_exists("power/pm_test"))
+		skip();
+	set_attribute(dev, "rules", "arc=PRE_COPY>PRE_COPY_P2P hold limit_us=3600000000");
+	go(dev, MIGLAB_PRE_COPY);
+	setter_start(&first, dev, MIGLAB_PRE_COPY_P2P);
+	wait_held(dev->lab);
+	setter_start(&second, dev, MIGLAB_PRE_COPY_P2P);
+	assert_int_equal(freeze_processes(), 0);
+	set_attribute(dev, "release", "1");
+	assert_int_equal(setter_join(&first), 0);
+	assert_int_equal(setter_join(&second), 0);
+	assert_int_equal(state_of(dev), MIGLAB_PRE_COPY_P2P);
+}
+
 static void a_bad_set_is_refused_whole(void **state)
 {
 	static const char good[] = "arc=STOP>RUNNING_P2P delay_us=1\n";
@@ -236,6 +270,7 @@ int rules_rows(void)
 		row(a_failing_arc_leaves_the_state_before_it),
 		row(a_reset_wins_over_a_held_arc),
 		row(a_kill_ends_a_held_arc),
+		row(a_held_arc_does_not_keep_the_machine_awake),
 		row(a_bad_set_is_refused_whole),
 		row(the_longest_set_has_4095_bytes),
 	};
