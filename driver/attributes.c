@@ -37,7 +37,7 @@ static ssize_t profile_store(struct device *dev, struct device_attribute *attr, 
 	if (ret)
 		return ret;
 	mutex_lock(&m->state_lock);
-	m->config.flags = flags;
+	WRITE_ONCE(m->config.flags, flags);
 	mutex_unlock(&m->state_lock);
 	return len;
 }
@@ -67,7 +67,7 @@ static ssize_t model_store(struct device *dev, struct device_attribute *attr, co
 	if (wanted.model != READ_ONCE(m->config.model))
 		miglab_model_announce(m->core.pdev, &wanted);
 	mutex_lock(&m->state_lock);
-	m->config.model = wanted.model;
+	WRITE_ONCE(m->config.model, wanted.model);
 	m->config.bar = wanted.bar;
 	mutex_unlock(&m->state_lock);
 	return len;
@@ -92,7 +92,7 @@ static ssize_t state_bytes_store(struct device *dev, struct device_attribute *at
 	if (!miglab_synthetic_size_ok(bytes))
 		return -EINVAL;
 	mutex_lock(&m->state_lock);
-	m->config.state_bytes = bytes;
+	WRITE_ONCE(m->config.state_bytes, bytes);
 	mutex_unlock(&m->state_lock);
 	return len;
 }

@@ -69,8 +69,9 @@ struct miglab_device {
 
 	/*
 	 * Guards everything below. Never held over a sleep, a user copy or an allocation,
-	 * so that a reset, which takes it too, waits for nobody. Waiters read busy,
-	 * reset_gen and closing without it and look again.
+	 * so that a reset, which takes it too, does not wait for an arc. Waiters read busy,
+	 * reset_gen and closing without it and look again; attributes read state and what is
+	 * in config without it. So these are written by WRITE_ONCE().
 	 */
 	struct mutex state_lock;
 	u32 state;			/* enum miglab_state */

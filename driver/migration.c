@@ -291,7 +291,7 @@ static struct miglab_session *apply_locked(struct miglab_device *m, struct arc_r
 	struct miglab_session *ended = NULL;
 
 	lockdep_assert_held(&m->state_lock);
-	m->state = run->to;
+	WRITE_ONCE(m->state, run->to);
 	miglab_bus_master_update(m);
 	if (step == STEP_END || step == STEP_COMMIT || step == STEP_BREAK)
 		ended = detach_session(m);
@@ -486,7 +486,7 @@ static int claim(struct miglab_device *m, u32 *ret_gen)
 		mutex_lock(&m->state_lock);
 		mine = !m->busy;
 		if (mine) {
-			m->busy = true;
+			WRITE_ONCE(m->busy, true);
 			*ret_gen = m->reset_gen;
 		}
 		mutex_unlock(&m->state_lock);
@@ -497,7 +497,7 @@ static int claim(struct miglab_device *m, u32 *ret_gen)
 static void unclaim(struct miglab_device *m)
 {
 	mutex_lock(&m->state_lock);
-	m->busy = false;
+	WRITE_ONCE(m->busy, false);
 	mutex_unlock(&m->state_lock);
 	wake_up_all(&m->wait);
 }
@@ -628,7 +628,7 @@ int miglab_migration_open(struct miglab_device *m)
 	m->core.vdev.migration_flags = config.flags;
 	m->core.vdev.log_ops = config.model->reports_dma ? MIGLAB_LOG_OPS : NULL;
 	m->image = image;
-	m->state = MIGLAB_RUNNING;
+	WRITE_ONCE(m->state, MIGLAB_RUNNING);
 	m->state_lost = false;
 	m->fingerprinted = false;
 	model_enter(m, image);
@@ -647,7 +647,7 @@ void miglab_migration_close(struct miglab_device *m)
 	s = detach_session(m);
 	image = m->image;
 	m->image = NULL;
-	m->state = MIGLAB_RUNNING;
+	WRITE_ONCE(m->state, MIGLAB_RUNNING);
 	/* The core switches bus mastering off for good when it closes. */
 	m->bus_master_off = false;
 	mutex_unlock(&m->state_lock);
@@ -668,7 +668,7 @@ void miglab_migration_close(struct miglab_device *m)
 void miglab_migration_reset_prepare(struct miglab_device *m)
 {
 	mutex_lock(&m->state_lock);
-	m->reset_gen++;
+	WRITE_ONCE(m->reset_gen, m->reset_gen + 1);
 	mutex_unlock(&m->state_lock);
 	wake_up_all(&m->wait);
 }
@@ -683,8 +683,8 @@ void miglab_migration_reset_done(struct miglab_device *m)
 	mutex_unlock(&m->reset_lock);
 
 	mutex_lock(&m->state_lock);
-	m->reset_gen++;
-	m->state = MIGLAB_RUNNING;
+	WRITE_ONCE(m->reset_gen, m->reset_gen + 1);
+	WRITE_ONCE(m->state, MIGLAB_RUNNING);
 	m->state_lost = true;
 	miglab_bus_master_update(m);
 	s = detach_session(m);
@@ -701,7 +701,7 @@ void miglab_migration_abort(struct miglab_device *m)
 	/* First: whoever is woken and tries again must find no rule. */
 	miglab_rulebook_close(m->book);
 	mutex_lock(&m->state_lock);
-	m->closing = true;
+	WRITE_ONCE(m->closing, true);
 	mutex_unlock(&m->state_lock);
 	wake_up_all(&m->wait);
 }
@@ -719,7 +719,7 @@ void miglab_migration_set_rate(struct miglab_device *m, u64 rate)
 	struct miglab_image *image = NULL;
 
 	mutex_lock(&m->state_lock);
-	m->config.rate = rate;
+	WRITE_ONCE(m->config.rate, rate);
 	if (m->image)
 		image = miglab_image_get(m->image);
 	mutex_unlock(&m->state_lock);
