@@ -553,7 +553,7 @@ static int miglab_get_state(struct vfio_device *vdev, enum vfio_device_mig_state
 	return 0;
 }
 
-/* What a saving session has left, else a whole stream; never 0, unless by rule. */
+/* What a saving session has left, which may be nothing, else a whole stream. */
 static int miglab_get_data_size(struct vfio_device *vdev, unsigned long *ret_size)
 {
 	struct miglab_device *m = miglab_from_vfio(vdev);
@@ -566,7 +566,7 @@ static int miglab_get_data_size(struct vfio_device *vdev, unsigned long *ret_siz
 	if (ret)
 		return ret;
 	if (plan.faults & MIGLAB_FAULT_VALUE) {
-		*ret_size = plan.size;
+		*ret_size = min_t(u64, plan.size, ULONG_MAX);
 		return 0;
 	}
 
@@ -576,10 +576,10 @@ static int miglab_get_data_size(struct vfio_device *vdev, unsigned long *ret_siz
 		s = miglab_session_get(m->session);
 	mutex_unlock(&m->state_lock);
 	if (s) {
-		size = max_t(u64, miglab_session_remaining(s), 1);
+		size = miglab_session_remaining(s);
 		miglab_session_put(s);
 	}
-	*ret_size = size;
+	*ret_size = min_t(u64, size, ULONG_MAX);
 	return 0;
 }
 

@@ -259,6 +259,8 @@ static void the_data_size_covers_what_a_stop_copy_reads(void **state)
 	assert_true(during <= before);
 	assert_true(drain(dev, stream, sizeof(stream), &end) <= during);
 	assert_int_equal(end, 0);
+	assert_int_equal(dev->ops->data_size(dev, &during, &err), 0);
+	assert_int_equal(during, 0);
 }
 
 int stream_rows(void)

@@ -343,7 +343,7 @@ int emu_data_size(struct device *dev, uint64_t *ret_bytes, struct error *err)
 	else
 		bytes = miglab_content_stream_bytes(e->content.id.state_bytes);
 	pthread_mutex_unlock(&e->model_lock);
-	*ret_bytes = bytes ? bytes : 1;		/* 0 would read as "not known" */
+	*ret_bytes = bytes;
 	return 0;
 }
 
