@@ -433,6 +433,8 @@ static void arc_end(struct miglab_device *m, struct arc_run *run, int result)
 	run->entry->rule = run->plan.rule;
 	mutex_unlock(&m->state_lock);
 	trace_miglab_arc_end(bdf(m), run->entry);
+	pci_dbg(m->core.pdev, "%s > %s: %d\n", miglab_state_name(run->from),
+		miglab_state_name(run->to), result);
 
 	miglab_stats_add(m->stats, MIGLAB_ARCS, 1);
 	if (result)
@@ -531,19 +533,26 @@ static struct file *miglab_set_state(struct vfio_device *vdev, enum vfio_device_
 	ret = claim(m, &gen);
 	if (ret)
 		return ERR_PTR(ret);
-	/* Only the last arc of a path opens a file; a reset since then takes nothing back. */
+	/* A reset after the last arc takes nothing back: so the file ends the walk as well. */
 	while (!ret && !file) {
 		struct arc_run run = { .from = current_state(m), .gen = gen };
 
-		/* Nothing leads out of ERROR, not even to where it is. */
+		/* next_state() refuses each way out of ERROR, and that to ERROR too. */
 		if (run.from == want && run.from != MIGLAB_ERROR)
 			break;
 		ret = next_state(m, run.from, want, &run.to);
 		if (!ret)
 			ret = arc_take(m, &run, want);
 		file = run.file;
+		/* The kernel's table has no path that goes on from there. */
+		if (WARN_ON_ONCE(file && run.to != want)) {
+			fput(file);
+			ret = -EINVAL;
+		}
 	}
 	unclaim(m);
+	if (ret)
+		pci_dbg(m->core.pdev, "SET %u failed: %d\n", want, ret);
 	return ret ? ERR_PTR(ret) : file;
 }
 
