@@ -9,6 +9,7 @@
  */
 #include <linux/device.h>
 #include <linux/kstrtox.h>
+#include <linux/math64.h>
 #include <linux/slab.h>
 #include <linux/sysfs.h>
 
@@ -277,6 +278,40 @@ static void history_line(char *line, const struct miglab_arc *arc)
 }
 
 /*
+ * Which arcs @file shows: from the one that was the oldest when it was last read from its
+ * beginning, so that an arc that begins between two read()s moves nothing. Who is not known, since
+ * many others have read meanwhile, begins with the oldest one now.
+ */
+static struct miglab_history_view *history_view(struct miglab_device *m, const struct file *file,
+						bool anew)
+{
+	const struct miglab_arc *oldest = miglab_history_from(&m->history, 0);
+	struct miglab_history_view *view = m->views;
+
+	lockdep_assert_held(&m->state_lock);
+	while (view < m->views + MIGLAB_HISTORY_VIEWS && view->file != file)
+		view++;
+	if (view < m->views + MIGLAB_HISTORY_VIEWS && !anew)
+		return view;
+	if (view == m->views + MIGLAB_HISTORY_VIEWS)
+		view = &m->views[m->next_view++ % MIGLAB_HISTORY_VIEWS];
+	view->file = file;
+	view->first = oldest ? oldest->seq : 1;
+	return view;
+}
+
+/* The arc of line @index; if that is overwritten already, the oldest, in its place from now on. */
+static const struct miglab_arc *history_line_arc(struct miglab_device *m,
+						 struct miglab_history_view *view, u64 index)
+{
+	const struct miglab_arc *arc = miglab_history_from(&m->history, view->first + index);
+
+	if (arc)
+		view->first = arc->seq - index;
+	return arc;
+}
+
+/*
  * Lines of one size, and only whole ones where the buffer allows: so no read that
  * begins where the last one ended sees one line in two versions.
  */
@@ -285,19 +320,16 @@ static ssize_t history_read(struct file *file, struct kobject *kobj,
 			    loff_t pos, size_t count)
 {
 	struct miglab_device *m = miglab_from_dev(kobj_to_dev(kobj));
-	size_t index, skip, n, done = 0;
 	char line[MIGLAB_HISTORY_LINE];
+	struct miglab_history_view *view;
 	const struct miglab_arc *arc;
-
-	if (pos >= MIGLAB_HISTORY_ARCS * MIGLAB_HISTORY_LINE)
-		return 0;
-	index = (size_t)pos / MIGLAB_HISTORY_LINE;
-	skip = (size_t)pos % MIGLAB_HISTORY_LINE;
+	size_t n, done = 0;
+	u32 skip;
+	u64 index = div_u64_rem(pos, MIGLAB_HISTORY_LINE, &skip);
 
 	mutex_lock(&m->state_lock);
-	arc = miglab_history_from(&m->history, 0);
-	if (arc)
-		arc = miglab_history_from(&m->history, arc->seq + index);
+	view = history_view(m, file, !pos);
+	arc = history_line_arc(m, view, index);
 	while (arc && done < count) {
 		n = min(MIGLAB_HISTORY_LINE - skip, count - done);
 		if (done && n < MIGLAB_HISTORY_LINE)

@@ -32,6 +32,13 @@ struct miglab_config {
 	u64 rate;		/* dirty_bytes_per_sec; takes effect at once too */
 };
 
+#define MIGLAB_HISTORY_VIEWS	8	/* who read the attribute "history" last */
+
+struct miglab_history_view {
+	const struct file *file;	/* tells readers apart, and is nothing but a number here */
+	u64 first;			/* seq of the first line */
+};
+
 struct miglab_device {
 	struct vfio_pci_core_device core;
 	struct miglab_stats *stats;
@@ -90,6 +97,8 @@ struct miglab_device {
 	struct miglab_config config;
 	char rules_error[128];		/* why the last set was refused; empty: it was not */
 	struct miglab_history history;
+	struct miglab_history_view views[MIGLAB_HISTORY_VIEWS];
+	u32 next_view;			/* the one that is taken for who is none of them */
 };
 
 static inline struct miglab_device *miglab_from_vfio(struct vfio_device *vdev)

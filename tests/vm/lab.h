@@ -93,6 +93,7 @@ int fsm_rows(void);
 int stream_rows(void);
 int rules_rows(void);
 int arcs_rows(void);
+int history_rows(void);
 int faults_rows(void);
 int life_rows(void);
 int datafd_rows(void);

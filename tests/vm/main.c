@@ -19,6 +19,7 @@ static const struct {
 	{ "stream", stream_rows, true },
 	{ "rules", rules_rows, true },
 	{ "arcs", arcs_rows, true },
+	{ "history", history_rows, true },
 	{ "faults", faults_rows, true },
 	{ "life", life_rows, true },
 	{ "datafd", datafd_rows, true },
