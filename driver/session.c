@@ -341,8 +341,8 @@ static bool session_readable(struct miglab_session *s)
 	if (next_ns == U64_MAX)
 		return false;
 	/* The pace may have changed since the work was last scheduled. */
-	cancel_delayed_work(&s->look);
-	schedule_delayed_work(&s->look, min_t(u64, nsecs_to_jiffies64(next_ns), HZ) + 1);
+	mod_delayed_work(compat_unbound_wq, &s->look,
+			 min_t(u64, nsecs_to_jiffies64(next_ns), HZ) + 1);
 	return false;
 }
 
@@ -359,7 +359,8 @@ static void session_look(struct work_struct *work)
 {
 	struct miglab_session *s = container_of(work, struct miglab_session, look.work);
 
-	if (session_readable(s))
+	/* Who polls again has it look again. */
+	if (wq_has_sleeper(&s->wait) && session_readable(s))
 		session_wake(s);
 }
 
