@@ -10,7 +10,10 @@ bool miglab_bus_master_must_be_off(u32 state)
 	       state == MIGLAB_ERROR;
 }
 
-/* The low byte only: interrupt masking owns the high one. Returns what the bit was. */
+/*
+ * Returns what the bit was. The kernel's own pci_intx() reads and writes the whole register, under
+ * no lock that this could take: it may undo what is done here meanwhile.
+ */
 static bool set_real_bit(struct miglab_device *m, bool on)
 {
 	u8 old, new;

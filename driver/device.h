@@ -5,6 +5,17 @@
  * Locks, outermost first:
  *	attach_lock > a session's io_lock > an image's lock > core.memory_lock > reset_lock >
  *	a model's locks > state_lock > a session's lock > a rulebook's lock
+ *
+ * Those of others that are in this order too:
+ *	the device set's lock > attach_lock: open, close and attach come with the former held
+ *	io_lock > mmap_lock > core.memory_lock: a read() or write() of a data_fd copies under
+ *		io_lock, and a page fault, of that copy too, takes memory_lock. So a page fault
+ *		takes no image's lock, and no user memory is touched under one.
+ *	type1's iommu->lock > mmap_lock, and iommufd's likewise: vfio_pin_pages(), vfio_dma_rw()
+ *		and iommufd_access_rw() are called with none of the above held.
+ *	device_lock > reset_lock: reset_prepare() and reset_done() come with the device's lock
+ *		held, and from an ioctl with memory_lock held for writing, inside of which the
+ *		core only tries for device_lock.
  */
 #ifndef MIGLAB_DEVICE_H
 #define MIGLAB_DEVICE_H
@@ -148,10 +159,16 @@ int miglab_migration_open(struct miglab_device *m);
 /* It is closed: sessions end, the image and the model go. No SET is in progress. */
 void miglab_migration_close(struct miglab_device *m);
 
-/* A reset begins: whatever arc is in progress fails at once with EIO. Waits for nobody. */
+/*
+ * A reset begins: whatever arc is in progress fails with EIO, at once if it waits for a rule
+ * or a model. Takes state_lock only, so it waits for no arc.
+ */
 void miglab_migration_reset_prepare(struct miglab_device *m);
 
-/* A reset is done: RUNNING, no session, the state lost. Waits for nobody. */
+/*
+ * A reset is done: RUNNING, no session, the state lost. Waits for no arc and for no user of the
+ * session, but for the model, which may have to wait for its function: see miglab_model_ops.reset.
+ */
 void miglab_migration_reset_done(struct miglab_device *m);
 
 /* The driver is leaving: waits that rules cause fail with ENODEV, now and later; no other does. */

@@ -35,7 +35,7 @@ void miglab_dirty_open(struct miglab_device *m)
 	iommu_group_put(group);
 	m->dirty.alone = devices == 1;
 	if (!m->dirty.alone)
-		pci_info(m->core.pdev, "shares its IOMMU group: type1 takes all memory as dirty\n");
+		pci_info_ratelimited(m->core.pdev, "shares its IOMMU group: type1 takes all memory as dirty\n");
 }
 
 /*
