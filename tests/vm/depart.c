@@ -47,7 +47,7 @@ void await_request(int event)
 {
 	struct pollfd pfd = { .fd = event, .events = POLLIN };
 
-	assert_int_equal(poll(&pfd, 1, 60000), 1);
+	assert_int_equal(poll(&pfd, 1, PATIENCE_MS), 1);
 	close(event);
 }
 
