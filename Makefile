@@ -263,7 +263,7 @@ check-host:
 	@tests/deps build
 	@$(MAKE) --no-print-directory -s -j$(shell nproc) userspace tests
 	@MIGLAB=$(BUILD)/asan/miglab tests/tap $(RESULTS)/check-host tests/host tests/conform/mutants $(emu-tests) \
-		$(unit-tests) $(fuzz-replays)
+		tests/emu/usage tests/emu/completion $(unit-tests) $(fuzz-replays)
 
 check-vm:
 	@tests/deps lab

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* miglab bind: options of bind_function(). */
-#include <getopt.h>
 #include <stdio.h>
 
 #include "base/log.h"
@@ -21,17 +20,16 @@ static const char usage[] =
 static const struct option options[] = {
 	{ "profile", required_argument, NULL, 'p' },
 	{ "model", required_argument, NULL, 'm' },
-	{ "help", no_argument, NULL, 'h' },
 	{ }
 };
 
-int cmd_bind(int argc, char **argv)
+static int run_bind(int argc, char **argv)
 {
 	const char *profile = NULL, *model = NULL;
 	struct error err;
 	int id, ret;
 
-	while ((id = getopt_long(argc, argv, "", options, NULL)) != -1) {
+	while ((id = cmd_option(argc, argv, NULL)) != -1) {
 		switch (id) {
 		case 'p':
 			profile = optarg;
@@ -39,12 +37,6 @@ int cmd_bind(int argc, char **argv)
 		case 'm':
 			model = optarg;
 			break;
-		case 'h':
-			fputs(usage, stdout);
-			return 0;
-		default:
-			log_error("bind: see miglab bind --help");
-			return 2;
 		}
 	}
 	if (optind + 1 != argc) {
@@ -56,3 +48,13 @@ int cmd_bind(int argc, char **argv)
 		log_error("bind: %s", err.text);
 	return cmd_status(ret);
 }
+
+const struct command command_bind = {
+	.name = "bind",
+	.args = "BDF [--profile P] [--model M]",
+	.what = "give a function to miglab_vfio_pci",
+	.usage = usage,
+	.options = options,
+	.operands = 1,
+	.run = run_bind,
+};

@@ -1,27 +1,66 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The subcommands. Each parses its own options and does nothing else itself;
- * argv[0] is its name, the result is the program's exit status:
- * 0 passed, 1 a check or a migration failed, 2 usage or bad input, 3 could not
- * run, 77 skipped.
+ * The subcommands. Each has a table of its options and a function; main() checks the
+ * arguments against the table, answers what all commands answer alike (--help, -h,
+ * --version, --verbose, -v) and complains alike about what is not there, before the
+ * function is called. The result is the program's exit status: 0 passed, 1 a check or
+ * a migration failed, 2 usage or bad input, 3 could not run, 77 nothing to judge or
+ * to test.
  */
 #ifndef MIGLAB_CMD_H
 #define MIGLAB_CMD_H
 
 #include <errno.h>
+#include <getopt.h>
+#include <limits.h>
 #include <stdint.h>
 
 #include "base/error.h"
 
-int cmd_list(int argc, char **argv);
-int cmd_bind(int argc, char **argv);
-int cmd_unbind(int argc, char **argv);
-int cmd_rules(int argc, char **argv);
-int cmd_run(int argc, char **argv);
-int cmd_migrate(int argc, char **argv);
-int cmd_judge(int argc, char **argv);
-int cmd_guard(int argc, char **argv);
-int cmd_conform(int argc, char **argv);
+#define OPERANDS_ANY	INT_MAX
+
+struct command {
+	const char *name;
+	const char *args;	/* in `miglab --help` */
+	const char *what;	/* in one line, there too */
+	const char *usage;	/* `miglab NAME --help`; begins with "Usage: miglab NAME" */
+	/* Its own, up to an entry of zeros; the values are positive, not 'h' and not 'v'. */
+	const struct option *options;
+	const char *repeats;	/* those that may be given several times: "device from"; or NULL */
+	int operands;		/* as many arguments that are no options at most */
+	/* argv[0] is the name. Reads its options with cmd_option(). */
+	int (*run)(int argc, char **argv);
+};
+
+extern const struct command command_list, command_bind, command_unbind, command_rules;
+extern const struct command command_run, command_migrate, command_judge, command_guard;
+extern const struct command command_conform;
+
+enum cmd_wish {
+	CMD_RUN,
+	CMD_HELP,
+	CMD_VERSION,
+};
+
+/*
+ * Checks all arguments of @command before any has an effect, and prepares
+ * cmd_option(). --verbose is taken here. Return: what is wished for, or -EINVAL and a
+ * sentence.
+ */
+int cmd_check(const struct command *command, int argc, char **argv, struct error *err);
+
+/*
+ * The next option of the command that was checked: its value in the table, its argument
+ * in optarg, and its place in the table in *@ret_index if that is not NULL. -1 when
+ * there is no more; argv[optind] is then the first operand.
+ */
+int cmd_option(int argc, char **argv, int *ret_index);
+
+/*
+ * The name in @names, of @count, that @word is a misspelling of; NULL: of none. Names
+ * may be NULL.
+ */
+const char *cmd_nearest(const char *word, const char *const *names, size_t count);
 
 /* @text, the value of option @name, as a number from @min to @max; -EINVAL with a sentence. */
 int cmd_number(const char *name, const char *text, long min, long max, long *ret,

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* miglab conform: options of conform/suite.h. */
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -43,7 +42,6 @@ static const struct option options[] = {
 	{ "seed", required_argument, NULL, SEED },
 	{ "list", no_argument, NULL, LIST },
 	{ "mutants", no_argument, NULL, MUTANTS },
-	{ "help", no_argument, NULL, 'h' },
 	{ }
 };
 
@@ -97,11 +95,6 @@ static int set_format(const char *name, struct error *err)
 	return error_set(err, -EINVAL, "--format %s: give ktap or junit", name);
 }
 
-static void print_help(void)
-{
-	fputs(usage, stdout);
-}
-
 struct request {
 	struct conform_options conform;
 	long walk, seed;	/* 0, -1: not given */
@@ -142,18 +135,15 @@ static int take_option(int id, struct request *r, struct error *err)
 	case MUTANTS:
 		r->print = conform_mutants;
 		return 0;
-	case 'h':
-		r->print = print_help;
-		return 0;
 	}
-	return error_set(err, -EINVAL, "see miglab conform --help");
+	return 0;
 }
 
 static int parse(int argc, char **argv, struct request *r, struct error *err)
 {
 	int id, index, ret;
 
-	while ((id = getopt_long(argc, argv, "", options, &index)) != -1) {
+	while ((id = cmd_option(argc, argv, &index)) != -1) {
 		ret = take_option(id, r, err);
 		if (ret)
 			return ret;
@@ -173,7 +163,7 @@ static int parse(int argc, char **argv, struct request *r, struct error *err)
 	return 0;
 }
 
-int cmd_conform(int argc, char **argv)
+static int run_conform(int argc, char **argv)
 {
 	struct request r = { .conform = { .listener = &listener, .limit_s = 60 }, .seed = -1 };
 	struct error err = { "" };
@@ -189,3 +179,13 @@ int cmd_conform(int argc, char **argv)
 		log_error("conform: %s", err.text);
 	return ret == -EOPNOTSUPP ? 2 : cmd_status(ret);
 }
+
+const struct command command_conform = {
+	.name = "conform",
+	.args = "DEV [OPTION..]",
+	.what = "the contract of a migration driver, assertion by assertion",
+	.usage = usage,
+	.options = options,
+	.operands = 1,
+	.run = run_conform,
+};

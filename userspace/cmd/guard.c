@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* miglab guard: options of guard/guard.h. */
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,7 +15,7 @@
 #define SECONDS_MAX	86400
 
 static const char usage[] =
-	"usage: miglab guard --qmp URI [--qmp URI ..] --device ID=AGENT [--device ..] [OPTION..]\n"
+	"Usage: miglab guard --qmp URI [--qmp URI ..] --device ID=AGENT [--device ..] [OPTION..]\n"
 	"\n"
 	"A management application: suspends the timeouts of a device's connections when\n"
 	"pre-copy-p2p-prepare announces that it goes deaf, and restores them when it, or its\n"
@@ -35,7 +34,7 @@ static const char usage[] =
 	"Exit status: 0 each suspension ended because the device ran again; 1 one did not, or an\n"
 	"agent failed; 2 bad usage; 3 could not listen.\n";
 
-enum { OPT_QMP = 1, OPT_DEVICE, OPT_GRACE, OPT_LIMIT, OPT_TIMEOUT, OPT_HELP };
+enum { OPT_QMP = 1, OPT_DEVICE, OPT_GRACE, OPT_LIMIT, OPT_TIMEOUT };
 
 static const struct option options[] = {
 	{ "qmp", required_argument, NULL, OPT_QMP },
@@ -43,7 +42,6 @@ static const struct option options[] = {
 	{ "grace", required_argument, NULL, OPT_GRACE },
 	{ "limit", required_argument, NULL, OPT_LIMIT },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
-	{ "help", no_argument, NULL, OPT_HELP },
 	{ 0 },
 };
 
@@ -101,12 +99,11 @@ static int parse_option(int id, struct guard_options *opt, struct error *err)
 		return set_seconds("--limit", &opt->plan.limit_ns, err);
 	case OPT_TIMEOUT:
 		return set_seconds("--timeout", &opt->connect_ns, err);
-	default:
-		return error_set(err, -EINVAL, "see miglab guard --help");
 	}
+	return 0;
 }
 
-int cmd_guard(int argc, char **argv)
+static int run_guard(int argc, char **argv)
 {
 	struct guard_options opt = {
 		.plan = { .grace_ns = 10 * NSEC_PER_SEC, .limit_ns = 300 * NSEC_PER_SEC },
@@ -116,15 +113,8 @@ int cmd_guard(int argc, char **argv)
 	struct error err;
 	int id, ret = 0;
 
-	while (!ret && (id = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (id == OPT_HELP) {
-			fputs(usage, stdout);
-			return 0;
-		}
+	while (!ret && (id = cmd_option(argc, argv, NULL)) != -1)
 		ret = parse_option(id, &opt, &err);
-	}
-	if (!ret && optind < argc)
-		ret = error_set(&err, -EINVAL, "unexpected argument %s", argv[optind]);
 	if (!ret && (!opt.vmm_count || !opt.device_count))
 		ret = error_set(&err, -EINVAL,
 				"give at least one --qmp and one --device; see miglab guard --help");
@@ -136,3 +126,14 @@ int cmd_guard(int argc, char **argv)
 		log_error("guard: %s", err.text);
 	return cmd_status(ret);
 }
+
+const struct command command_guard = {
+	.name = "guard",
+	.args = "--qmp URI.. --device ID=AGENT.. [OPTION..]",
+	.what = "a management application: suspends timeouts while a device is deaf",
+	.usage = usage,
+	.options = options,
+	.repeats = "qmp device",
+	.operands = 0,
+	.run = run_guard,
+};

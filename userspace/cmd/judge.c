@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* miglab judge: options of judge/judge.h. */
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
@@ -48,7 +47,6 @@ enum option_id {
 	OPT_KEEP_EVENTS,
 	OPT_PRINT,
 	OPT_JSON,
-	OPT_HELP,
 };
 
 static const struct option options[] = {
@@ -61,7 +59,6 @@ static const struct option options[] = {
 	{ "keep-events", no_argument, NULL, OPT_KEEP_EVENTS },
 	{ "print", no_argument, NULL, OPT_PRINT },
 	{ "json", no_argument, NULL, OPT_JSON },
-	{ "help", no_argument, NULL, OPT_HELP },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -137,7 +134,7 @@ static int parse_option(int id, struct judge_options *opt, struct witness_target
 	return ret;
 }
 
-int cmd_judge(int argc, char **argv)
+static int run_judge(int argc, char **argv)
 {
 	struct witness_target targets[TARGETS_MAX];
 	struct judge_options opt = {
@@ -149,18 +146,8 @@ int cmd_judge(int argc, char **argv)
 	struct error err;
 	int id, ret = 0;
 
-	opterr = 0;
-	while (!ret && (id = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (id == OPT_HELP) {
-			fputs(usage, stdout);
-			return 0;
-		}
-		ret = id == '?' ? error_set(&err, -EINVAL, "%s is no option, or has no value; see "
-					    "miglab judge --help", argv[optind - 1]) :
-		      parse_option(id, &opt, targets, &err);
-	}
-	if (!ret && optind < argc)
-		ret = error_set(&err, -EINVAL, "unexpected argument %s", argv[optind]);
+	while (!ret && (id = cmd_option(argc, argv, NULL)) != -1)
+		ret = parse_option(id, &opt, targets, &err);
 	if (!ret && (!opt.witness.qmp || !opt.witness.target_count))
 		ret = error_set(&err, -EINVAL, "give --qmp and at least one --device; see miglab "
 				"judge --help");
@@ -172,3 +159,14 @@ int cmd_judge(int argc, char **argv)
 		log_error("judge: %s", err.text);
 	return cmd_status(ret);
 }
+
+const struct command command_judge = {
+	.name = "judge",
+	.args = "--qmp URI --device ID=BDF.. [OPTION..]",
+	.what = "the verdict on any VMM",
+	.usage = usage,
+	.options = options,
+	.repeats = "device",
+	.operands = 0,
+	.run = run_judge,
+};

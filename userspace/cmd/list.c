@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* miglab list: options of device/list.h. */
-#include <getopt.h>
 #include <json-c/json.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -20,7 +19,6 @@ static const char usage[] =
 
 static const struct option options[] = {
 	{ "json", no_argument, NULL, 'j' },
-	{ "help", no_argument, NULL, 'h' },
 	{ }
 };
 
@@ -74,29 +72,16 @@ static void print_json(const struct pci_function *functions, size_t count)
 	json_object_put(array);
 }
 
-int cmd_list(int argc, char **argv)
+static int run_list(int argc, char **argv)
 {
 	struct pci_function *functions;
 	bool json = false;
 	struct error err;
 	size_t count;
-	int id, ret;
+	int ret;
 
-	while ((id = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (id == 'h') {
-			fputs(usage, stdout);
-			return 0;
-		}
-		if (id != 'j') {
-			log_error("list: see miglab list --help");
-			return 2;
-		}
+	while (cmd_option(argc, argv, NULL) != -1)
 		json = true;
-	}
-	if (optind < argc) {
-		log_error("list: unexpected argument %s", argv[optind]);
-		return 2;
-	}
 	ret = list_functions(&functions, &count, &err);
 	if (ret) {
 		log_error("list: %s", err.text);
@@ -106,3 +91,13 @@ int cmd_list(int argc, char **argv)
 	free(functions);
 	return 0;
 }
+
+const struct command command_list = {
+	.name = "list",
+	.args = "[--json]",
+	.what = "PCI functions, their drivers, whether and why (not) migratable",
+	.usage = usage,
+	.options = options,
+	.operands = 0,
+	.run = run_list,
+};

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* miglab migrate: options of vmm/pair.h. */
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -21,7 +20,7 @@
 #define CONNECTION_MS	60
 
 static const char usage[] =
-	"usage: miglab migrate --from DEV --to DEV|discard [--from DEV --to DEV ..] [OPTION..]\n"
+	"Usage: miglab migrate --from DEV --to DEV|discard [--from DEV --to DEV ..] [OPTION..]\n"
 	"\n"
 	"Starts a source, a destination and a judge, migrates the devices, and says how it\n"
 	"went: the transition to PRE_COPY_P2P, the downtime, whether the state arrived, and\n"
@@ -47,7 +46,7 @@ static const char usage[] =
 
 enum {
 	OPT_FROM = 1, OPT_TO, OPT_POLICY, OPT_NO_PREPARE, OPT_EXPECT, OPT_TIMEOUT, OPT_REPORT,
-	OPT_CONNECTION_TIMEOUT, OPT_DOWNTIME_LIMIT, OPT_RAM, OPT_WORKLOAD, OPT_HELP
+	OPT_CONNECTION_TIMEOUT, OPT_DOWNTIME_LIMIT, OPT_RAM, OPT_WORKLOAD
 };
 
 static const struct option options[] = {
@@ -62,7 +61,6 @@ static const struct option options[] = {
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
 	{ "report", required_argument, NULL, OPT_REPORT },
 	{ "connection-timeout", required_argument, NULL, OPT_CONNECTION_TIMEOUT },
-	{ "help", no_argument, NULL, OPT_HELP },
 	{ 0 },
 };
 
@@ -130,8 +128,6 @@ static int parse_option(int id, struct pair_options *opt, struct report_options 
 				 err);
 		report->timeout_ns = value * NSEC_PER_MSEC;
 		break;
-	default:
-		ret = error_set(err, -EINVAL, "see miglab migrate --help");
 	}
 	return ret;
 }
@@ -201,7 +197,7 @@ static int migrate_and_report(struct pair_options *opt, const struct report_opti
 	return written;
 }
 
-int cmd_migrate(int argc, char **argv)
+static int run_migrate(int argc, char **argv)
 {
 	struct devices from = { .count = 0 }, to = { .count = 0 };
 	struct pair_options opt = {
@@ -216,16 +212,9 @@ int cmd_migrate(int argc, char **argv)
 	struct error err;
 	int id, ret = 0;
 
-	while (!ret && (id = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (id == OPT_HELP) {
-			fputs(usage, stdout);
-			return 0;
-		}
+	while (!ret && (id = cmd_option(argc, argv, NULL)) != -1)
 		ret = parse_option(id, &opt, &report, &from, &to, &err);
-	}
 	opt.count = from.count;
-	if (!ret && optind < argc)
-		ret = error_set(&err, -EINVAL, "unexpected argument %s", argv[optind]);
 	if (!ret)
 		ret = check_devices(&from, &to, &err);
 	if (!ret && report.dir)
@@ -236,3 +225,14 @@ int cmd_migrate(int argc, char **argv)
 		log_error("migrate: %s", err.text);
 	return cmd_status(ret);
 }
+
+const struct command command_migrate = {
+	.name = "migrate",
+	.args = "--from DEV --to DEV.. [OPTION..]",
+	.what = "two runs and a judge",
+	.usage = usage,
+	.options = options,
+	.repeats = "from to",
+	.operands = 0,
+	.run = run_migrate,
+};

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* miglab rules: the attribute rules of a real device. */
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,7 +33,6 @@ static const char usage[] =
 
 static const struct option options[] = {
 	{ "preset", required_argument, NULL, 'p' },
-	{ "help", no_argument, NULL, 'h' },
 	{ }
 };
 
@@ -109,22 +107,12 @@ static int rules_of(int argc, char **argv, const struct preset *preset)
 	return cmd_status(ret);
 }
 
-int cmd_rules(int argc, char **argv)
+static int run_rules(int argc, char **argv)
 {
 	const char *name = NULL;
-	int id;
 
-	while ((id = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (id == 'h') {
-			fputs(usage, stdout);
-			return 0;
-		}
-		if (id != 'p') {
-			log_error("rules: see miglab rules --help");
-			return 2;
-		}
+	while (cmd_option(argc, argv, NULL) != -1)
 		name = optarg;
-	}
 	if (name && !strcmp(name, "list")) {
 		preset_list(stdout);
 		return 0;
@@ -143,3 +131,13 @@ int cmd_rules(int argc, char **argv)
 	}
 	return rules_of(argc - optind, argv + optind, name ? preset_find(name) : NULL);
 }
+
+const struct command command_rules = {
+	.name = "rules",
+	.args = "BDF [RULE..]",
+	.what = "show or replace its rules of delay, hold and failure",
+	.usage = usage,
+	.options = options,
+	.operands = OPERANDS_ANY,
+	.run = run_rules,
+};

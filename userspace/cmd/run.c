@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
-#include <getopt.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,7 +14,7 @@
 #include "vmm/machine.h"
 
 static const char usage[] =
-	"usage: miglab run --device DEV,id=ID[,migration-events=off] [--device ..] --qmp unix:PATH\n"
+	"Usage: miglab run --device DEV,id=ID[,migration-events=off] [--device ..] --qmp unix:PATH\n"
 	"                  [--incoming URI|defer] [--paused] [--policy P] [--no-prepare]\n"
 	"                  [--ram SIZE] [--workload W]\n"
 	"\n"
@@ -38,7 +37,7 @@ static const char usage[] =
 
 enum {
 	OPT_DEVICE = 1, OPT_QMP, OPT_INCOMING, OPT_PAUSED, OPT_POLICY, OPT_NO_PREPARE, OPT_RAM,
-	OPT_WORKLOAD, OPT_HELP
+	OPT_WORKLOAD
 };
 
 static const struct option options[] = {
@@ -50,7 +49,6 @@ static const struct option options[] = {
 	{ "no-prepare", no_argument, NULL, OPT_NO_PREPARE },
 	{ "ram", required_argument, NULL, OPT_RAM },
 	{ "workload", required_argument, NULL, OPT_WORKLOAD },
-	{ "help", no_argument, NULL, OPT_HELP },
 	{ 0 },
 };
 
@@ -78,8 +76,6 @@ static int add_memory(struct machine_config *config, const char *size, struct er
 	uint64_t bytes;
 	int ret = cmd_size("--ram", size, &bytes, err);
 
-	if (!ret && config->memory)
-		ret = error_set(err, -EINVAL, "two --ram: a machine has one memory");
 	if (ret)
 		return ret;
 	ret = memory_new(bytes, &config->memory, err);
@@ -145,8 +141,6 @@ static int parse_option(int id, struct machine_config *config, const char **work
 	case OPT_WORKLOAD:
 		*workload = optarg;
 		break;
-	default:
-		return error_set(err, -EINVAL, "see miglab run --help");
 	}
 	return 0;
 }
@@ -204,7 +198,7 @@ static int serve(const struct machine_config *config, struct error *err)
 	return ret;
 }
 
-int cmd_run(int argc, char **argv)
+static int run_run(int argc, char **argv)
 {
 	struct machine_device devices[VMM_DEVICES_MAX];
 	struct machine_config config = { .policy = policy_find("qemu"), .device = devices };
@@ -212,15 +206,8 @@ int cmd_run(int argc, char **argv)
 	struct error err;
 	int id, ret = 0;
 
-	while (!ret && (id = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (id == OPT_HELP) {
-			fputs(usage, stdout);
-			return 0;
-		}
+	while (!ret && (id = cmd_option(argc, argv, NULL)) != -1)
 		ret = parse_option(id, &config, &workload, &err);
-	}
-	if (!ret && optind < argc)
-		ret = error_set(&err, -EINVAL, "unexpected argument %s", argv[optind]);
 	if (!ret && (!config.qmp || !config.count))
 		ret = error_set(&err, -EINVAL,
 				"give --qmp and at least one --device; see miglab run --help");
@@ -239,3 +226,14 @@ int cmd_run(int argc, char **argv)
 	memory_free(config.memory);
 	return cmd_status(ret);
 }
+
+const struct command command_run = {
+	.name = "run",
+	.args = "--device DEV,id=ID.. --qmp URI [OPTION..]",
+	.what = "own devices and migrate them, as a VMM does",
+	.usage = usage,
+	.options = options,
+	.repeats = "device",
+	.operands = 0,
+	.run = run_run,
+};

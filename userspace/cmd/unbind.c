@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* miglab unbind: options of unbind_function(). */
-#include <getopt.h>
 #include <stdio.h>
 
 #include "base/log.h"
@@ -14,23 +13,15 @@ static const char usage[] =
 	"it had before miglab bind. Refuses a function that is in use.\n";
 
 static const struct option options[] = {
-	{ "help", no_argument, NULL, 'h' },
 	{ }
 };
 
-int cmd_unbind(int argc, char **argv)
+static int run_unbind(int argc, char **argv)
 {
 	struct error err;
-	int id, ret;
+	int ret;
 
-	while ((id = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (id == 'h') {
-			fputs(usage, stdout);
-			return 0;
-		}
-		log_error("unbind: see miglab unbind --help");
-		return 2;
-	}
+	cmd_option(argc, argv, NULL);
 	if (optind + 1 != argc) {
 		log_error("unbind: give one PCI address, like 0000:01:00.0");
 		return 2;
@@ -40,3 +31,13 @@ int cmd_unbind(int argc, char **argv)
 		log_error("unbind: %s", err.text);
 	return cmd_status(ret);
 }
+
+const struct command command_unbind = {
+	.name = "unbind",
+	.args = "BDF",
+	.what = "give it back to the driver it had",
+	.usage = usage,
+	.options = options,
+	.operands = 1,
+	.run = run_unbind,
+};
