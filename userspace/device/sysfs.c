@@ -11,9 +11,10 @@
 
 #include "device/sysfs.h"
 
+/* For the tests. Not for who runs the program with the privileges of another. */
 static const char *seam(void)
 {
-	return getenv("MIGLAB_SYSFS");
+	return secure_getenv("MIGLAB_SYSFS");
 }
 
 static int root_vpath(char *ret_path, size_t size, const char *path, va_list args)
