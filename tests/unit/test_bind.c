@@ -6,6 +6,8 @@
 #include "unit.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
 
 #include "device/bind.h"
 #include "device/list.h"
@@ -42,7 +44,8 @@ static void test_bad_addresses(void **arg)
 	static const char *const bad[] = { "", "1", "01:00", "1:00.0", "01:00.8", "01:20.0",
 					   "01:00.0 ", "01:00.0x", ":01:00.0", "000:01:00.0",
 					   "0000:01:00.00", "0000:01:00", "g000:01:00.0",
-					   "0000:001:00.0", "../../../x", "0000000:01:00.0" };
+					   "0000:001:00.0", "../../../x", "0000000:01:00.0",
+					   "vfio:", "vfio:vfio:01:00.0" };
 	char sentence[256];
 
 	(void)arg;
@@ -60,6 +63,8 @@ static void test_addresses_are_made_canonical(void **arg)
 		{ "0000:01:00.0", "0000:01:00.0" },
 		{ "AB:1F.7", "0000:ab:1f.7" },
 		{ "10000:e1:00.0", "10000:e1:00.0" },
+		{ "vfio:01:00.0", "0000:01:00.0" },
+		{ "vfio:10000:e1:00.0", "10000:e1:00.0" },
 	};
 
 	(void)arg;
@@ -78,10 +83,10 @@ static void test_what_cannot_be_bound(void **arg)
 	assert_bind_fails(BDF, -ENODEV, "there is no PCI function " BDF "; `miglab list` shows "
 			  "those that are");
 	tree_function(BDF, "0x060400\n", "3", "e1000e");
-	assert_bind_fails("01:00.0", -ENODEV, BDF " is a PCI bridge, which no VFIO driver takes; "
+	assert_bind_fails("01:00.0", -EINVAL, BDF " is a PCI bridge, which no VFIO driver takes; "
 			  "bind a function behind it");
 	tree_function("0000:02:00.0", NETWORK, NULL, NULL);
-	assert_bind_fails("02:00.0", -ENODEV, "0000:02:00.0 has no IOMMU group; switch the IOMMU"
+	assert_bind_fails("02:00.0", -ENXIO, "0000:02:00.0 has no IOMMU group; switch the IOMMU"
 			  " on in the firmware and boot with intel_iommu=on or amd_iommu=on");
 	assert_untouched();
 }
@@ -186,13 +191,10 @@ static void test_bind_again_only_sets_attributes(void **arg)
 	assert_tree_file("", "bus/pci/drivers/miglab_vfio_pci/unbind");
 }
 
-static void test_unbind_gives_back(void **arg)
+static void test_unbind_where_nothing_can_be_missed(void **arg)
 {
 	static const struct { const char *memory, *override, *bind, *probe; } rows[] = {
-		{ "e1000e\n(null)\n", "\n", BDF, "" },
-		{ "e1000e\nvfio-pci\n", "vfio-pci", BDF, "" },
 		{ "none\n(null)\n", "\n", "", "" },
-		{ "gone\n(null)\n", "\n", "", BDF },
 		{ NULL, "\n", "", BDF },
 		{ "", "\n", "", BDF },
 	};
@@ -211,6 +213,132 @@ static void test_unbind_gives_back(void **arg)
 		assert_tree_file(rows[i].probe, "bus/pci/drivers_probe");
 		assert_false(tree_has("run/miglab/" BDF));
 	}
+}
+
+/*
+ * As much of a kernel as unbind asks for: the function gets another driver between the
+ * moment that it is unbound and the one that its old driver is asked to take it. The
+ * files are FIFOs, on which a writer waits for this thread, so neither overtakes the other.
+ */
+struct kernel {
+	pthread_t thread;
+	const char *driver;	/* that the function then has; NULL: none */
+};
+
+static void wait_for_writer(const char *name)
+{
+	char path[PATH_MAX], text[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", tree_root, name);
+	fd = open(path, O_RDONLY);
+	assert_true(fd >= 0);
+	while (read(fd, text, sizeof(text)) > 0)
+		;
+	close(fd);
+}
+
+static void *serve(void *arg)
+{
+	const struct kernel *k = arg;
+	char path[PATH_MAX], target[64];
+
+	wait_for_writer("bus/pci/drivers/miglab_vfio_pci/unbind");
+	snprintf(path, sizeof(path), "%s/" DEVICE "/driver", tree_root);
+	unlink(path);
+	snprintf(target, sizeof(target), "../../drivers/%s", k->driver ? k->driver : "");
+	if (k->driver)
+		assert_int_equal(symlink(target, path), 0);
+	wait_for_writer("bus/pci/drivers/e1000e/bind");
+	return NULL;
+}
+
+static void make_fifo(const char *name)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", tree_root, name);
+	unlink(path);
+	assert_int_equal(mkfifo(path, 0600), 0);
+}
+
+static void start_kernel(struct kernel *k)
+{
+	make_fifo("bus/pci/drivers/miglab_vfio_pci/unbind");
+	make_fifo("bus/pci/drivers/e1000e/bind");
+	assert_int_equal(pthread_create(&k->thread, NULL, serve, k), 0);
+}
+
+static void stop_kernel(struct kernel *k)
+{
+	assert_int_equal(pthread_join(k->thread, NULL), 0);
+	tree_file("", "bus/pci/drivers/.keep");
+}
+
+static void test_unbind_gives_back(void **arg)
+{
+	static const struct {
+		const char *memory, *override, *driver;
+		int ret;
+	} rows[] = {
+		{ "e1000e\n(null)\n", "\n", "e1000e", 0 },
+		{ "e1000e\nvfio-pci\n", "vfio-pci", "e1000e", 0 },
+		{ "e1000e\n(null)\n", "\n", NULL, -EIO },
+		{ "e1000e\n(null)\n", "\n", "igb", -EIO },
+	};
+	struct error err;
+
+	(void)arg;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct kernel kernel = { .driver = rows[i].driver };
+
+		if (i)
+			tree_teardown(NULL), tree_setup(NULL);
+		tree_function(BDF, NETWORK, "3", "e1000e");
+		tree_function(BDF, NETWORK, "3", "miglab_vfio_pci");
+		tree_file(rows[i].memory, "run/miglab/" BDF);
+		start_kernel(&kernel);
+		assert_int_equal(unbind_function("01:00.0", &err), rows[i].ret);
+		stop_kernel(&kernel);
+		assert_tree_file(rows[i].override, DEVICE "/driver_override");
+		assert_tree_file("", "bus/pci/drivers_probe");
+		assert_int_equal(tree_has("run/miglab/" BDF), rows[i].ret != 0);
+	}
+	assert_string_equal(err.text, BDF " did not go back to e1000e, its driver is igb "
+			    "(Input/output error); load e1000e and run miglab unbind " BDF
+			    " again");
+}
+
+/* The driver that the function had is not loaded: it stays remembered until it is. */
+static void test_unbind_again(void **arg)
+{
+	struct error err;
+
+	(void)arg;
+	tree_function(BDF, NETWORK, "3", "e1000e");
+	tree_function(BDF, NETWORK, "3", "miglab_vfio_pci");
+	tree_file("mlx5_core\n(null)\n", "run/miglab/" BDF);
+	assert_int_equal(unbind_function(BDF, &err), -EIO);
+	assert_string_equal(err.text, BDF " did not go back to mlx5_core, its driver is "
+			    "miglab_vfio_pci (No such file or directory); load mlx5_core and run "
+			    "miglab unbind " BDF " again");
+	assert_tree_file(BDF, "bus/pci/drivers_probe");
+	assert_tree_file("mlx5_core\n(null)\n", "run/miglab/" BDF);
+
+	/* as the kernel leaves it: without a driver and without our override */
+	tree_remove_driver(BDF);
+	tree_file("", "bus/pci/drivers/mlx5_core/bind");
+	assert_int_equal(unbind_function(BDF, &err), -EIO);
+	assert_tree_file(BDF, "bus/pci/drivers/mlx5_core/bind");
+	assert_true(tree_has("run/miglab/" BDF));
+
+	/* a bind does not take "none" for the driver that it had */
+	add_module();
+	assert_int_equal(bind_function(BDF, NULL, NULL, &err), -EIO);
+	assert_tree_file("mlx5_core\n(null)\n", "run/miglab/" BDF);
+
+	tree_function(BDF, NETWORK, "3", "mlx5_core");
+	assert_int_equal(unbind_function(BDF, &err), -EINVAL);
 }
 
 /* rmmod leaves the override, and a function that no driver gets. */
@@ -232,9 +360,11 @@ static void test_a_module_that_was_removed(void **arg)
 	tree_file("", "bus/pci/drivers/e1000e/bind");
 	tree_file("miglab_vfio_pci\n", DEVICE "/driver_override");
 	tree_file("e1000e\n(null)\n", "run/miglab/" BDF);
-	assert_int_equal(unbind_function(BDF, &err), 0);
+	/* nobody answers here */
+	assert_int_equal(unbind_function(BDF, &err), -EIO);
 	assert_tree_file("\n", DEVICE "/driver_override");
 	assert_tree_file(BDF, "bus/pci/drivers/e1000e/bind");
+	tree_function(BDF, NETWORK, "3", "e1000e");
 	assert_int_equal(unbind_function(BDF, &err), -EINVAL);
 }
 
@@ -265,17 +395,25 @@ static void test_list_says_why(void **arg)
 		{ "0000:03:00.0", MIGRATABLE_NO, "no driver; run: miglab bind 0000:03:00.0" },
 		{ "0000:04:00.0", MIGRATABLE_NO,
 		  "vfio-pci has no migration; run: miglab bind 0000:04:00.0" },
-		{ "0000:05:00.0", MIGRATABLE_YES, "bound to miglab_vfio_pci" },
+		{ "0000:05:00.0", MIGRATABLE_YES, "bound to miglab_vfio_pci, no-p2p, edu" },
 		{ "0000:06:00.0", MIGRATABLE_UNKNOWN, "mlx5_vfio_pci decides when it is opened" },
+		{ "0000:07:00.0", MIGRATABLE_NO,
+		  "in the hands of e1000e and in use: its net device eth7 is up" },
 	};
 	struct pci_function *functions;
 	struct error err;
 	size_t count;
 
 	(void)arg;
+	tree_function("0000:07:00.0", NETWORK, "7", "e1000e");
+	tree_link("../../../../../../class/net", "bus/pci/devices/0000:07:00.0/net/eth7/subsystem");
+	tree_file("0x1003\n", "bus/pci/devices/0000:07:00.0/net/eth7/flags");
 	tree_function("0000:06:00.0", NETWORK, "6", "mlx5_vfio_pci");
 	tree_file("", "bus/pci/devices/0000:06:00.0/vfio-dev/vfio1/dev");
 	tree_function("0000:05:00.0", NETWORK, "5", "miglab_vfio_pci");
+	tree_file("no-p2p\n", "bus/pci/devices/0000:05:00.0/miglab/profile");
+	tree_file("edu\n", "bus/pci/devices/0000:05:00.0/miglab/model");
+	tree_file("RUNNING\n", "bus/pci/devices/0000:05:00.0/miglab/state");
 	tree_function("0000:04:00.0", NETWORK, "4", "vfio-pci");
 	tree_function("0000:03:00.0", NETWORK, "3", NULL);
 	tree_function("0000:02:00.0", NETWORK, NULL, NULL);
@@ -295,7 +433,24 @@ static void test_list_says_why(void **arg)
 	assert_string_equal(functions[1].group, "1");
 	assert_string_equal(functions[2].group, "none");
 	assert_string_equal(functions[3].driver, "none");
+	assert_string_equal(functions[3].profile, "");
+	assert_string_equal(functions[5].profile, "no-p2p");
+	assert_string_equal(functions[5].model, "edu");
+	assert_string_equal(functions[5].state, "RUNNING");
 	free(functions);
+}
+
+static void test_list_of_one(void **arg)
+{
+	struct pci_function function;
+	struct error err;
+
+	(void)arg;
+	tree_function(BDF, NETWORK, "1", "e1000e");
+	assert_int_equal(list_function("vfio:01:00.0", &function, &err), 0);
+	assert_string_equal(function.bdf, BDF);
+	assert_string_equal(function.why, "in the hands of e1000e; run: miglab bind " BDF);
+	assert_int_equal(list_function("02:00.0", &function, &err), -ENODEV);
 }
 
 int main(void)
@@ -309,10 +464,13 @@ int main(void)
 		tree_test(test_a_module_that_cannot_be_loaded),
 		tree_test(test_a_bind_that_fails_gives_the_function_back),
 		tree_test(test_bind_again_only_sets_attributes),
+		tree_test(test_unbind_where_nothing_can_be_missed),
 		tree_test(test_unbind_gives_back),
+		tree_test(test_unbind_again),
 		tree_test(test_a_module_that_was_removed),
 		tree_test(test_unbind_of_other_drivers),
 		tree_test(test_list_says_why),
+		tree_test(test_list_of_one),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#include "core/fsm.h"
+#include "core/rules.h"
 #include "device/lab.h"
 #include "device/state.h"
 #include "device/uapi.h"
@@ -161,13 +163,56 @@ static void test_lab_of_other_drivers(void **arg)
 
 	(void)arg;
 	tree_function(BDF, "0x020000\n", "7", "e1000e");
-	assert_int_equal(lab_open_sysfs(BDF, &lab, &err), -ENODEV);
-	assert_string_equal(err.text, BDF " has no lab, its driver is e1000e; run: miglab bind "
-			    BDF);
+	assert_int_equal(lab_open_sysfs(BDF, &lab, &err), -ENXIO);
+	assert_string_equal(err.text, BDF " is not bound to miglab_vfio_pci, its driver is "
+			    "e1000e; run: miglab bind " BDF);
 	assert_int_equal(lab_open_sysfs("02:00.0", &lab, &err), -ENODEV);
 	assert_string_equal(err.text, "there is no PCI function 0000:02:00.0; `miglab list` shows "
 			    "those that are");
 	assert_int_equal(lab_open_sysfs("02:00", &lab, &err), -EINVAL);
+}
+
+/* What is offered in place of a word that is wrong is right. */
+static void test_hints_of_rules(void **arg)
+{
+	static const struct {
+		const char *complaint, *rule;	/* where a name belongs */
+		unsigned int names;
+	} rows[] = {
+		{ "line 1 column 1: unknown state: \"x\"", "arc=%s>x", 7 },
+		{ "line 1 column 1: unknown op: \"x\"", "op=%s", 11 },
+		{ "line 1 column 1: unknown key: \"x\"", "%s", 20 },
+		{ "line 1 column 1: unknown errno: \"x\"", "arc=STOP>RUNNING errno=%s", 35 },
+	};
+	char rule[64], *name, *save;
+	struct error err;
+
+	(void)arg;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		unsigned int names = 0;
+
+		assert_int_equal(lab_rules_refused(rows[i].complaint, &err), -EINVAL);
+		assert_memory_equal(err.text, rows[i].complaint, strlen(rows[i].complaint));
+		name = strtok_r(err.text + strlen(rows[i].complaint), ",; ", &save);
+		for (; name; name = strtok_r(NULL, ",; ", &save)) {
+			struct miglab_rules_error why = { .what = "" };
+			struct miglab_rules rules;
+
+			snprintf(rule, sizeof(rule), rows[i].rule, name);
+			miglab_rules_parse(&rules, rule, strlen(rule), &why);
+			/* an unknown state is one on either side */
+			if (!strcmp(rows[i].rule, "arc=%s>x")) {
+				uint32_t state;
+
+				names += !miglab_state_parse(name, strlen(name), &state);
+			} else {
+				names += strncmp(why.what, "unknown", 7) != 0;
+			}
+		}
+		assert_int_equal(names, rows[i].names);
+	}
+	lab_rules_refused("line 1 column 1: number too small: \"x\"", &err);
+	assert_string_equal(err.text, "line 1 column 1: number too small: \"x\"");
 }
 
 int main(void)
@@ -181,6 +226,7 @@ int main(void)
 		tree_test(test_lab_reads_and_writes_attributes),
 		tree_test(test_long_attributes_are_read_whole),
 		tree_test(test_lab_of_other_drivers),
+		cmocka_unit_test(test_hints_of_rules),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

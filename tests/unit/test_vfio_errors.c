@@ -29,13 +29,17 @@ static void test_malformed(void **arg)
 			  "write it like 0000:01:00.0 or 01:00.0");
 	assert_open_fails("vfio:01:00.0,via=door", -EINVAL, "vfio: \"via=door\" is unknown; write "
 			  "via=group or via=cdev");
-	assert_open_fails("01:00.0", -EINVAL, "\"01:00.0\" is no device; write vfio:BDF, "
+	assert_open_fails("01:00", -EINVAL, "\"01:00\" is no device; write vfio:BDF, "
 			  "emu[:key=value,..] or discard");
 }
 
 static void test_absent(void **arg)
 {
 	(void)arg;
+	assert_open_fails("01:00.0", -ENODEV, "there is no PCI function 0000:01:00.0; `miglab "
+			  "list` shows those that are");
+	assert_open_fails("01:00.0,via=group", -ENODEV, "there is no PCI function 0000:01:00.0; "
+			  "`miglab list` shows those that are");
 	assert_open_fails("vfio:01:00.0", -ENODEV, "there is no PCI function 0000:01:00.0; `miglab "
 			  "list` shows those that are");
 }
@@ -44,7 +48,7 @@ static void test_no_iommu_group(void **arg)
 {
 	(void)arg;
 	tree_function("0000:01:00.0", "0x020000\n", NULL, "e1000e");
-	assert_open_fails("vfio:01:00.0", -ENODEV, "0000:01:00.0 has no IOMMU group; switch the "
+	assert_open_fails("vfio:01:00.0", -ENXIO, "0000:01:00.0 has no IOMMU group; switch the "
 			  "IOMMU on in the firmware and boot with intel_iommu=on or amd_iommu=on");
 }
 
@@ -52,12 +56,12 @@ static void test_bound_elsewhere(void **arg)
 {
 	(void)arg;
 	tree_function("0000:01:00.0", "0x020000\n", "3", "e1000e");
-	assert_open_fails("vfio:0000:01:00.0", -ENODEV, "0000:01:00.0: its driver is e1000e, which "
+	assert_open_fails("vfio:0000:01:00.0", -ENXIO, "0000:01:00.0: its driver is e1000e, which "
 			  "is none of VFIO's; run: miglab bind 0000:01:00.0");
 	tree_function("0000:02:00.0", "0x020000\n", "4", NULL);
-	assert_open_fails("vfio:02:00.0", -ENODEV, "0000:02:00.0: it has no driver; run: miglab "
+	assert_open_fails("vfio:02:00.0", -ENXIO, "0000:02:00.0: it has no driver; run: miglab "
 			  "bind 0000:02:00.0");
-	assert_open_fails("vfio:02:00.0,via=cdev", -ENODEV, "0000:02:00.0: it has no driver; run: "
+	assert_open_fails("vfio:02:00.0,via=cdev", -ENXIO, "0000:02:00.0: it has no driver; run: "
 			  "miglab bind 0000:02:00.0");
 }
 

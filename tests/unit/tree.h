@@ -108,6 +108,14 @@ static inline void tree_function(const char *bdf, const char *class, const char 
 	}
 }
 
+static inline void tree_remove_driver(const char *bdf)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/bus/pci/devices/%s/driver", tree_root, bdf);
+	assert_int_equal(unlink(path), 0);
+}
+
 static inline int tree_setup(void **arg)
 {
 	(void)arg;

@@ -10,10 +10,10 @@
 #include "device/list.h"
 
 static const char usage[] =
-	"Usage: miglab list [--json]\n"
+	"Usage: miglab list [--json] [BDF..]\n"
 	"\n"
-	"Shows each PCI function with its driver and IOMMU group, and says whether it can\n"
-	"migrate: yes, no, or unknown until it is opened; and why.\n"
+	"Shows each PCI function, or those named, with its driver and IOMMU group, and says\n"
+	"whether it can migrate: yes, no, or unknown until it is opened; and why.\n"
 	"\n"
 	"  --json   an array of objects\n";
 
@@ -49,6 +49,16 @@ static void add_hex(struct json_object *object, const char *key, int digits, uns
 	json_object_object_add(object, key, json_object_new_string(text));
 }
 
+/* What is only known of a function that is bound to our driver. */
+static void add_ours(struct json_object *object, const struct pci_function *f)
+{
+	if (!*f->profile)
+		return;
+	json_object_object_add(object, "profile", json_object_new_string(f->profile));
+	json_object_object_add(object, "model", json_object_new_string(f->model));
+	json_object_object_add(object, "state", json_object_new_string(f->state));
+}
+
 static void print_json(const struct pci_function *functions, size_t count)
 {
 	struct json_object *array = json_object_new_array();
@@ -65,11 +75,35 @@ static void print_json(const struct pci_function *functions, size_t count)
 		json_object_object_add(object, "driver", json_object_new_string(f->driver));
 		json_object_object_add(object, "migratable",
 				       json_object_new_string(migratable_names[f->migratable]));
+		add_ours(object, f);
 		json_object_object_add(object, "why", json_object_new_string(f->why));
 		json_object_array_add(array, object);
 	}
 	puts(json_object_to_json_string_ext(array, JSON_C_TO_STRING_PRETTY));
 	json_object_put(array);
+}
+
+/* Those of the @count addresses, or all; an array that the caller frees. */
+static int list(char **addresses, size_t count, struct pci_function **ret_functions,
+		size_t *ret_count, struct error *err)
+{
+	struct pci_function *functions;
+	int ret = 0;
+
+	if (!count)
+		return list_functions(ret_functions, ret_count, err);
+	functions = calloc(count, sizeof(*functions));
+	if (!functions)
+		return error_set(err, -ENOMEM, "no memory for %zu functions", count);
+	for (size_t i = 0; !ret && i < count; i++)
+		ret = list_function(addresses[i], &functions[i], err);
+	if (ret) {
+		free(functions);
+		return ret;
+	}
+	*ret_functions = functions;
+	*ret_count = count;
+	return 0;
 }
 
 static int run_list(int argc, char **argv)
@@ -82,7 +116,7 @@ static int run_list(int argc, char **argv)
 
 	while (cmd_option(argc, argv, NULL) != -1)
 		json = true;
-	ret = list_functions(&functions, &count, &err);
+	ret = list(argv + optind, argc - optind, &functions, &count, &err);
 	if (ret) {
 		log_error("list: %s", err.text);
 		return cmd_status(ret);
@@ -94,10 +128,10 @@ static int run_list(int argc, char **argv)
 
 const struct command command_list = {
 	.name = "list",
-	.args = "[--json]",
+	.args = "[--json] [BDF..]",
 	.what = "PCI functions, their drivers, whether and why (not) migratable",
 	.usage = usage,
 	.options = options,
-	.operands = 0,
+	.operands = OPERANDS_ANY,
 	.run = run_list,
 };

@@ -25,7 +25,7 @@ static void print_help(void)
 		printf("  %s %s\n        %s\n", commands[i]->name, commands[i]->args,
 		       commands[i]->what);
 	puts("\n"
-	     "DEV is vfio:BDF or emu[:key=value,..].\n"
+	     "DEV is vfio:BDF, or BDF alone, or emu[:key=value,..].\n"
 	     "\n"
 	     "Every command takes -h, --help; --version; and -v, --verbose: what it does, on\n"
 	     "stderr.\n"

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "cmd/cmd.h"
 #include "cmd/presets.h"
+#include "core/fsm.h"
 #include "core/rules.h"
 #include "device/lab.h"
 
@@ -18,6 +19,7 @@ static const char usage[] =
 	"Without RULE shows the rules of the PCI function BDF, which is bound to\n"
 	"miglab_vfio_pci. With RULE replaces all of them at once, or none if one is bad;\n"
 	"an empty RULE ('') leaves the device without rules. A preset is a set of rules.\n"
+	"Warns of a rule that the device's profile leaves nothing to do.\n"
 	"\n"
 	"  arc=PRE_COPY>PRE_COPY_P2P delay_us=300000 jitter_us=20000 seed=7\n"
 	"  arc=PRE_COPY_P2P>STOP_COPY errno=EIO every=2 times=1 then=ERROR\n"
@@ -36,16 +38,55 @@ static const struct option options[] = {
 	{ }
 };
 
-static int show(struct lab *lab, struct error *err)
+/* What is printed can be given back as rules: a '#' begins a comment. */
+static int show(struct lab *lab, const char *bdf, struct error *err)
 {
 	char *text;
 	int ret = lab->ops->read(lab, "rules", &text, err);
 
 	if (ret)
 		return ret;
-	fputs(text, stdout);
+	if (text[strspn(text, "\n")])
+		fputs(text, stdout);
+	else
+		printf("# %s has no rules: nothing is slowed, held or failed\n", bdf);
 	free(text);
 	return 0;
+}
+
+/* The flags of the device's profile; all where it cannot be read. */
+static uint32_t flags_of(struct lab *lab)
+{
+	uint32_t flags = MIGLAB_FLAGS_FULL;
+	char *profile;
+
+	if (!lab->ops->read(lab, "profile", &profile, NULL)) {
+		miglab_profile_parse(profile, strcspn(profile, "\n"), &flags);
+		free(profile);
+	}
+	return flags;
+}
+
+/* Says which of the rules in force is for an arc that the device never makes. */
+static void warn_of_idle(struct lab *lab, const char *text)
+{
+	struct miglab_rules_error where;
+	struct miglab_rules rules;
+	uint32_t next, flags = flags_of(lab);
+
+	if (miglab_rules_parse(&rules, text, strlen(text), &where))
+		return;
+	for (uint32_t i = 0; i < rules.count; i++) {
+		const struct miglab_rule *r = &rules.rule[i];
+
+		if (r->op != MIGLAB_OP_ARC)
+			continue;
+		if (!miglab_fsm_next(flags, r->from, r->to, &next) && next == r->to)
+			continue;
+		log_warn("rules: rule %u never acts: a device with the profile %s does not go from %s to %s at once",
+			 i + 1, miglab_profile_name(flags), miglab_state_name(r->from),
+			 miglab_state_name(r->to));
+	}
 }
 
 /* One rule a line, so that the line of an error is the number of the argument. */
@@ -53,6 +94,7 @@ static int replace(struct lab *lab, int count, char **rules, struct error *err)
 {
 	char text[MIGLAB_RULES_TEXT_MAX + 1];
 	size_t used = 0;
+	int ret;
 
 	for (int i = 0; i < count; i++) {
 		size_t len = strlen(rules[i]);
@@ -65,7 +107,10 @@ static int replace(struct lab *lab, int count, char **rules, struct error *err)
 		text[used++] = '\n';
 	}
 	text[used] = '\0';
-	return lab->ops->write(lab, "rules", text, err);
+	ret = lab->ops->write(lab, "rules", text, err);
+	if (!ret)
+		warn_of_idle(lab, text);
+	return ret;
 }
 
 /* Takes the rules of @preset over, and says so when the device has another profile. */
@@ -91,15 +136,21 @@ static int rules_of(int argc, char **argv, const struct preset *preset)
 {
 	struct error err;
 	struct lab *lab;
-	int ret = lab_open_sysfs(argv[0], &lab, &err);
+	int ret;
 
+	if (!strncmp(argv[0], "emu", 3))
+		ret = error_set(&err, -EINVAL,
+				"\"%s\" has no address; write its rules as emu:rules=RULES, or by QMP with x-miglab-write",
+				argv[0]);
+	else
+		ret = lab_open_sysfs(argv[0], &lab, &err);
 	if (!ret) {
 		if (preset)
 			ret = take_preset(lab, preset, &err);
 		else if (argc > 1)
 			ret = replace(lab, argc - 1, argv + 1, &err);
 		else
-			ret = show(lab, &err);
+			ret = show(lab, argv[0], &err);
 		lab->ops->close(lab);
 	}
 	if (ret)

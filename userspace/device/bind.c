@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "device/bind.h"
 #include "device/inuse.h"
 #include "device/pci.h"
@@ -42,12 +43,20 @@ static int remember(const char *bdf, const struct previous *p, struct error *err
 	return 0;
 }
 
+/* Only when all is as it was: until then it is what a second unbind needs. */
 static void forget(const char *bdf)
 {
 	char path[PATH_MAX];
 
 	if (!sysfs_run_path(path, sizeof(path), bdf))
 		unlink(path);
+}
+
+static bool is_remembered(const char *bdf)
+{
+	char path[PATH_MAX];
+
+	return !sysfs_run_path(path, sizeof(path), bdf) && !access(path, F_OK);
 }
 
 /* What was remembered; "" as the driver when nothing was. */
@@ -68,18 +77,22 @@ static void recall(const char *bdf, struct previous *ret)
 }
 
 /*
- * An override that is ours is left over from a module that was removed: what was
- * before that is what counts.
+ * An override that is ours is left over from a module that was removed, and a function
+ * without a driver may be one that did not get back to its own: what was before that is
+ * what counts.
  */
 static void get_previous(const char *bdf, struct previous *ret)
 {
-	if (sysfs_read_line(ret->override, sizeof(ret->override),
-			    PCI_DEVICES "/%s/driver_override", bdf))
-		strcpy(ret->override, "(null)");
-	if (!strcmp(ret->override, MIGLAB_DRIVER))
-		recall(bdf, ret);
-	else
-		pci_driver(bdf, ret->driver);
+	struct previous p;
+
+	if (sysfs_read_line(p.override, sizeof(p.override), PCI_DEVICES "/%s/driver_override", bdf))
+		strcpy(p.override, "(null)");
+	pci_driver(bdf, p.driver);
+	if (!strcmp(p.override, MIGLAB_DRIVER))
+		recall(bdf, &p);
+	else if (!strcmp(p.driver, "none") && is_remembered(bdf))
+		recall(bdf, &p);
+	*ret = p;
 }
 
 static int set_override(const char *bdf, const char *driver, struct error *err)
@@ -118,15 +131,36 @@ static int probe(const char *bdf, const char *want, struct error *err)
 	return 0;
 }
 
-/* Best effort: this is the way out of an error, and of unbind. */
-static void give_back(const char *bdf, const struct previous *p)
+/* To @want, or, when that is "", to whatever driver the kernel finds, which may be none. */
+static int reattach(const char *bdf, const char *want, struct error *err)
 {
-	release_driver(bdf, NULL);
-	set_override(bdf, p->override, NULL);
-	if (strcmp(p->driver, "none") &&
-	    (!p->driver[0] || sysfs_write(bdf, PCI_DRIVERS "/%s/bind", p->driver)))
+	int ret = *want ? sysfs_write(bdf, PCI_DRIVERS "/%s/bind", want) : -ENOENT;
+	char driver[SYSFS_NAME_SIZE];
+
+	if (ret)
 		sysfs_write(bdf, "bus/pci/drivers_probe");
+	pci_driver(bdf, driver);
+	if (!*want || !strcmp(driver, want))
+		return 0;
+	return error_set(err, -EIO,
+			 "%s did not go back to %s, its driver is %s (%s); "
+			 "load %s and run miglab unbind %s again",
+			 bdf, want, driver, sysfs_strerror(ret ? ret : -EIO), want, bdf);
+}
+
+/* A function without a driver: the way out of an error, and of unbind. */
+static int give_back(const char *bdf, const struct previous *p, struct error *err)
+{
+	int ret = set_override(bdf, p->override, err);
+
+	if (!ret && strcmp(p->driver, "none"))
+		ret = reattach(bdf, p->driver, err);
+	if (ret)
+		return ret;
 	forget(bdf);
+	log_info("%s is back with %s", bdf,
+		 *p->driver ? p->driver : "the driver that the kernel finds");
+	return 0;
 }
 
 static int load_module(struct error *err)
@@ -175,13 +209,22 @@ static int set_attributes(const char *bdf, const char *profile, const char *mode
 	return ret;
 }
 
+/* Of a function that is bound: who has it open would not get what is asked for here. */
+static int change_attributes(const char *bdf, const char *profile, const char *model,
+			     struct error *err)
+{
+	int ret = profile || model ? pci_check_unused(bdf, err) : 0;
+
+	return ret ? ret : set_attributes(bdf, profile, model, err);
+}
+
 static int check_bindable(const char *bdf, struct error *err)
 {
 	char group[SYSFS_NAME_SIZE];
 	int ret;
 
 	if (pci_is_bridge(bdf))
-		return error_set(err, -ENODEV,
+		return error_set(err, -EINVAL,
 				 "%s is a PCI bridge, which no VFIO driver takes; bind a function behind it",
 				 bdf);
 	ret = pci_iommu_group(bdf, group, err);
@@ -201,15 +244,16 @@ static int take(const char *bdf, const char *profile, const char *model, struct 
 
 int bind_function(const char *text, const char *profile, const char *model, struct error *err)
 {
-	struct previous previous;
 	char bdf[PCI_BDF_SIZE], driver[SYSFS_NAME_SIZE];
+	struct previous previous;
+	struct error back;
 	int ret = pci_find(text, bdf, err);
 
 	if (ret)
 		return ret;
 	pci_driver(bdf, driver);
 	if (!strcmp(driver, MIGLAB_DRIVER))
-		return set_attributes(bdf, profile, model, err);
+		return change_attributes(bdf, profile, model, err);
 	ret = check_bindable(bdf, err);
 	if (!ret)
 		ret = load_module(err);
@@ -220,8 +264,10 @@ int bind_function(const char *text, const char *profile, const char *model, stru
 	if (ret)
 		return ret;
 	ret = take(bdf, profile, model, err);
-	if (ret)
-		give_back(bdf, &previous);
+	if (!ret)
+		log_info("%s is taken from %s", bdf, previous.driver);
+	else if (release_driver(bdf, &back) || give_back(bdf, &previous, &back))
+		log_warn("%s", back.text);
 	return ret;
 }
 
@@ -235,8 +281,12 @@ int unbind_function(const char *text, struct error *err)
 		return ret;
 	pci_driver(bdf, driver);
 	sysfs_read_line(override, sizeof(override), PCI_DEVICES "/%s/driver_override", bdf);
-	/* without its driver but with our override: the module was removed */
-	if (strcmp(strcmp(driver, "none") ? driver : override, MIGLAB_DRIVER))
+	/*
+	 * Without its driver but with our override, the module was removed; with what is
+	 * remembered, an earlier unbind got only so far.
+	 */
+	if (strcmp(strcmp(driver, "none") ? driver : override, MIGLAB_DRIVER) &&
+	    (strcmp(driver, "none") || !is_remembered(bdf)))
 		return error_set(err, -EINVAL,
 				 "%s is not bound to " MIGLAB_DRIVER ", its driver is %s", bdf,
 				 driver);
@@ -246,6 +296,5 @@ int unbind_function(const char *text, struct error *err)
 	if (ret)
 		return ret;
 	recall(bdf, &previous);
-	give_back(bdf, &previous);
-	return 0;
+	return give_back(bdf, &previous, err);
 }

@@ -121,7 +121,7 @@ int emu_rules_set(struct emu *e, const char *text, struct error *err)
 	if (ret) {
 		snprintf(e->rules_error, sizeof(e->rules_error), "line %u column %u: %s: \"%s\"",
 			 where.line, where.column, where.what, where.value);
-		error_set(err, ret, "%s", e->rules_error);
+		lab_rules_refused(e->rules_error, err);
 	} else {
 		e->rules = rules;
 		atomic_store_explicit(&e->rule_ops, rules.ops, memory_order_relaxed);

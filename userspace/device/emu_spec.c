@@ -157,7 +157,7 @@ int emu_spec_parse(const char *spec, struct emu_spec *ret, struct error *err)
 
 	if (getrandom(&new.seed, sizeof(new.seed), 0) != sizeof(new.seed))
 		return error_set(err, -EIO, "emu: the system gives no random seed; use seed=N");
-	if (*item != '\0' && *item != ':')
+	if (*item != '\0' && *item != ':' && *item != ',')
 		return error_set(err, -EINVAL, "\"%s\" is no device; write emu or emu:key=value,..",
 				 spec);
 	while (*item) {

@@ -77,32 +77,33 @@ static const struct {
 };
 
 /* @at: a path below the root of sysfs. */
-static int check_child(const char *bdf, const char *at, const char *name, struct error *err)
+static bool is_child_used(const char *at, const char *name, char ret_what[PCI_USE_SIZE])
 {
 	char class[SYSFS_NAME_SIZE];
 
 	if (sysfs_link_name(class, sizeof(class), "%s/subsystem", at))
-		return 0;
+		return false;
 	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
 		const char *why = strcmp(class, checks[i].class) ? NULL : checks[i].check(at, name);
 
-		if (why)
-			return error_set(err, -EBUSY, "%s is in use: its %s device %s %s", bdf,
-					 class, name, why);
+		if (!why)
+			continue;
+		snprintf(ret_what, PCI_USE_SIZE, "its %s device %s %s", class, name, why);
+		return true;
 	}
-	return 0;
+	return false;
 }
 
 /* All directories below @at, not through symbolic links. */
-static int check_below(const char *bdf, const char *at, int depth, struct error *err)
+static bool is_used_below(const char *at, int depth, char ret_what[PCI_USE_SIZE])
 {
 	char path[PATH_MAX], below[PATH_MAX], **names;
+	bool used = false;
 	size_t count;
-	int ret = 0;
 
 	if (!depth || sysfs_names(&names, &count, "%s", at))
-		return 0;
-	for (size_t i = 0; i < count && !ret; i++) {
+		return false;
+	for (size_t i = 0; i < count && !used; i++) {
 		int fd;
 
 		if (snprintf(below, sizeof(below), "%s/%s", at, names[i]) >= (int)sizeof(below) ||
@@ -112,37 +113,41 @@ static int check_below(const char *bdf, const char *at, int depth, struct error 
 		if (fd < 0)
 			continue;
 		close(fd);
-		ret = check_child(bdf, below, names[i], err);
-		if (!ret)
-			ret = check_below(bdf, below, depth - 1, err);
+		used = is_child_used(below, names[i], ret_what) ||
+		       is_used_below(below, depth - 1, ret_what);
 	}
 	sysfs_names_free(names, count);
-	return ret;
+	return used;
 }
 
 /* The group's file opens once only; without a VFIO driver it does not exist. */
-static int check_group(const char *bdf, struct error *err)
+static bool is_group_open(const char *bdf, char ret_what[PCI_USE_SIZE])
 {
 	char group[SYSFS_NAME_SIZE], vfio[SYSFS_NAME_SIZE], path[32 + SYSFS_NAME_SIZE];
 	int fd;
 
 	if (pci_vfio_name(bdf, vfio) || pci_iommu_group(bdf, group, NULL))
-		return 0;
+		return false;
 	snprintf(path, sizeof(path), "/dev/vfio/%s", group);
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd >= 0)
 		close(fd);
 	else if (errno == EBUSY)
-		return error_set(err, -EBUSY, "%s is in use: a process has %s open", bdf, path);
-	return 0;
+		snprintf(ret_what, PCI_USE_SIZE, "a process has %s open", path);
+	return fd < 0 && errno == EBUSY;
+}
+
+bool pci_in_use(const char *bdf, char ret_what[PCI_USE_SIZE])
+{
+	char at[sizeof(PCI_DEVICES) + PCI_BDF_SIZE];
+
+	snprintf(at, sizeof(at), PCI_DEVICES "/%s", bdf);
+	return is_used_below(at, 8, ret_what) || is_group_open(bdf, ret_what);
 }
 
 int pci_check_unused(const char *bdf, struct error *err)
 {
-	char at[sizeof(PCI_DEVICES) + PCI_BDF_SIZE];
-	int ret;
+	char what[PCI_USE_SIZE];
 
-	snprintf(at, sizeof(at), PCI_DEVICES "/%s", bdf);
-	ret = check_below(bdf, at, 8, err);
-	return ret ? ret : check_group(bdf, err);
+	return pci_in_use(bdf, what) ? error_set(err, -EBUSY, "%s is in use: %s", bdf, what) : 0;
 }

@@ -5,6 +5,8 @@
 #ifndef MIGLAB_DEVICE_INUSE_H
 #define MIGLAB_DEVICE_INUSE_H
 
+#include <stdbool.h>
+
 #include "base/error.h"
 
 /*
@@ -14,5 +16,10 @@
  * the disks that other mount namespaces use.
  */
 int pci_check_unused(const char *bdf, struct error *err);
+
+#define PCI_USE_SIZE	160
+
+/* What of the function @bdf is in use: "its net device eth0 is up"; false: nothing. */
+bool pci_in_use(const char *bdf, char ret_what[PCI_USE_SIZE]);
 
 #endif

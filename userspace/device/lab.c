@@ -36,7 +36,7 @@ static int explain_rules(struct sysfs_lab *s, int code, struct error *err)
 
 	if (sysfs_read_line(line, sizeof(line), PCI_DEVICES "/%s/miglab/rules_error", s->bdf))
 		return fail(s, code, "write", "rules", err);
-	return error_set(err, code, "%s", line);
+	return lab_rules_refused(line, err);
 }
 
 static int lab_write(struct lab *lab, const char *attribute, const char *text, struct error *err)
@@ -70,9 +70,9 @@ int lab_open_sysfs(const char *text, struct lab **ret_lab, struct error *err)
 		return ret;
 	if (!sysfs_exists(PCI_DEVICES "/%s/miglab", bdf)) {
 		pci_driver(bdf, driver);
-		return error_set(err, -ENODEV,
-				 "%s has no lab, its driver is %s; run: miglab bind %s", bdf,
-				 driver, bdf);
+		return error_set(err, -ENXIO,
+				 "%s is not bound to " MIGLAB_DRIVER ", its driver is %s; "
+				 "run: miglab bind %s", bdf, driver, bdf);
 	}
 	s = calloc(1, sizeof(*s));
 	if (!s)

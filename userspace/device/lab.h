@@ -30,9 +30,12 @@ struct lab {
 
 /*
  * The attributes of the PCI function @bdf. Needs no open device, only that
- * miglab_vfio_pci is bound. -ENODEV with a sentence when it is not.
+ * miglab_vfio_pci is bound. -ENXIO with a sentence when it is not.
  */
 int lab_open_sysfs(const char *bdf, struct lab **ret_lab, struct error *err);
+
+/* -EINVAL, and what `rules_error` says with the names that it could have been. */
+int lab_rules_refused(const char *complaint, struct error *err);
 
 /* One line of the attribute `history`; see driver/core/history.h for the meaning. */
 struct lab_arc {

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "device/inuse.h"
 #include "device/list.h"
 
 static void __attribute__((format(printf, 3, 4)))
@@ -18,6 +19,33 @@ judge(struct pci_function *f, enum migratable migratable, const char *why, ...)
 	va_end(args);
 }
 
+/* It can be had: at once, or when nobody uses it any more. */
+static void judge_others(struct pci_function *f)
+{
+	char what[PCI_USE_SIZE];
+
+	if (pci_in_use(f->bdf, what))
+		judge(f, MIGRATABLE_NO, "in the hands of %s and in use: %s", f->driver, what);
+	else
+		judge(f, MIGRATABLE_NO, "in the hands of %s; run: miglab bind %s", f->driver,
+		      f->bdf);
+}
+
+static void judge_ours(struct pci_function *f)
+{
+	char what[PCI_USE_SIZE];
+
+	sysfs_read_line(f->profile, sizeof(f->profile), PCI_DEVICES "/%s/miglab/profile", f->bdf);
+	sysfs_read_line(f->model, sizeof(f->model), PCI_DEVICES "/%s/miglab/model", f->bdf);
+	sysfs_read_line(f->state, sizeof(f->state), PCI_DEVICES "/%s/miglab/state", f->bdf);
+	if (pci_in_use(f->bdf, what))
+		judge(f, MIGRATABLE_YES, "bound to " MIGLAB_DRIVER ", %s, %s; in use: %s",
+		      f->profile, f->model, what);
+	else
+		judge(f, MIGRATABLE_YES, "bound to " MIGLAB_DRIVER ", %s, %s", f->profile,
+		      f->model);
+}
+
 static void judge_function(struct pci_function *f)
 {
 	char vfio[SYSFS_NAME_SIZE];
@@ -27,7 +55,7 @@ static void judge_function(struct pci_function *f)
 	else if (!strcmp(f->group, "none"))
 		judge(f, MIGRATABLE_NO, "no IOMMU group; boot with intel_iommu=on or amd_iommu=on");
 	else if (!strcmp(f->driver, MIGLAB_DRIVER))
-		judge(f, MIGRATABLE_YES, "bound to " MIGLAB_DRIVER);
+		judge_ours(f);
 	else if (!strcmp(f->driver, "vfio-pci"))
 		judge(f, MIGRATABLE_NO, "vfio-pci has no migration; run: miglab bind %s", f->bdf);
 	else if (!pci_vfio_name(f->bdf, vfio))
@@ -35,8 +63,7 @@ static void judge_function(struct pci_function *f)
 	else if (!strcmp(f->driver, "none"))
 		judge(f, MIGRATABLE_NO, "no driver; run: miglab bind %s", f->bdf);
 	else
-		judge(f, MIGRATABLE_NO, "in the hands of %s; run: miglab bind %s", f->driver,
-		      f->bdf);
+		judge_others(f);
 }
 
 static void fill(struct pci_function *f, const char *bdf)
@@ -68,5 +95,17 @@ int list_functions(struct pci_function **ret_functions, size_t *ret_count, struc
 		return error_set(err, -ENOMEM, "no memory for %zu functions", count);
 	*ret_functions = functions;
 	*ret_count = count;
+	return 0;
+}
+
+int list_function(const char *text, struct pci_function *ret_function, struct error *err)
+{
+	char bdf[PCI_BDF_SIZE];
+	int ret = pci_find(text, bdf, err);
+
+	if (ret)
+		return ret;
+	memset(ret_function, 0, sizeof(*ret_function));
+	fill(ret_function, bdf);
 	return 0;
 }

@@ -22,10 +22,15 @@ struct pci_function {
 	char driver[SYSFS_NAME_SIZE];		/* "none" when there is none */
 	char group[SYSFS_NAME_SIZE];		/* of the IOMMU; "none" when there is none */
 	enum migratable migratable;
-	char why[160];				/* one sentence, for a reader */
+	/* of miglab_vfio_pci; "" with another driver */
+	char profile[SYSFS_NAME_SIZE], model[SYSFS_NAME_SIZE], state[SYSFS_NAME_SIZE];
+	char why[320];				/* one sentence, for a reader */
 };
 
 /* All functions in the order of their addresses, in an array that the caller frees. */
 int list_functions(struct pci_function **ret_functions, size_t *ret_count, struct error *err);
+
+/* The function @bdf alone; as pci_find() when it is none. */
+int list_function(const char *bdf, struct pci_function *ret_function, struct error *err);
 
 #endif

@@ -116,8 +116,8 @@ struct device {
 
 /**
  * device_open() - open DEV for migration
- * @spec: "vfio:BDF[,via=group|cdev]", the same with the UUID of a mediated device,
- *	"emu[:key=value,..]" or "discard", without the reserved key id
+ * @spec: "vfio:BDF[,via=group|cdev]", also without "vfio:", or with the UUID of a mediated
+ *	device in place of the address; "emu[:key=value,..]" or "discard", without the reserved key id
  * @ret_dev: to be closed with dev->ops->close()
  *
  * The device is in RUNNING afterwards. emu keys: state_bytes, dirty_bytes_per_sec,
@@ -125,8 +125,8 @@ struct device {
  * no separators since a rule has none.
  *
  * Return: 0, -EINVAL for a spec that is malformed, -ENODEV for a function that
- * does not exist or is not usable, -EOPNOTSUPP for one that cannot migrate,
- * or what the kernel said; @err has the sentence.
+ * does not exist, -ENXIO for one that is not usable as it is, -EOPNOTSUPP for one
+ * that cannot migrate, or what the kernel said; @err has the sentence.
  */
 int device_open(const char *spec, struct device **ret_dev, struct error *err);
 

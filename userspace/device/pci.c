@@ -26,8 +26,8 @@ static bool take_hex(const char **at, size_t min, size_t max, char end, unsigned
 
 int pci_parse_bdf(const char *text, char ret_bdf[PCI_BDF_SIZE], struct error *err)
 {
+	const char *at = strncmp(text, "vfio:", 5) ? text : text + 5, *colon = strchr(at, ':');
 	unsigned long domain = 0, bus, slot, function;
-	const char *at = text, *colon = strchr(text, ':');
 
 	if (colon && strchr(colon + 1, ':') && !take_hex(&at, 4, 6, ':', 0xffffff, &domain))
 		goto malformed;
@@ -79,7 +79,7 @@ bool pci_is_bridge(const char *bdf)
 int pci_iommu_group(const char *bdf, char ret_group[SYSFS_NAME_SIZE], struct error *err)
 {
 	if (sysfs_link_name(ret_group, SYSFS_NAME_SIZE, "%s/%s/iommu_group", pci_or_mdev(bdf), bdf))
-		return error_set(err, -ENODEV,
+		return error_set(err, -ENXIO,
 				 "%s has no IOMMU group; switch the IOMMU on in the firmware and boot with intel_iommu=on or amd_iommu=on",
 				 bdf);
 	return 0;

@@ -19,8 +19,8 @@
 #define MIGLAB_DRIVER	"miglab_vfio_pci"
 
 /*
- * "0000:01:00.0" or "01:00.0" to the name that sysfs uses. -EINVAL with a
- * sentence for anything else.
+ * "0000:01:00.0" or "01:00.0", either with "vfio:" in front as where devices are named,
+ * to the name that sysfs uses. -EINVAL with a sentence for anything else.
  */
 int pci_parse_bdf(const char *text, char ret_bdf[PCI_BDF_SIZE], struct error *err);
 
@@ -40,7 +40,7 @@ void pci_driver(const char *bdf, char ret_name[SYSFS_NAME_SIZE]);
 /* Class code 06xxxx: no VFIO driver takes these. */
 bool pci_is_bridge(const char *bdf);
 
-/* The number of its IOMMU group, as text; -ENODEV with a sentence when it has none. */
+/* The number of its IOMMU group, as text; -ENXIO with a sentence when it has none. */
 int pci_iommu_group(const char *bdf, char ret_group[SYSFS_NAME_SIZE], struct error *err);
 
 /* The VFIO device that its driver registered, "vfio3"; -ENODEV: its driver is none of VFIO's. */

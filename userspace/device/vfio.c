@@ -260,9 +260,9 @@ static int not_vfio(const char *bdf, struct error *err)
 
 	pci_driver(bdf, driver);
 	if (!strcmp(driver, "none"))
-		return error_set(err, -ENODEV, "%s: it has no driver; run: miglab bind %s", bdf,
+		return error_set(err, -ENXIO, "%s: it has no driver; run: miglab bind %s", bdf,
 				 bdf);
-	return error_set(err, -ENODEV,
+	return error_set(err, -ENXIO,
 			 "%s: its driver is %s, which is none of VFIO's; run: miglab bind %s", bdf,
 			 driver, bdf);
 }

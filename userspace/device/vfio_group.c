@@ -48,7 +48,7 @@ static int not_viable(const char *bdf, const char *group, struct error *err)
 				 used ? ", " : "", names[i], driver);
 	}
 	sysfs_names_free(names, count);
-	return error_set(err, -ENODEV,
+	return error_set(err, -ENXIO,
 			 "%s: IOMMU group %s is not usable while these of its members have drivers that are not VFIO's: %s; bind or unbind them too",
 			 bdf, group, used ? others : "(none found)");
 }

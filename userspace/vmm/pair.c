@@ -139,10 +139,10 @@ static int start_side(struct pair *p, struct side *s, const char *name, const ch
 	return start_child(p, &s->child, name, &args, false, err);
 }
 
-/* The BDF for vfio:BDF; what is emulated has its history in its own process. */
+/* The BDF for vfio:BDF and BDF; what is emulated has its history in its own process. */
 static const char *where(const char *device)
 {
-	return strncmp(device, "vfio:", 5) ? "emu" : device + 5;
+	return strncmp(device, "emu", 3) ? device : "emu";
 }
 
 static int start_judge(struct pair *p, struct error *err)
