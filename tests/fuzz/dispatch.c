@@ -201,12 +201,30 @@ static size_t count_requests(const char *bytes, size_t len)
 	return count;
 }
 
+/* Strict json-c 0.18 refuses what is not ASCII: such bytes get a parse of their own. */
+static void check_strict(const char *text, int len)
+{
+	struct json_tokener *tokener = json_tokener_new();
+	char *ascii = strndup(text, len);
+
+	CHECK(ascii);
+	for (char *c = ascii; *c; c++)
+		if (*c & 0x80)
+			*c = '?';
+	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
+	json_object_put(json_tokener_parse_ex(tokener, ascii, len));
+	CHECK(json_tokener_get_error(tokener) == json_tokener_success);
+	json_tokener_free(tokener);
+	free(ascii);
+}
+
 static void check_answer(const char *text, int len)
 {
 	struct json_tokener *tokener = json_tokener_new();
 	struct json_object *answer, *error, *member;
 
-	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+	check_strict(text, len);
+	json_tokener_set_flags(tokener, JSON_TOKENER_VALIDATE_UTF8);
 	answer = json_tokener_parse_ex(tokener, text, len);
 	CHECK(json_object_is_type(answer, json_type_object));
 	if (json_object_object_get_ex(answer, "error", &error)) {

@@ -108,6 +108,7 @@ static const struct row {
 	ROW("[1-2]{}", "! {}"),
 	ROW("[--1]{}", "! {}"),
 	ROW("[1e5-1]{}", "! {}"),
+	ROW("[1e5,1-2]{}", "! {}"),
 	ROW("[1.2.3]{}", "! {}"),
 	ROW("-1I{}", "-1 ! {}"),
 	ROW("-2i{}", "-2 ! {}"),
@@ -132,6 +133,30 @@ static const struct row {
 	ROW("{\"a\":\"\xf4\x90\x80\x80\"}{}", "! {}"),
 	ROW("{\"a\":\"\xff\"}{}", "! {}"),
 	ROW("\xff{}", "! {}"),
+	ROW("\xc3\xa9{}", "! {}"),
+	ROW("{\"\xc3\xa9\":\"caf\xc3\xa9 \xe2\x82\xac\\n\"}{}",
+	    "{\"\xc3\xa9\":\"caf\xc3\xa9 \xe2\x82\xac\\n\"} {}"),
+	ROW("{\"\xc3\xa9\":1,\"\\u00e9\":2}{}", "! {}"),
+	ROW("\"\xf0\x9f\x98\x80\\u00e9\xc3\xa9\"", "\"\xf0\x9f\x98\x80\xc3\xa9\xc3\xa9\""),
+	/* an escape that a character beyond ASCII does not complete */
+	ROW("[\"\\\xc3\xa9\"]{}", "! {}"),
+	ROW("[\"\\u\xc3\xa9\"]{}", "! {}"),
+	ROW("[\"\\u00\xc3\xa9\"]{}", "! {}"),
+	/* it is no second half of a pair */
+	ROW("\"\\ud83d\xc3\xa9\"", "\"\xef\xbf\xbd\xc3\xa9\""),
+
+	/* what only a lenient parser takes */
+	ROW("[01]{}", "! {}"),
+	ROW("[TRUE]{}", "! {}"),
+	ROW("[nan]{}", "! {}"),
+	ROW("[nULL]{}", "! {}"),
+	ROW("[inf]{}", "! {}"),
+	ROW("[-infinity]{}", "! {}"),
+	ROW("[1/**/]{}", "! {}"),
+	ROW("[1]//\n[]", "[1] ! []"),
+	ROW("[+1]{}", "! {}"),
+	ROW("[.5]{}", "! {}"),
+	ROW("[0x10]{}", "! {}"),
 
 	/* one error for each malformed value, and on behind its brackets */
 	ROW("{\"a\" 1}{}", "! {}"),

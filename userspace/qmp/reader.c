@@ -2,6 +2,7 @@
 #include "qmp/reader.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 enum scan {
@@ -41,6 +42,12 @@ static bool is_open(char c)
 	return c == '{' || c == '[';
 }
 
+/* What all versions of json-c agree about in a string. */
+static bool is_plain(char c)
+{
+	return (unsigned char)c >= ' ' && (unsigned char)c < 0x80;
+}
+
 static bool begins_number(char c)
 {
 	return (c >= '0' && c <= '9') || c == '-';
@@ -59,7 +66,8 @@ static void follow_number(struct qmp_reader *reader, char c)
 
 /*
  * How much of @buf json-c gets in one call. What it makes of a number depends on where the
- * calls cut it, so that it gets each byte of one, and the one behind it, alone.
+ * calls cut it, so that it gets each byte of one, and the one behind it, alone. Nor does it
+ * get all of a string: see parse_odd().
  */
 static size_t piece(const struct qmp_reader *reader, const char *buf, size_t len)
 {
@@ -67,7 +75,7 @@ static size_t piece(const struct qmp_reader *reader, const char *buf, size_t len
 
 	if (reader->number)
 		return 1;
-	while (n < len && (reader->in_string || !begins_number(buf[n])))
+	while (n < len && (reader->in_string ? is_plain(buf[n]) : !begins_number(buf[n])))
 		if (buf[n++] == '"')
 			break;
 	return n ?: 1;
@@ -195,6 +203,38 @@ static size_t count_members(struct json_object *value)
 	return count;
 }
 
+/*
+ * The next byte, @c, of a string, a control character or part of one beyond ASCII. json-c 0.16
+ * takes the former even when it is to be strict, and 0.18 takes the latter for the former: it
+ * never sees the one, and gets the other as an escape.
+ */
+static int parse_odd(struct qmp_reader *reader, char c, struct error *err)
+{
+	bool first = !reader->utf8.left, escaped = reader->escaped;
+	char text[32];
+	unsigned int bits;
+
+	reader->bytes++;
+	if (scan_byte(reader, c) != SCAN_OK || escaped)
+		return malformed(reader, SCAN_BYTE, c, err);
+
+	/* A first byte announces how many follow, each with six bits. */
+	bits = first ? 0x3f >> reader->utf8.left : 0x3f;
+	reader->wide = (first ? 0 : reader->wide << 6) | ((unsigned char)c & bits);
+	if (reader->utf8.left)
+		return 0;
+
+	if (reader->wide < 0x10000)
+		snprintf(text, sizeof(text), "\\u%04x", reader->wide);
+	else
+		snprintf(text, sizeof(text), "\\u%04x\\u%04x", 0xd7c0 + (reader->wide >> 10),
+			 0xdc00 + (reader->wide & 0x3ff));
+	json_tokener_parse_ex(reader->tokener, text, (int)strlen(text));
+	if (json_tokener_get_error(reader->tokener) != json_tokener_continue)
+		return unparsable(reader, err);
+	return 0;
+}
+
 /* Parses at most @len bytes, at least one. As qmp_reader_next(), 0 when more are needed. */
 static int parse(struct qmp_reader *reader, const char *buf, size_t len, size_t *ret_used,
 		 struct json_object **ret_value, struct error *err)
@@ -205,6 +245,10 @@ static int parse(struct qmp_reader *reader, const char *buf, size_t len, size_t 
 	struct json_object *value;
 	enum json_tokener_error result;
 
+	if (reader->in_string && !is_plain(*buf)) {
+		*ret_used = 1;
+		return parse_odd(reader, *buf, err);
+	}
 	len = piece(reader, buf, len);
 	text = strnlen(buf, len);
 	if (first != *buf)

@@ -4,8 +4,8 @@
  * a value ends where its brackets end, and any segmentation of the input gives
  * the same values and the same errors.
  *
- * Strict JSON (RFC 8259), UTF-8 only, without the 'text' that QEMU also takes. Of a
- * member that occurs twice the last one counts. A malformed value is reported once;
+ * Strict JSON (RFC 8259), UTF-8 only, without the 'text' that QEMU also takes. An object
+ * that has a member twice is malformed, too. A malformed value is reported once;
  * then the input is skipped to the end of its outermost bracket or to the next
  * newline, whichever comes first, and outside of brackets also to the next opening
  * one.
@@ -35,6 +35,7 @@ struct qmp_reader {
 	bool escaped;		/* the byte before was a backslash */
 	bool skipping;		/* behind an error */
 	struct utf8 utf8;
+	unsigned int wide;	/* the bits so far of a character beyond ASCII */
 };
 
 /* -ENOMEM. */
