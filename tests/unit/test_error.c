@@ -3,8 +3,12 @@
 #include "unit.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 
@@ -126,6 +130,115 @@ static void log_line_is_cut(void **state)
 	assert_int_equal(strcspn(buf, "\n"), strlen(buf) - 1);
 }
 
+/* Reads what is there: at least one line. */
+static size_t drain(int fd, char *buf, size_t size)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	size_t len = 0;
+
+	while (poll(&p, 1, 0) == 1 && p.revents & POLLIN) {
+		ssize_t n = read(fd, buf + len, size - 1 - len);
+
+		assert_true(n > 0);
+		len += n;
+	}
+	buf[len] = '\0';
+	return len;
+}
+
+#define FULL_LINES	20000	/* more than a pipe or a socket has room for */
+
+/* What is written to @out comes out of @in, which nobody reads until then: nobody waits. */
+static void overflow(int in, int out)
+{
+	static char buf[1 << 21];
+	int saved = dup(STDERR_FILENO), flags = fcntl(out, F_GETFL);
+	size_t lines = 0, len;
+	char want[160];
+
+	dup2(out, STDERR_FILENO);
+	for (int i = 0; i < FULL_LINES; i++)
+		log_warn("a line of some length, of which there are many");
+	len = drain(in, buf, sizeof(buf));
+	for (size_t i = 0; i < len; i++)
+		lines += buf[i] == '\n';
+	log_warn("there is room");
+	log_warn("and again");
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+
+	drain(in, buf, sizeof(buf));
+	assert_in_range(lines, 1, FULL_LINES - 1);
+	snprintf(want, sizeof(want), "miglab: there is room\n"
+		 "miglab: lost %zu lines before this one: nobody read stderr\n"
+		 "miglab: and again\n", FULL_LINES - lines);
+	assert_string_equal(buf, want);
+	/* Whoever shares it finds it as it was. */
+	assert_int_equal(fcntl(out, F_GETFL), flags);
+	close(in);
+	close(out);
+}
+
+static void full_stderr_delays_nobody(void **state)
+{
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(pipe(fds), 0);
+	overflow(fds[0], fds[1]);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	overflow(fds[0], fds[1]);
+}
+
+static void stderr_may_be_closed(void **state)
+{
+	int saved = dup(STDERR_FILENO);
+
+	(void)state;
+	close(STDERR_FILENO);
+	log_error("nobody hears this");
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+}
+
+static void one_line_a_second(void **state)
+{
+	struct log_limit limit = { 0 };
+	const uint64_t begin = 5 * NSEC_PER_SEC;
+	unsigned int left_out = 99;
+
+	(void)state;
+	assert_true(log_limit_allows(&limit, begin, &left_out));
+	assert_int_equal(left_out, 0);
+	for (unsigned int i = 0; i < 1000; i++)
+		assert_false(log_limit_allows(&limit, begin + i * NSEC_PER_MSEC, &left_out));
+	assert_true(log_limit_allows(&limit, begin + NSEC_PER_SEC, &left_out));
+	assert_int_equal(left_out, 1000);
+	assert_false(log_limit_allows(&limit, begin + 2 * NSEC_PER_SEC - 1, &left_out));
+	assert_true(log_limit_allows(&limit, begin + 9 * NSEC_PER_SEC, &left_out));
+	assert_int_equal(left_out, 1);
+}
+
+static void log_a_flood(void)
+{
+	struct log_limit limit = { 0 };
+
+	for (int i = 0; i < 3; i++)
+		log_warn_limited(&limit, "flood %d", i);
+	limit.until_ns = 0;
+	log_warn_limited(&limit, "later");
+}
+
+static void a_flood_is_counted(void **state)
+{
+	char buf[256];
+
+	(void)state;
+	capture(log_a_flood, buf, sizeof(buf));
+	assert_string_equal(buf,
+			    "miglab: flood 0\nmiglab: later (and 2 more such lines before)\n");
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -135,6 +248,10 @@ int main(void)
 		cmocka_unit_test(text_that_just_fits_is_whole),
 		cmocka_unit_test(log_is_quiet_by_default),
 		cmocka_unit_test(log_line_is_cut),
+		cmocka_unit_test(full_stderr_delays_nobody),
+		cmocka_unit_test(stderr_may_be_closed),
+		cmocka_unit_test(one_line_a_second),
+		cmocka_unit_test(a_flood_is_counted),
 	};
 
 	return cmocka_run_group_tests_name("error", tests, NULL, NULL);

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -21,7 +20,7 @@ struct listener {
 	struct address address;
 	struct loop_source *source;
 	struct loop_timer *pause;
-	bool failing;			/* accept(2) did, which was logged */
+	struct log_limit failures;	/* of accept(2) */
 	listener_fn fn;
 	void *opaque;
 };
@@ -108,10 +107,8 @@ static void resume(void *opaque)
 /* The connection stays in the queue: without a pause, the loop would spin. */
 static void pause_accepting(struct listener *l)
 {
-	if (!l->failing)
-		log_warn("%s: cannot accept a connection: %s", l->address.text,
+	log_warn_limited(&l->failures, "%s: cannot accept a connection: %s", l->address.text,
 			 strerror(errno));
-	l->failing = true;
 	l->pause = loop_at(l->loop, clock_ns() + PAUSE_NS, resume, l);
 	if (l->pause)
 		loop_events(l->source, 0);
@@ -128,7 +125,6 @@ static void on_connection(void *opaque, int listen_fd, short revents)
 			pause_accepting(l);
 		return;
 	}
-	l->failing = false;
 	l->fn(l->opaque, fd);
 }
 

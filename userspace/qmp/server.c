@@ -44,6 +44,7 @@ struct qmp_server {
 	void *opaque;
 	struct client *serving;		/* in use up the stack */
 	uint64_t last_number;		/* of a client */
+	struct log_limit unread, malformed, refused, lagging;	/* lines about clients */
 	struct client *clients[QMP_CLIENTS_MAX];
 };
 
@@ -123,8 +124,9 @@ static void client_send(struct client *client, const char *text, size_t len)
 	ret = outbox_send(&client->outbox, client->fd, text, len, QMP_BACKLOG_MAX);
 	if (ret) {
 		if (ret == -ENOBUFS)
-			log_warn("qmp: dropped a client that left more than %u bytes unread",
-				 QMP_BACKLOG_MAX);
+			log_warn_limited(&client->server->unread,
+					 "qmp: dropped a client that left more than %u bytes unread",
+					 QMP_BACKLOG_MAX);
 		client_drop(client);
 		return;
 	}
@@ -346,7 +348,8 @@ static void client_parse(struct client *client, const char *buf, size_t len)
 		if (ret == -EBADMSG || ret == -EMSGSIZE)
 			client_fail(client, &nameless, &err);
 		if (ret == -EOVERFLOW || ret == -EMSGSIZE) {
-			log_warn("qmp: dropped a client: %s", err.error.text);
+			log_warn_limited(&client->server->malformed, "qmp: dropped a client: %s",
+					 err.error.text);
 			client_drop(client);
 		}
 	}
@@ -437,10 +440,11 @@ static void on_connection(void *opaque, int fd)
 	for (i = 0; i < QMP_CLIENTS_MAX && server->clients[i]; i++)
 		;
 	if (i == QMP_CLIENTS_MAX) {
-		log_warn("qmp: refused a client: %d are connected", QMP_CLIENTS_MAX);
+		log_warn_limited(&server->refused, "qmp: refused a client: %d are connected",
+				 QMP_CLIENTS_MAX);
 		close(fd);
 	} else if (client_new(server, fd, &server->clients[i])) {
-		log_warn("qmp: refused a client: no memory");
+		log_warn_limited(&server->refused, "qmp: refused a client: no memory");
 	}
 	reap(server);
 }
@@ -531,7 +535,8 @@ static void client_send_event(struct client *client, const char *name, const cha
 	client_send(client, text, len);
 	if (client->fd >= 0 && outbox_pending(&client->outbox) && !client->lagged) {
 		client->lagged = true;
-		log_warn("qmp: a client does not read; %s waits in its backlog", name);
+		log_warn_limited(&client->server->lagging,
+				 "qmp: a client does not read; %s waits in its backlog", name);
 	}
 }
 

@@ -36,6 +36,7 @@ struct channel {
 	const struct channel_handler *handler;
 	void *opaque;
 
+	struct log_limit seconds, strays;	/* sources and connections that are sent away */
 	struct guests guests;			/* until all connections of a source are there */
 	struct address address;			/* of the listener, or of the destination */
 	int control;
@@ -515,7 +516,8 @@ static enum admission admit_control(struct channel *ch, int fd, const struct hel
 	struct error err;
 
 	if (ch->control >= 0) {
-		log_warn("a second source connected to %s; it is sent away", ch->address.text);
+		log_warn_limited(&ch->seconds, "a second source connected to %s; it is sent away",
+				 ch->address.text);
 		return GUEST_REFUSED;
 	}
 	if (match_devices(ch, hello, &err)) {
@@ -547,8 +549,9 @@ static enum admission admit_data(struct channel *ch, int fd, const struct hello 
 		return GUEST_EARLY;
 	data = hello->index < ch->count ? &ch->data[ch->own[hello->index]] : NULL;
 	if (hello->session != ch->session || !data || *data >= 0) {
-		log_warn("a connection to %s belongs to no device of this migration",
-			 ch->address.text);
+		log_warn_limited(&ch->strays,
+				 "a connection to %s belongs to no device of this migration",
+				 ch->address.text);
 		return GUEST_REFUSED;
 	}
 	*data = fd;

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "vmm/wire.h"
 
 struct guest {
@@ -74,8 +73,9 @@ static void on_guest(void *opaque, int fd, short revents)
 	else
 		ret = -EPROTO;
 	if (ret) {
-		log_warn("a connection to %s did not introduce itself as a source of this version",
-			 g->where);
+		log_warn_limited(&g->strangers,
+				 "a connection to %s did not introduce itself as a source of this version",
+				 g->where);
 		dismiss(slot);
 		return;
 	}
@@ -114,7 +114,8 @@ static void on_connection(void *opaque, int fd)
 	int ret = receive_guest(g, fd);
 
 	if (ret) {
-		log_warn("a connection to %s is closed: %s", g->where, strerror(-ret));
+		log_warn_limited(&g->turned_away, "a connection to %s is closed: %s", g->where,
+				 strerror(-ret));
 		close(fd);
 	}
 }
@@ -143,8 +144,9 @@ void guests_expire(struct guests *g, uint64_t timeout_ns)
 	for (unsigned int i = 0; i < GUESTS_MAX; i++) {
 		if (!g->guest[i] || now_ns - g->guest[i]->since_ns <= timeout_ns)
 			continue;
-		log_warn("a connection to %s that was of no use for %llu ms is closed", g->where,
-			 (unsigned long long)(timeout_ns / NSEC_PER_MSEC));
+		log_warn_limited(&g->idle,
+				 "a connection to %s that was of no use for %llu ms is closed",
+				 g->where, (unsigned long long)(timeout_ns / NSEC_PER_MSEC));
 		dismiss(&g->guest[i]);
 	}
 }

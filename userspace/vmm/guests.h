@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/listener.h"
+#include "base/log.h"
 #include "vmm/framing.h"
 
 /* Connections at once: a migration's own, and some strangers. */
@@ -36,6 +37,7 @@ struct guests {
 	guest_fn admit;
 	void *opaque;
 	struct guest *guest[GUESTS_MAX];
+	struct log_limit strangers, turned_away, idle;	/* how often they are spoken of */
 };
 
 /* @address outlives it. Errors are those of listener_new(). */
