@@ -87,12 +87,28 @@ static void do_file(struct vm *vm, const char *command, const char *name)
 	do_call(vm, command, args);
 }
 
-static void refuse_file(struct vm *vm, const char *name, const char *why)
+/* The last migration failed with a reason that has @why in it. */
+static void expect_reason(struct vm *vm, const char *why)
 {
-	char args[160];
+	struct json_object *info = call(vm, "query-migrate", NULL);
+	const char *text = json_object_get_string(json_object_object_get(info, "error-desc"));
 
-	snprintf(args, sizeof(args), "{\"uri\": \"file:%s\"}", path_of(name));
-	expect_refused(vm, "migrate-incoming", args, why);
+	if (!text || !strstr(text, why))
+		fail_msg("\"%s\" is not in \"%s\"", why, text ? text : "");
+	json_object_put(info);
+}
+
+/* A destination takes one migration, and is none any more when that fails. */
+static void refuse_file(const char *name, const char *why)
+{
+	struct vm d;
+
+	start(&d, "destination", QUICK, 1, "vf", "--incoming=defer");
+	do_file(&d, "migrate-incoming", name);
+	expect_events(&d, "M setup, M failed");
+	expect_reason(&d, why);
+	expect_member(&d, "query-status", "status", "inmigrate");
+	end(&d);
 }
 
 static off_t size_of(const char *name)
@@ -130,27 +146,27 @@ static void test_file(void **state)
 	save_to_file(&s, "other");
 	end(&s);
 	save_to_file(&s, "saved");
-	start(&d, "destination", QUICK, 1, "vf", "--incoming=defer");
-	refuse_file(&d, "nowhere", "No such file or directory");
-	refuse_file(&d, ".", "as a file: Invalid argument");
-	refuse_file(&d, "saved.vf0", "holds no migration of this version");
+	refuse_file("nowhere", "No such file or directory");
+	refuse_file(".", "as a file: it is no regular file");
+	refuse_file("saved.vf0", "holds no migration of this version");
 
 	fd = open(path_of("saved"), O_RDWR | O_CLOEXEC);
 	assert_int_equal(pread(fd, &done, 1, size_of("saved") - 1), 1);
 	assert_int_equal(ftruncate(fd, size_of("saved") - 1), 0);
-	refuse_file(&d, "saved", "is not complete: the migration to it did not end");
+	refuse_file("saved", "is not complete: the migration to it did not end");
 	assert_int_equal(pwrite(fd, "\1\1", 2, size_of("saved")), 2);
-	refuse_file(&d, "saved", "is not complete");
+	refuse_file("saved", "is not complete");
 	assert_int_equal(ftruncate(fd, size_of("saved") - 1), 0);
 	close(fd);
 	assert_int_equal(done, 1);
 
 	assert_int_equal(rename(path_of("saved.vf0"), path_of("mine")), 0);
 	assert_int_equal(rename(path_of("other.vf0"), path_of("saved.vf0")), 0);
-	refuse_file(&d, "saved", "saved.vf0 does not belong to");
+	refuse_file("saved", "saved.vf0 does not belong to");
 	assert_int_equal(rename(path_of("saved.vf0"), path_of("other.vf0")), 0);
 	assert_int_equal(rename(path_of("mine"), path_of("saved.vf0")), 0);
 
+	start(&d, "destination", QUICK, 1, "vf", "--incoming=defer");
 	do_file(&d, "migrate-incoming", "saved");
 	expect_events(&d, DESTINATION_1);
 	expect_equal_fingerprints(&s, &d);
@@ -177,12 +193,12 @@ static void test_truncated_file(void **state)
 	remove_file("saved");
 }
 
-/* What cannot be written is the source's again; what was written is refused. */
+/* What cannot be written is the source's again, and what was written is gone. */
 static void test_full_file(void **state)
 {
 	const struct rlimit small = { .rlim_cur = 1 << 19, .rlim_max = RLIM_INFINITY };
 	struct rlimit before;
-	struct vm s, d;
+	struct vm s;
 	char args[160];
 
 	(void)state;
@@ -194,19 +210,163 @@ static void test_full_file(void **state)
 	expect_events(&s, SETUP_1 ", M failing, V vf0 running, M failed");
 	expect_member(&s, "query-migrate", "error-desc",
 		      "vf0: cannot send its state: File too large");
-	start(&d, "destination", QUICK, 1, "vf", "--incoming=defer");
-	refuse_file(&d, "saved", "is not complete");
-	end(&d);
-	remove_file("saved");
 	snprintf(args, sizeof(args), "{\"uri\": \"file:%s/none/saved\"}", dir);
 	do_call(&s, "migrate", args);
 	expect_events(&s, "M setup, M failing, M failed");
 	do_call(&s, "migrate", "{\"uri\": \"file:/dev/full\"}");
 	expect_events(&s, "M setup, M failing, M failed");
 	expect_member(&s, "query-migrate", "error-desc",
-		      "cannot use /dev/full as a file: Invalid argument");
+		      "cannot use /dev/full as a file: it is no regular file");
 	expect_member(&s, "query-status", "status", "running");
 	end(&s);
+}
+
+#define FAILS		"emu:rules=arc=RUNNING>PRE_COPY errno=EIO times=1"
+
+static struct stat stat_of(const char *name)
+{
+	struct stat st;
+
+	assert_int_equal(lstat(path_of(name), &st), 0);
+	return st;
+}
+
+/* What is in the directory beside logs and sockets: names with @part in them. */
+static unsigned int count_files(const char *part)
+{
+	unsigned int count = 0;
+	DIR *d = opendir(dir);
+	struct dirent *e;
+
+	while ((e = readdir(d)))
+		count += !!strstr(e->d_name, part);
+	closedir(d);
+	return count;
+}
+
+static void fail_to_save(struct vm *s, const char *name, const char *why)
+{
+	do_file(s, "migrate", name);
+	expect_events(s, "M setup, M failing, M failed");
+	expect_reason(s, why);
+}
+
+/* A migration that fails leaves the one before it alone; one that does not takes its place. */
+static void test_an_older_file_stays(void **state)
+{
+	struct stat before, data, after;
+	struct vm s, d;
+
+	(void)state;
+	save_to_file(&s, "saved");
+	end(&s);
+	assert_int_equal(chmod(path_of("saved"), 0644), 0);
+	before = stat_of("saved");
+	data = stat_of("saved.vf0");
+
+	start_source(&s, FAILS, 1, NULL);
+	do_file(&s, "migrate", "saved");
+	expect_events(&s, "M setup, V vf0 running, M active, M failing, M failed");
+	assert_int_equal(stat_of("saved").st_ino, before.st_ino);
+	assert_int_equal(stat_of("saved").st_size, before.st_size);
+	assert_int_equal(stat_of("saved.vf0").st_ino, data.st_ino);
+	assert_int_equal(stat_of("saved.vf0").st_size, data.st_size);
+	assert_int_equal(stat_of("saved.vf0").st_mtim.tv_nsec, data.st_mtim.tv_nsec);
+
+	do_file(&s, "migrate", "saved");
+	expect_events(&s, SETUP_1 ", " QUIESCE_1 ", " FINISH_1);
+	after = stat_of("saved");
+	assert_int_not_equal(after.st_ino, before.st_ino);
+	assert_int_equal(after.st_mode & 07777, 0600);
+	assert_int_equal(stat_of("saved.vf0").st_mode & 07777, 0600);
+	start(&d, "destination", QUICK, 1, "vf", "--incoming=defer");
+	do_file(&d, "migrate-incoming", "saved");
+	expect_events(&d, DESTINATION_1);
+	expect_equal_fingerprints(&s, &d);
+	end(&s);
+	end(&d);
+	assert_int_equal(count_files(".part"), 0);
+	remove_file("saved");
+}
+
+/* Links and whatever else is no file are neither followed nor replaced. */
+static void test_only_a_file_is_replaced(void **state)
+{
+	int precious = open(path_of("precious"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	struct vm s;
+
+	(void)state;
+	assert_int_equal(write(precious, "gold", 4), 4);
+	close(precious);
+	assert_int_equal(symlink(path_of("precious"), path_of("link")), 0);
+	assert_int_equal(symlink(path_of("precious"), path_of("saved.vf0")), 0);
+	assert_int_equal(mkfifo(path_of("fifo"), 0600), 0);
+	start_source(&s, QUICK, 1, NULL);
+	fail_to_save(&s, "link", "/link as a file: it is no regular file");
+	fail_to_save(&s, "saved", "/saved.vf0 as a file: it is no regular file");
+	fail_to_save(&s, "fifo", "/fifo as a file: it is no regular file");
+	expect_member(&s, "query-status", "status", "running");
+	end(&s);
+	assert_true(S_ISLNK(stat_of("link").st_mode));
+	assert_true(S_ISLNK(stat_of("saved.vf0").st_mode));
+	assert_true(S_ISFIFO(stat_of("fifo").st_mode));
+	assert_int_equal(stat_of("precious").st_size, 4);
+	assert_int_equal(count_files("saved"), 1);
+	assert_int_equal(count_files(".part"), 0);
+	unlink(path_of("link"));
+	unlink(path_of("saved.vf0"));
+	unlink(path_of("fifo"));
+	unlink(path_of("precious"));
+}
+
+/* Quit in the middle of it, with the device held: nothing stays, and the older one does. */
+static void test_quit_while_saving(void **state)
+{
+	struct stat before;
+	struct vm s;
+
+	(void)state;
+	save_to_file(&s, "saved");
+	end(&s);
+	before = stat_of("saved");
+	start_source(&s, HELD, 1, NULL);
+	do_file(&s, "migrate", "saved");
+	expect_events(&s, SETUP_1 ", V vf0 pre-copy-p2p-prepare");
+	assert_int_equal(count_files(".part"), 2);
+	end(&s);
+	assert_int_equal(count_files(".part"), 0);
+	assert_int_equal(stat_of("saved").st_ino, before.st_ino);
+	remove_file("saved");
+}
+
+/* A lease on a file keeps whoever opens it waiting, as a file system that hangs does. */
+static void test_a_file_system_that_hangs(void **state)
+{
+	struct vm s, d;
+	int fd;
+
+	(void)state;
+	signal(SIGIO, SIG_IGN);
+	save_to_file(&s, "saved");
+	end(&s);
+	fd = open(path_of("saved.vf0"), O_RDWR | O_CLOEXEC);
+	if (fcntl(fd, F_SETLEASE, F_WRLCK)) {
+		print_message("# no lease on a file here\n");
+		close(fd);
+		remove_file("saved");
+		skip();
+	}
+	start(&d, "destination", QUICK, 1, "vf", "--incoming=defer");
+	do_file(&d, "migrate-incoming", "saved");
+	expect_events(&d, "M setup");
+	expect_member(&d, "query-status", "status", "inmigrate");
+	expect_member(&d, "query-migrate", "status", "setup");
+	assert_int_equal(fcntl(fd, F_SETLEASE, F_UNLCK), 0);
+	close(fd);
+	expect_events(&d, "M active, V vf0 resuming, RESUME, V vf0 running-p2p, V vf0 running, "
+		      "M completed");
+	end(&d);
+	remove_file("saved");
 }
 
 /* Where the destination is held, and the source's last event there. */
@@ -431,6 +591,10 @@ int main(void)
 		cmocka_unit_test(test_file),
 		cmocka_unit_test(test_truncated_file),
 		cmocka_unit_test(test_full_file),
+		cmocka_unit_test(test_an_older_file_stays),
+		cmocka_unit_test(test_only_a_file_is_replaced),
+		cmocka_unit_test(test_quit_while_saving),
+		cmocka_unit_test(test_a_file_system_that_hangs),
 		cmocka_unit_test(test_silent_destination),
 		cmocka_unit_test(test_silent_source),
 		cmocka_unit_test(test_a_held_arc_is_no_silence),

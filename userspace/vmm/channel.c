@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "vmm/filing.h"
 #include "vmm/framing.h"
 #include "vmm/guests.h"
 #include "vmm/savefile.h"
@@ -52,10 +53,8 @@ struct channel {
 	struct loop_timer *tick;
 	bool silent;				/* the handler was told */
 
-	bool filed;				/* the peer is a file, which answers soon: */
-	struct loop_timer *soon;
-	bool saved, running;			/* DONE was written; it was read, with this */
-	struct error error;			/* or not written */
+	struct filing *filing;			/* the peer is a file; NULL: it is none */
+	bool saved, opened;			/* all is to be kept; to be loaded */
 };
 
 int channel_new(struct loop *loop, const char *const *ids, unsigned int count, uint64_t memory,
@@ -101,9 +100,13 @@ void channel_close(struct channel *ch)
 {
 	loop_cancel(ch->tick);
 	ch->tick = NULL;
-	loop_cancel(ch->soon);
-	ch->soon = NULL;
-	ch->filed = ch->saved = false;
+	if (ch->filing) {
+		filing_end(ch->filing);
+		ch->filing = NULL;
+		for (unsigned int i = 0; i < ch->count; i++)
+			ch->data[i] = -1;
+	}
+	ch->saved = ch->opened = false;
 	for (unsigned int i = 0; i <= ch->count; i++)
 		drop_source(&ch->calls[i].source);
 	guests_close(&ch->guests);
@@ -118,7 +121,17 @@ void channel_free(struct channel *ch)
 	if (!ch)
 		return;
 	channel_close(ch);
+	filing_settle();
 	free(ch);
+}
+
+void channel_leave(struct channel *ch)
+{
+	if (!ch || !ch->filing)
+		return;
+	filing_end(ch->filing);
+	ch->filing = NULL;
+	filing_settle();
 }
 
 void channel_shut(struct channel *ch)
@@ -218,58 +231,36 @@ static void tell(int fd, enum message message, bool running, const char *text)
 }
 
 /* What the other side of a file would say. */
-static void answer_source(void *opaque)
+static void on_saved(void *opaque, int ret, const struct error *err)
 {
 	struct channel *ch = opaque;
 
-	ch->soon = NULL;
-	if (*ch->error.text)
-		ch->handler->message(ch->opaque, MSG_FAILED, false, ch->error.text);
-	else
-		ch->handler->message(ch->opaque, ch->saved ? MSG_LOADED : MSG_READY, false, "");
+	if (ret && ch->saved) {
+		ch->handler->message(ch->opaque, MSG_FAILED, false, err->text);
+	} else if (ret) {
+		lost(ch, err->text);
+	} else if (ch->saved) {
+		ch->handler->message(ch->opaque, MSG_LOADED, false, "");
+	} else {
+		for (unsigned int i = 0; i < ch->count; i++)
+			ch->data[i] = filing_data(ch->filing, i);
+		ch->handler->message(ch->opaque, MSG_READY, false, "");
+	}
 }
 
-static void answer_destination(void *opaque)
-{
-	struct channel *ch = opaque;
-
-	ch->soon = NULL;
-	ch->handler->message(ch->opaque, MSG_READY, false, "");
-	if (ch->filed)
-		ch->handler->message(ch->opaque, MSG_DONE, ch->running, "");
-}
-
-static int answer_soon(struct channel *ch, loop_timer_fn fn)
-{
-	ch->filed = true;
-	ch->error = (struct error){ 0 };
-	ch->soon = loop_at(ch->loop, clock_ns(), fn, ch);
-	return ch->soon ? 0 : -ENOMEM;
-}
-
+/* Without the thread, the files are not kept. */
 static void tell_file(struct channel *ch, enum message message, bool running)
 {
-	uint8_t frame[FRAME_HEADER_BYTES + 1];
-	ssize_t n;
-
-	if (message != MSG_DONE)
+	if (message != MSG_DONE || ch->opened)
 		return;
-	frame_put_header(frame, FRAME_DONE, 1);
-	frame[FRAME_HEADER_BYTES] = running;
 	ch->saved = true;
-	if (answer_soon(ch, answer_source)) {
+	if (filing_keep(ch->filing, running))
 		lost(ch, strerror(ENOMEM));
-		return;
-	}
-	n = write(ch->control, frame, sizeof(frame));
-	if (n != sizeof(frame))
-		error_set(&ch->error, -EIO, "cannot write to the file: %s",
-			  strerror(n < 0 ? errno : ENOSPC));
 }
 
 void channel_tell(struct channel *ch, enum message message, bool running, const char *text)
 {
-	if (ch->filed)
+	if (ch->filing)
 		tell_file(ch, message, running);
 	else if (ch->control >= 0)
 		tell(ch->control, message, running, text);
@@ -448,16 +439,12 @@ static int save(struct channel *ch, const char *path, struct error *err)
 {
 	int ret = prepare_hellos(ch);
 
-	if (ret)
-		return error_set(err, ret, "no session: %s", strerror(-ret));
-	ret = savefile_create(path, NULL, &ch->calls[0].hello, &ch->control, err);
-	for (unsigned int i = 0; !ret && i < ch->count; i++)
-		ret = savefile_create(path, ch->ids[i], &ch->calls[1 + i].hello, &ch->data[i], err);
-	if (!ret && answer_soon(ch, answer_source))
-		ret = error_set(err, -ENOMEM, "no memory to migrate");
-	if (ret)
-		channel_close(ch);
-	return ret;
+	ret = ret ?: filing_new(ch->loop, path, on_saved, ch, &ch->filing);
+	ret = ret ?: filing_create(ch->filing, &ch->calls[0].hello);
+	if (!ret)
+		return 0;
+	channel_close(ch);
+	return error_set(err, ret, "cannot begin to save: %s", strerror(-ret));
 }
 
 int channel_connect(struct channel *ch, const char *uri, struct error *err)
@@ -570,19 +557,39 @@ static enum admission admit(void *opaque, int fd, const struct hello *hello)
 					      admit_data(opaque, fd, hello);
 }
 
+/* First who is in it, then the files of those. */
+static void on_loaded(void *opaque, int ret, const struct error *err)
+{
+	struct channel *ch = opaque;
+	const struct hello *hello = filing_hello(ch->filing);
+	struct error why = *err;
+
+	if (!ret && !ch->opened) {
+		ret = match_devices(ch, hello, &why);
+		ch->opened = !ret;
+		if (!ret && filing_open(ch->filing))
+			ret = error_set(&why, -ENOMEM, "no memory to load");
+	} else if (!ret) {
+		for (unsigned int i = 0; i < ch->count; i++)
+			ch->data[ch->own[i]] = filing_data(ch->filing, i);
+		ch->handler->message(ch->opaque, MSG_READY, false, "");
+		if (ch->filing)
+			ch->handler->message(ch->opaque, MSG_DONE, filing_running(ch->filing), "");
+		return;
+	}
+	if (ret)
+		lost(ch, why.text);
+}
+
 static int load(struct channel *ch, const char *path, struct error *err)
 {
-	struct hello hello;
-	int ret = savefile_read(path, &hello, &ch->running, err);
+	int ret = filing_new(ch->loop, path, on_loaded, ch, &ch->filing);
 
-	ret = ret ?: match_devices(ch, &hello, err);
-	for (unsigned int i = 0; !ret && i < ch->count; i++)
-		ret = savefile_open(path, &hello, i, &ch->data[ch->own[i]], err);
-	if (!ret && answer_soon(ch, answer_destination))
-		ret = error_set(err, -ENOMEM, "no memory to wait for a migration");
-	if (ret)
-		channel_close(ch);
-	return ret;
+	ret = ret ?: filing_read(ch->filing);
+	if (!ret)
+		return 0;
+	channel_close(ch);
+	return error_set(err, ret, "cannot begin to load: %s", strerror(-ret));
 }
 
 int channel_listen(struct channel *ch, const char *uri, struct error *err)

@@ -39,8 +39,13 @@ struct channel_handler {
  */
 int channel_new(struct loop *loop, const char *const *ids, unsigned int count, uint64_t memory,
 		const struct channel_handler *handler, void *opaque, struct channel **ret_channel);
-/* Closes first. NULL is allowed. */
+/* Closes first, and waits for what is to become of files. NULL is allowed. */
 void channel_free(struct channel *channel);
+/*
+ * In the place of channel_free() when workers still use the connections and the process ends:
+ * removes the files that were not complete. NULL is allowed.
+ */
+void channel_leave(struct channel *channel);
 
 /*
  * How long the peer may say nothing on its control connection, or leave us without
@@ -59,8 +64,8 @@ int channel_check_uri(const char *uri, struct error *err);
 int channel_connect(struct channel *channel, const char *uri, struct error *err);
 
 /*
- * Destination: waits for a source at such an address, or takes a file as one. Errors are
- * those of listener_new(), -ENODEV for other devices, -EPROTO for what is in the file.
+ * Destination: waits for a source at such an address, or takes a file as one; what is wrong
+ * with the file is told by lost(). Errors are those of listener_new().
  */
 int channel_listen(struct channel *channel, const char *uri, struct error *err);
 

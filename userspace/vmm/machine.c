@@ -423,8 +423,10 @@ bool machine_free(struct machine *m)
 	qmp_server_free(m->server);
 	deadlines_clear(&m->deadlines);
 	acks_clear(&m->acks);
-	if (m->coordinator.pending)
+	if (m->coordinator.pending) {
+		channel_leave(m->channel);
 		return false;
+	}
 	channel_free(m->channel);
 	for (unsigned int i = 0; i < m->coordinator.count; i++)
 		worker_free(m->worker[i]);

@@ -17,28 +17,63 @@ const char *savefile_path(const char *uri)
 	return strncmp(uri, SAVEFILE_SCHEME, len) ? NULL : uri + len;
 }
 
-/* Never waits for somebody at the other end of what is no file. */
-static int open_file(const char *path, const char *id, int flags, int *ret_fd, struct error *err)
+#define NAME_MAX_BYTES	(SAVEFILE_PATH_MAX + HELLO_ID_MAX + 32)
+
+static const char *final_name(const char *path, const char *id, char *ret_name)
 {
-	char name[SAVEFILE_PATH_MAX + HELLO_ID_MAX + 2];
+	snprintf(ret_name, NAME_MAX_BYTES, "%s%s%s", path, id ? "." : "", id ? id : "");
+	return ret_name;
+}
+
+static const char *part_name(const char *path, const char *id, uint64_t session, char *ret_name)
+{
+	size_t len = strlen(final_name(path, id, ret_name));
+
+	snprintf(ret_name + len, NAME_MAX_BYTES - len, ".%016llx.part",
+		 (unsigned long long)session);
+	return ret_name;
+}
+
+static int check_kind(const char *name, bool is_file, struct error *err)
+{
+	return is_file ? 0 : error_set(err, -EINVAL,
+				       "cannot use %s as a file: it is no regular file", name);
+}
+
+/* Nobody is waited for at the other end of what is no file. */
+static int open_file(const char *path, const char *id, int *ret_fd, struct error *err)
+{
+	char name[NAME_MAX_BYTES];
 	struct stat st;
 	int fd, ret;
 
-	snprintf(name, sizeof(name), "%s%s%s", path, id ? "." : "", id ? id : "");
-	fd = open(name, flags | O_CLOEXEC | O_NONBLOCK, 0600);
+	final_name(path, id, name);
+	if (!stat(name, &st)) {
+		ret = check_kind(name, S_ISREG(st.st_mode), err);
+		if (ret)
+			return ret;
+	}
+	fd = open(name, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return error_set(err, -errno, "cannot open %s: %s", name, strerror(errno));
-	ret = fstat(fd, &st) ? -errno : 0;
-	if (!ret && !S_ISREG(st.st_mode))
-		ret = -EINVAL;
-	if (!ret && flags & O_CREAT && ftruncate(fd, 0))
-		ret = -errno;
+	ret = check_kind(name, !fstat(fd, &st) && S_ISREG(st.st_mode), err);
 	if (ret) {
 		close(fd);
-		return error_set(err, ret, "cannot use %s as a file: %s", name, strerror(-ret));
+		return ret;
 	}
 	*ret_fd = fd;
 	return 0;
+}
+
+static int write_file(int fd, const uint8_t *bytes, size_t len, const char *name,
+		      struct error *err)
+{
+	ssize_t n = write(fd, bytes, len);
+
+	if (n == (ssize_t)len)
+		return 0;
+	return error_set(err, -EIO, "cannot write to %s: %s", name,
+			 strerror(n < 0 ? errno : ENOSPC));
 }
 
 int savefile_create(const char *path, const char *id, const struct hello *hello, int *ret_fd,
@@ -46,18 +81,60 @@ int savefile_create(const char *path, const char *id, const struct hello *hello,
 {
 	uint8_t frame[HELLO_BYTES_MAX];
 	size_t len = hello_encode(frame, hello);
+	char name[NAME_MAX_BYTES];
+	struct stat st;
 	int fd, ret;
 
-	ret = open_file(path, id, O_WRONLY | O_CREAT, &fd, err);
-	if (ret)
-		return ret;
-	if (write(fd, frame, len) != (ssize_t)len) {
+	final_name(path, id, name);
+	if (!lstat(name, &st)) {
+		ret = check_kind(name, S_ISREG(st.st_mode), err);
+		if (ret)
+			return ret;
+	}
+	part_name(path, id, hello->session, name);
+	fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return error_set(err, -errno, "cannot create %s: %s", name, strerror(errno));
+	ret = write_file(fd, frame, len, name, err);
+	if (ret) {
 		close(fd);
-		return error_set(err, -EIO, "cannot write to %s%s%s", path, id ? "." : "",
-				 id ? id : "");
+		unlink(name);
+		return ret;
 	}
 	*ret_fd = fd;
 	return 0;
+}
+
+int savefile_done(int fd, bool running, struct error *err)
+{
+	uint8_t frame[DONE_BYTES];
+	int ret;
+
+	frame_put_header(frame, FRAME_DONE, 1);
+	frame[FRAME_HEADER_BYTES] = running;
+	ret = write_file(fd, frame, sizeof(frame), "the file", err);
+	if (!ret && fdatasync(fd))
+		ret = error_set(err, -errno, "cannot write the file to disk: %s",
+				strerror(errno));
+	return ret;
+}
+
+int savefile_keep(const char *path, const char *id, uint64_t session, struct error *err)
+{
+	char part[NAME_MAX_BYTES], name[NAME_MAX_BYTES];
+
+	part_name(path, id, session, part);
+	if (rename(part, final_name(path, id, name)))
+		return error_set(err, -errno, "cannot rename %s to %s: %s", part, name,
+				 strerror(errno));
+	return 0;
+}
+
+void savefile_drop(const char *path, const char *id, uint64_t session)
+{
+	char name[NAME_MAX_BYTES];
+
+	unlink(part_name(path, id, session, name));
 }
 
 /* The frame at the beginning of @fd. */
@@ -99,7 +176,7 @@ int savefile_read(const char *path, struct hello *ret_hello, bool *ret_running, 
 	bool running = false;
 	int fd, ret;
 
-	ret = open_file(path, NULL, O_RDONLY, &fd, err);
+	ret = open_file(path, NULL, &fd, err);
 	if (ret)
 		return ret;
 	ret = read_hello(fd, &hello);
@@ -123,7 +200,7 @@ int savefile_open(const char *path, const struct hello *control, unsigned int in
 	struct hello hello;
 	int fd, ret;
 
-	ret = open_file(path, id, O_RDONLY, &fd, err);
+	ret = open_file(path, id, &fd, err);
 	if (ret)
 		return ret;
 	if (read_hello(fd, &hello) || hello.kind != HELLO_DATA || hello.index != index ||
