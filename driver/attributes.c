@@ -4,6 +4,7 @@
  *
  * profile, model, state_bytes	rw, in force from the next open of the device on
  * dirty_bytes_per_sec, rules	rw, in force at once
+ * hold				rw, in force while the process that wrote it lives: see hold.h
  * release			rw, a write adds permits, a read shows what is left
  * state, held, history, stats, fingerprint, rules_error	ro
  */
@@ -167,16 +168,10 @@ static ssize_t release_show(struct device *dev, struct device_attribute *attr, c
 	return sysfs_emit(buf, "%d\n", atomic_read(&miglab_from_dev(dev)->permits));
 }
 
-static ssize_t release_store(struct device *dev, struct device_attribute *attr, const char *buf,
-			     size_t len)
+static int add_permits(struct miglab_device *m, u64 permits)
 {
-	struct miglab_device *m = miglab_from_dev(dev);
-	u32 permits;
-	int old, ret;
+	int old;
 
-	ret = kstrtou32(buf, 10, &permits);
-	if (ret)
-		return ret;
 	if (permits > PERMITS_MAX)
 		return -EINVAL;
 	old = atomic_read(&m->permits);
@@ -185,7 +180,22 @@ static ssize_t release_store(struct device *dev, struct device_attribute *attr, 
 			return -EINVAL;
 	} while (!atomic_try_cmpxchg(&m->permits, &old, old + (int)permits));
 	wake_up_all(&m->wait);
-	return len;
+	return 0;
+}
+
+static ssize_t release_store(struct device *dev, struct device_attribute *attr, const char *buf,
+			     size_t len)
+{
+	struct miglab_device *m = miglab_from_dev(dev);
+	struct miglab_release release;
+	int ret;
+
+	ret = miglab_release_parse(buf, len, &release);
+	if (ret)
+		return ret;
+	ret = release.by_seq ? miglab_hold_release(m, release.number) :
+	      add_permits(m, release.number);
+	return ret ?: len;
 }
 static DEVICE_ATTR_RW(release);
 
@@ -198,12 +208,15 @@ static DEVICE_ATTR_RO(state);
 static ssize_t held_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
 	struct miglab_device *m = miglab_from_dev(dev);
+	char rule[12] = "lease";
 	ssize_t len;
 
 	mutex_lock(&m->state_lock);
+	if (m->held && !m->hold.leased)
+		scnprintf(rule, sizeof(rule), "%u", m->held->rule);
 	if (m->held)
-		len = sysfs_emit(buf, "%s>%s seq=%llu rule=%u\n", miglab_state_name(m->held->from),
-				 miglab_state_name(m->held->to), m->held->seq, m->held->rule);
+		len = sysfs_emit(buf, "%s>%s seq=%llu rule=%s\n", miglab_state_name(m->held->from),
+				 miglab_state_name(m->held->to), m->held->seq, rule);
 	else
 		len = sysfs_emit(buf, "none\n");
 	mutex_unlock(&m->state_lock);
@@ -356,6 +369,7 @@ static struct attribute *miglab_attrs[] = {
 	&dev_attr_dirty_bytes_per_sec.attr,
 	&dev_attr_rules.attr,
 	&dev_attr_rules_error.attr,
+	&dev_attr_hold.attr,
 	&dev_attr_release.attr,
 	&dev_attr_state.attr,
 	&dev_attr_held.attr,

@@ -28,6 +28,7 @@
 #include "dirty.h"
 #include "fsm.h"
 #include "history.h"
+#include "hold.h"
 #include "image.h"
 #include "model.h"
 #include "rulebook.h"
@@ -56,8 +57,8 @@ struct miglab_device {
 	struct miglab_rulebook *book;	/* brings its own lock */
 
 	/*
-	 * A reset, a release, the end of an arc and remove() wake all who wait here: for
-	 * a release, for time to pass, or for the present arc to end.
+	 * A reset, a release, the end of an arc, a change of the lease and remove() wake all
+	 * who wait here: for a release, for time to pass, or for the present arc to end.
 	 */
 	wait_queue_head_t wait;
 	atomic_t permits;		/* what the attribute "release" has granted */
@@ -105,6 +106,7 @@ struct miglab_device {
 	struct miglab_session *session;	/* the live one, or NULL */
 	struct miglab_image *image;	/* NULL while closed; only a SET replaces it while open */
 	const struct miglab_arc *held;	/* the arc that waits for a release, or NULL */
+	struct miglab_hold hold;
 	struct miglab_config config;
 	char rules_error[128];		/* why the last set was refused; empty: it was not */
 	struct miglab_history history;

@@ -203,6 +203,7 @@ static void miglab_release_dev(struct vfio_device *vdev)
 	vfio_pci_core_release_dev(vdev);
 	miglab_stats_put(m->stats);
 	miglab_rulebook_put(m->book);
+	miglab_hold_destroy(&m->hold);
 	mutex_destroy(&m->state_lock);
 	mutex_destroy(&m->reset_lock);
 	mutex_destroy(&m->attach_lock);

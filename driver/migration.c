@@ -71,6 +71,10 @@ struct arc_run {
 	u32 gen;			/* reset_gen when the SET began */
 	struct miglab_arc *entry;	/* in the history */
 	struct miglab_plan plan;
+	struct pid *leased_to;		/* the lease's owner, a reference; NULL: not under one */
+	u64 lease_us;			/* the lease's limit */
+	u32 leases_ended;		/* when the arc began */
+	bool released;			/* by its number: no rule holds it either */
 	struct miglab_session *opened;	/* by this arc; ours until commit() */
 	struct miglab_image *loaded;	/* by the session that this arc ends; ours likewise */
 	struct file *file;		/* for the user */
@@ -87,20 +91,42 @@ int miglab_wait_cut_short(struct miglab_device *m, u32 gen)
 	return READ_ONCE(m->reset_gen) == gen ? 0 : -EIO;
 }
 
+/* May @run, which is held, go on? Permits are for rules. */
+static bool may_go_on(struct miglab_device *m, const struct arc_run *run)
+{
+	if (READ_ONCE(m->hold.released))
+		return true;
+	if (run->leased_to)
+		return miglab_hold_is_over(m, run->leased_to, run->leases_ended);
+	return atomic_dec_if_positive(&m->permits) >= 0;
+}
+
+/* When to look again, @until at the latest: nobody wakes us when a lease's owner dies. */
+static ktime_t next_look(const struct arc_run *held, ktime_t until)
+{
+	ktime_t soon;
+
+	if (!held || !held->leased_to)
+		return until;
+	soon = ktime_add_us(ktime_get(), MIGLAB_LEASE_POLL_US);
+	return ktime_before(soon, until) ? soon : until;
+}
+
+/* Who waits, and so what ends it early. Both are killable. */
 enum wait_kind {
 	WAIT_MODEL,	/* for time to pass; remove() lets it, since the user may still finish */
 	WAIT_RULE,	/* the same, but remove() ends what a rule does; may be hours: freezable */
-	WAIT_RELEASE,	/* as a rule, for a permit */
 };
 
 /*
- * Waits for @us at most. Returns 0 when a permit was consumed, -ETIMEDOUT when the time is
- * over, else why the wait was cut short.
+ * Waits for @us at most; for an arc that is @held, until it may go on. Returns 0 when it may,
+ * -ETIMEDOUT when the time is over, else why the wait was cut short.
  */
-static int timed_wait(struct miglab_device *m, u32 gen, u64 us, enum wait_kind kind)
+static int timed_wait(struct miglab_device *m, u32 gen, u64 us, enum wait_kind kind,
+		      const struct arc_run *held)
 {
 	int state = kind == WAIT_MODEL ? TASK_KILLABLE : TASK_KILLABLE | TASK_FREEZABLE;
-	ktime_t until = ktime_add_us(ktime_get(), us);
+	ktime_t until = ktime_add_us(ktime_get(), us), look;
 	DEFINE_WAIT(wait);
 	int ret;
 
@@ -111,14 +137,15 @@ static int timed_wait(struct miglab_device *m, u32 gen, u64 us, enum wait_kind k
 			ret = -ENODEV;
 		if (ret)
 			break;
-		if (kind == WAIT_RELEASE && atomic_dec_if_positive(&m->permits) >= 0)
+		if (held && may_go_on(m, held))
 			break;
 		ret = ktime_before(ktime_get(), until) ? 0 : -ETIMEDOUT;
 		if (!ret && fatal_signal_pending(current))
 			ret = -EINTR;
 		if (ret)
 			break;
-		schedule_hrtimeout(&until, HRTIMER_MODE_ABS);
+		look = next_look(held, until);
+		schedule_hrtimeout(&look, HRTIMER_MODE_ABS);
 	}
 	finish_wait(&m->wait, &wait);
 	return ret;
@@ -126,14 +153,14 @@ static int timed_wait(struct miglab_device *m, u32 gen, u64 us, enum wait_kind k
 
 int miglab_pause(struct miglab_device *m, u32 gen, u64 us)
 {
-	int ret = timed_wait(m, gen, us, WAIT_MODEL);
+	int ret = timed_wait(m, gen, us, WAIT_MODEL, NULL);
 
 	return ret == -ETIMEDOUT ? 0 : ret;
 }
 
 static int rule_pause(struct miglab_device *m, u32 gen, u64 us)
 {
-	int ret = us ? timed_wait(m, gen, us, WAIT_RULE) : 0;
+	int ret = us ? timed_wait(m, gen, us, WAIT_RULE, NULL) : 0;
 
 	return ret == -ETIMEDOUT ? 0 : ret;
 }
@@ -157,24 +184,62 @@ static u32 current_state(struct miglab_device *m)
 	return state;
 }
 
-static void set_held(struct miglab_device *m, const struct miglab_arc *entry)
+static void begin_hold(struct miglab_device *m, const struct arc_run *run)
 {
 	mutex_lock(&m->state_lock);
-	m->held = entry;
+	m->held = run->entry;
+	m->hold.leased = !!run->leased_to;
+	WRITE_ONCE(m->hold.released, false);
 	mutex_unlock(&m->state_lock);
 	miglab_held_changed(m);
 }
 
-static int arc_hold(struct miglab_device *m, struct arc_run *run)
+/* Who was told that the arc is released was told so for good. */
+static void end_hold(struct miglab_device *m, struct arc_run *run)
+{
+	mutex_lock(&m->state_lock);
+	m->held = NULL;
+	run->released = m->hold.released;
+	mutex_unlock(&m->state_lock);
+	miglab_held_changed(m);
+}
+
+static int arc_hold(struct miglab_device *m, struct arc_run *run, u64 limit_us)
 {
 	int ret;
 
 	miglab_stats_add(m->stats, MIGLAB_HOLDS, 1);
 	trace_miglab_hold(bdf(m), run->entry);
-	set_held(m, run->entry);
-	ret = timed_wait(m, run->gen, run->plan.limit_us, WAIT_RELEASE);
-	set_held(m, NULL);
-	return ret;
+	begin_hold(m, run);
+	ret = timed_wait(m, run->gen, limit_us, WAIT_RULE, run);
+	end_hold(m, run);
+	return ret == -ETIMEDOUT && run->released ? 0 : ret;
+}
+
+/* The rules are asked what shall happen. */
+static void arc_plan(struct miglab_device *m, struct arc_run *run)
+{
+	lockdep_assert_held(&m->state_lock);
+	run->plan = miglab_rulebook_arc(m->book, run->from, run->to);
+	run->entry->rule = run->plan.rule;
+}
+
+/* Under a lease the arc is held first, and the rules do not know of it until it goes on. */
+static int arc_obey_lease(struct miglab_device *m, struct arc_run *run)
+{
+	int ret;
+
+	if (!run->leased_to)
+		return 0;
+	ret = arc_hold(m, run, run->lease_us);
+	put_pid(run->leased_to);
+	run->leased_to = NULL;
+	if (ret)
+		return ret;
+	mutex_lock(&m->state_lock);
+	arc_plan(m, run);
+	mutex_unlock(&m->state_lock);
+	return 0;
 }
 
 /* Does what the rule says. */
@@ -183,8 +248,8 @@ static int arc_obey(struct miglab_device *m, struct arc_run *run)
 	const struct miglab_plan *plan = &run->plan;
 	int ret = 0;
 
-	if (plan->hold)
-		ret = arc_hold(m, run);
+	if (plan->hold && !run->released)
+		ret = arc_hold(m, run, plan->limit_us);
 	if (!ret)
 		ret = rule_pause(m, run->gen, plan->delay_us);
 	if (ret)
@@ -193,13 +258,13 @@ static int arc_obey(struct miglab_device *m, struct arc_run *run)
 	return plan->error;
 }
 
-/* Does what the rules say, of the arc and of the load that it may be. */
+/* Does what the lease and the rules say, of the arc and of the load that it may be. */
 static int arc_obey_all(struct miglab_device *m, struct arc_run *run, enum session_step step)
 {
 	struct miglab_plan load;
 	int ret;
 
-	ret = arc_obey(m, run);
+	ret = arc_obey_lease(m, run) ?: arc_obey(m, run);
 	if (ret || step != STEP_COMMIT)
 		return ret;
 	load = miglab_rulebook_op(m->book, MIGLAB_OP_LOAD);
@@ -416,8 +481,11 @@ static int arc_begin(struct miglab_device *m, struct arc_run *run, u32 requested
 	if (!ret) {
 		run->entry = miglab_history_begin(&m->history, run->from, run->to, requested,
 						  task_tgid_nr(current), ktime_get_ns());
-		run->plan = miglab_rulebook_arc(m->book, run->from, run->to);
-		run->entry->rule = run->plan.rule;
+		run->leased_to = miglab_hold_owner(m, run->from, run->to);
+		run->lease_us = m->hold.lease.limit_us;
+		run->leases_ended = m->hold.lease.ended;
+		if (!run->leased_to)
+			arc_plan(m, run);
 	}
 	mutex_unlock(&m->state_lock);
 	if (!ret)

@@ -61,7 +61,7 @@ DEFINE_EVENT(miglab_arc, miglab_arc_begin,
 	     TP_ARGS(bdf, arc)
 );
 
-/* A rule's hold begins to wait for its release. */
+/* A rule's hold, or a lease's, begins to wait for its release. */
 DEFINE_EVENT(miglab_arc, miglab_hold,
 	     TP_PROTO(const char *bdf, const struct miglab_arc *arc),
 	     TP_ARGS(bdf, arc)

@@ -258,17 +258,17 @@ static bool is_single_arc(u32 from, u32 to)
 	return false;
 }
 
-static const char *parse_arc(const char *at, size_t len, struct miglab_rule *rule)
+const char *miglab_arc_parse(const char *at, size_t len, u32 *ret_from, u32 *ret_to)
 {
 	const char *to = memchr(at, '>', len);
 
 	if (!to)
 		return "arc is not FROM>TO";
-	if (miglab_state_parse(at, (size_t)(to - at), &rule->from) ||
-	    miglab_state_parse(to + 1, len - (size_t)(to + 1 - at), &rule->to))
+	if (miglab_state_parse(at, (size_t)(to - at), ret_from) ||
+	    miglab_state_parse(to + 1, len - (size_t)(to + 1 - at), ret_to))
 		return "unknown state";
 	/* A device walks from arc to arc: a rule for a whole path would never match. */
-	return is_single_arc(rule->from, rule->to) ? NULL : "not a single arc";
+	return is_single_arc(*ret_from, *ret_to) ? NULL : "not a single arc";
 }
 
 static const char *parse_op(const char *at, size_t len, struct miglab_rule *rule)
@@ -291,7 +291,7 @@ static const char *parse_text(struct miglab_rule *rule, enum rule_key key, const
 
 	switch (key) {
 	case KEY_ARC:
-		return parse_arc(at, len, rule);
+		return miglab_arc_parse(at, len, &rule->from, &rule->to);
 	case KEY_OP:
 		return parse_op(at, len, rule);
 	case KEY_ERRNO:

@@ -121,6 +121,12 @@ struct miglab_plan {
 int miglab_rules_parse(struct miglab_rules *ret, const char *text, size_t len,
 		       struct miglab_rules_error *err);
 
+/*
+ * The arc that the @len bytes "FROM>TO" name, one of any of the state machines that the uAPI
+ * defines. Return: NULL, or what is wrong with it, and the two states then may be anything.
+ */
+const char *miglab_arc_parse(const char *at, size_t len, u32 *ret_from, u32 *ret_to);
+
 /* The arc @from > @to begins: counts the match and says what shall happen. */
 struct miglab_plan miglab_rules_match(struct miglab_rules *rules, u32 from, u32 to);
 

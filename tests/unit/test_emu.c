@@ -794,7 +794,7 @@ static void test_attributes_that_cannot_be(void **arg)
 	assert_int_equal(ops->write(dev->lab, "colour", "1", &err), -ENOENT);
 	assert_int_equal(ops->write(dev->lab, "state", "STOP", &err), -EACCES);
 	assert_int_equal(ops->write(dev->lab, "release", "-1", &err), -EINVAL);
-	assert_string_equal(err.text, "release: \"-1\" is not a number");
+	assert_string_equal(err.text, "release: \"-1\" is not a number, nor seq=N");
 	assert_int_equal(ops->write(dev->lab, "release", "1000001", &err), -EINVAL);
 	assert_string_equal(err.text, "release: more than 1000000 permits");
 	assert_int_equal(ops->write(dev->lab, "dirty_bytes_per_sec", "1x", &err), -EINVAL);

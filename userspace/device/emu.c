@@ -29,28 +29,60 @@ void emu_wait_changed(struct emu *e, u64 deadline_ns)
 		pthread_cond_timedwait(&e->changed, &e->lock, &until);
 }
 
-/* Waits as @plan says; e->lock is held. -EIO when a reset came, -ETIMEDOUT at the hold's limit. */
-static int wait_for_plan(struct emu *e, const struct miglab_plan *plan,
-			 const struct miglab_arc *arc, u64 gen)
+/* Consumes a permit, if there is one. */
+static bool take_permit(struct emu *e)
 {
-	u64 deadline = clock_ns() + plan->limit_us * NSEC_PER_USEC;
+	if (!e->permits)
+		return false;
+	e->permits--;
+	return true;
+}
 
-	if (plan->hold) {
-		e->stats.holds++;
-		e->held = arc;
-		while (!e->permits && e->reset_gen == gen && clock_ns() < deadline)
-			emu_wait_changed(e, deadline);
-		e->held = NULL;
-		if (e->reset_gen != gen)
-			return -EIO;
-		if (!e->permits)
-			return -ETIMEDOUT;
-		e->permits--;
-	}
-	deadline = clock_ns() + plan->delay_us * NSEC_PER_USEC;
-	while (e->reset_gen == gen && clock_ns() < deadline)
+/*
+ * Holds @arc, by a rule or, @leased, under the lease; e->lock is held. 0 when it may go on,
+ * -EIO when a reset came, -ETIMEDOUT at the limit.
+ */
+static int hold_arc(struct emu *e, const struct miglab_arc *arc, u64 limit_us, bool leased,
+		    u64 gen)
+{
+	const u64 deadline = clock_ns() + limit_us * NSEC_PER_USEC;
+	const u32 ended = e->lease.ended;
+	int ret = 0;
+
+	e->stats.holds++;
+	e->held = arc;
+	e->leased = leased;
+	e->released = false;
+	while (e->reset_gen == gen && !e->released &&
+	       !(leased ? e->lease.ended != ended : take_permit(e))) {
+		if (clock_ns() >= deadline) {
+			ret = -ETIMEDOUT;
+			break;
+		}
 		emu_wait_changed(e, deadline);
-	return e->reset_gen == gen ? 0 : -EIO;
+	}
+	e->held = NULL;
+	return e->reset_gen == gen ? ret : -EIO;
+}
+
+/*
+ * Waits as @plan says; e->lock is held. -EIO when a reset came, -ETIMEDOUT at the hold's limit.
+ * What was released by its number no rule holds either.
+ */
+static int wait_for_plan(struct emu *e, const struct miglab_plan *plan,
+			 const struct miglab_arc *arc, u64 gen, bool released)
+{
+	u64 deadline;
+	int ret = 0;
+
+	if (plan->hold && !released)
+		ret = hold_arc(e, arc, plan->limit_us, false, gen);
+	deadline = clock_ns() + plan->delay_us * NSEC_PER_USEC;
+	while (!ret && e->reset_gen == gen && clock_ns() < deadline)
+		emu_wait_changed(e, deadline);
+	if (!ret && e->reset_gen != gen)
+		ret = -EIO;
+	return ret;
 }
 
 struct miglab_plan emu_plan(struct emu *e, enum miglab_op op)
@@ -71,7 +103,7 @@ int emu_delay(struct emu *e, u64 us)
 	int ret;
 
 	pthread_mutex_lock(&e->lock);
-	ret = wait_for_plan(e, &plan, NULL, e->reset_gen);
+	ret = wait_for_plan(e, &plan, NULL, e->reset_gen, false);
 	pthread_mutex_unlock(&e->lock);
 	return ret;
 }
@@ -175,20 +207,27 @@ static int finish_arc(struct emu *e, struct miglab_arc *arc, int ret, bool break
 
 static int take_arc(struct emu *e, u32 from, u32 to, u32 requested, u64 gen)
 {
-	struct miglab_plan plan;
+	struct miglab_plan plan = { 0 };
+	bool breaks, released = false;
 	struct miglab_arc *arc;
-	bool breaks;
-	int ret;
+	int ret = 0;
 
 	pthread_mutex_lock(&e->lock);
 	arc = miglab_history_begin(&e->history, from, to, requested, getpid(), clock_ns());
-	plan = miglab_rules_match(&e->rules, from, to);
-	arc->rule = plan.rule;
-	ret = wait_for_plan(e, &plan, arc, gen);
+	/* The rules do not know of an arc until its lease lets it go on. */
+	if (miglab_lease_holds(&e->lease, from, to)) {
+		ret = hold_arc(e, arc, e->lease.limit_us, true, gen);
+		released = e->released;
+	}
+	if (!ret) {
+		plan = miglab_rules_match(&e->rules, from, to);
+		arc->rule = plan.rule;
+		ret = wait_for_plan(e, &plan, arc, gen, released);
+	}
 	if (!ret && !plan.error && from == MIGLAB_RESUMING) {
 		plan = miglab_rules_match_op(&e->rules, MIGLAB_OP_LOAD);
 		arc->rule = plan.rule ? plan.rule : arc->rule;
-		ret = wait_for_plan(e, &plan, arc, gen);
+		ret = wait_for_plan(e, &plan, arc, gen, true);
 	}
 	pthread_mutex_unlock(&e->lock);
 	breaks = !ret && plan.faults & MIGLAB_FAULT_ERROR;

@@ -18,6 +18,7 @@
 
 #include "core/fsm.h"
 #include "core/history.h"
+#include "core/lease.h"
 #include "core/precopy.h"
 #include "core/rules.h"
 #include "core/stream.h"
@@ -61,6 +62,9 @@ struct emu_session {
 
 #define EMU_HANDLES	64	/* data_fds open at a time */
 #define EMU_FIRST_HANDLE	1000	/* no number that a descriptor has by chance */
+
+/* The owner of a lease that this process took for itself: no connection's number. */
+#define EMU_OWNER_SELF	U64_MAX
 
 /* What stands for a data_fd. */
 struct emu_handle {
@@ -110,7 +114,7 @@ struct emu {
 	struct miglab_synthetic model;	/* model.rate: both */
 
 	pthread_mutex_t lock;
-	pthread_cond_t changed;		/* CLOCK_MONOTONIC; permits, reset_gen, session, rate */
+	pthread_cond_t changed;		/* CLOCK_MONOTONIC; what waits wait for, state apart */
 	u32 state;			/* both */
 	u64 reset_gen;			/* counts resets; an arc that sees it change fails */
 	struct emu_session *session;	/* both */
@@ -118,6 +122,9 @@ struct emu {
 	u64 rate;			/* as asked for; the model takes it over when it advances */
 	u64 permits;			/* releases that no hold has consumed yet */
 	const struct miglab_arc *held;	/* the arc that waits for a release, or NULL */
+	bool leased;			/* it does so under the lease, not by a rule */
+	bool released;			/* it was released by its number */
+	struct miglab_lease lease;	/* owned by a connection, or by EMU_OWNER_SELF */
 	bool latched;			/* fingerprint is valid */
 	u32 fingerprint;
 	atomic_uint rule_ops;		/* rules.ops, to be read without the lock */
@@ -146,6 +153,16 @@ extern const struct lab_ops emu_lab_ops;
 
 /* A whole set, refused whole. Takes e->lock. */
 int emu_rules_set(struct emu *e, const char *text, struct error *err);
+
+/*
+ * emu_hold.c: the attributes hold and release, as driver/hold.c has the first. Each takes
+ * e->lock.
+ */
+int emu_hold_write(struct emu *e, const struct lab_writer *writer, const char *text,
+		   struct error *err);
+int emu_release(struct emu *e, const char *text, struct error *err);
+/* A connection has gone, and its lease with it. */
+void emu_hold_gone(struct emu *e, u64 connection);
 
 /* @op begins: what does a rule want? All zero without one. Takes e->lock only if there is one. */
 struct miglab_plan emu_plan(struct emu *e, enum miglab_op op);

@@ -5,10 +5,9 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "device/emu.h"
-
-#define PERMITS_MAX	1000000u	/* as the module has it */
 
 static struct emu *to_emu(struct lab *lab)
 {
@@ -23,12 +22,28 @@ static void show_state(struct emu *e, FILE *out)
 static void show_held(struct emu *e, FILE *out)
 {
 	const struct miglab_arc *arc = e->held;
+	char rule[12] = "lease";
 
-	if (arc)
-		fprintf(out, "%s>%s seq=%llu rule=%u\n", miglab_state_name(arc->from),
-			miglab_state_name(arc->to), (unsigned long long)arc->seq, arc->rule);
-	else
+	if (!arc) {
 		fputs("none\n", out);
+		return;
+	}
+	if (!e->leased)
+		snprintf(rule, sizeof(rule), "%u", arc->rule);
+	fprintf(out, "%s>%s seq=%llu rule=%s\n", miglab_state_name(arc->from),
+		miglab_state_name(arc->to), (unsigned long long)arc->seq, rule);
+}
+
+static void show_hold(struct emu *e, FILE *out)
+{
+	const struct miglab_lease *lease = &e->lease;
+
+	if (lease->owner)
+		fprintf(out, MIGLAB_LEASE_FMT, miglab_state_name(lease->from),
+			miglab_state_name(lease->to), (unsigned long long)lease->limit_us,
+			lease->pid);
+	else
+		fputs(MIGLAB_LEASE_NONE, out);
 }
 
 static void show_history(struct emu *e, FILE *out)
@@ -149,26 +164,14 @@ static int parse_number(const char *attribute, const char *text, u64 *ret, struc
 	return error_set(err, -EINVAL, "%s: \"%s\" is not a number", attribute, text);
 }
 
-static int store_release(struct emu *e, const char *text, struct error *err)
+static int store_hold(struct emu *e, const char *text, struct error *err)
 {
-	u64 permits;
-	int ret = parse_number("release", text, &permits, err);
-
-	if (ret)
-		return ret;
-	pthread_mutex_lock(&e->lock);
-	if (permits > PERMITS_MAX || e->permits + permits > PERMITS_MAX)
-		ret = error_set(err, -EINVAL, "release: more than %u permits", PERMITS_MAX);
-	else
-		e->permits += permits;
-	pthread_cond_broadcast(&e->changed);
-	pthread_mutex_unlock(&e->lock);
-	return ret;
+	return emu_hold_write(e, &(struct lab_writer){ .pid = getpid() }, text, err);
 }
 
 static int store_rate(struct emu *e, const char *text, struct error *err)
 {
-	u64 rate;
+	u64 rate = 0;
 	int ret = parse_number("dirty_bytes_per_sec", text, &rate, err);
 
 	if (ret)
@@ -194,7 +197,8 @@ static const struct attribute {
 	{ "fingerprint", show_fingerprint, NULL },
 	{ "rules", show_rules, emu_rules_set },
 	{ "rules_error", show_rules_error, NULL },
-	{ "release", show_release, store_release },
+	{ "hold", show_hold, store_hold },
+	{ "release", show_release, emu_release },
 	{ "dirty_bytes_per_sec", show_rate, store_rate },
 	{ "state_bytes", show_state_bytes, NULL },
 	{ "profile", show_profile, NULL },
@@ -246,6 +250,19 @@ static int emu_lab_write(struct lab *lab, const char *name, const char *text, st
 	return attribute->store(e, text, err);
 }
 
+static int emu_lab_write_for(struct lab *lab, const struct lab_writer *writer, const char *name,
+			     const char *text, struct error *err)
+{
+	if (!strcmp(name, "hold"))
+		return emu_hold_write(to_emu(lab), writer, text, err);
+	return emu_lab_write(lab, name, text, err);
+}
+
+static void emu_lab_gone(struct lab *lab, uint64_t connection)
+{
+	emu_hold_gone(to_emu(lab), connection);
+}
+
 /* The lab is a part of the device and goes with it. */
 static void emu_lab_close(struct lab *lab)
 {
@@ -256,4 +273,6 @@ const struct lab_ops emu_lab_ops = {
 	.close = emu_lab_close,
 	.read = emu_lab_read,
 	.write = emu_lab_write,
+	.write_for = emu_lab_write_for,
+	.gone = emu_lab_gone,
 };

@@ -39,6 +39,30 @@ static int explain_rules(struct sysfs_lab *s, int code, struct error *err)
 	return lab_rules_refused(line, err);
 }
 
+int lab_refuse_hold(int code, const char *text, const char *in_force, struct error *err)
+{
+	int len = (int)strcspn(in_force, "\n");
+	const char *pid = strstr(in_force, "pid=");
+
+	if (code == -EBUSY && pid)
+		return error_set(err, code,
+				 "process %d holds its transitions (%.*s), and only one can at a time: end that one first",
+				 atoi(pid + 4), len, in_force);
+	return error_set(err, code,
+			 "hold: \"%.*s\" is not FROM>TO limit_us=N with one transition and 1 to 3600000000 us, nor \"none\"",
+			 (int)strcspn(text, "\n"), text);
+}
+
+/* What is in force says why the lease was refused. */
+static int explain_hold(struct sysfs_lab *s, int code, const char *text, struct error *err)
+{
+	char line[128] = "";
+
+	if (sysfs_read_line(line, sizeof(line), PCI_DEVICES "/%s/miglab/hold", s->bdf))
+		return fail(s, code, "write", "hold", err);
+	return error_prefix(err, lab_refuse_hold(code, text, line, err), "%s", s->bdf);
+}
+
 static int lab_write(struct lab *lab, const char *attribute, const char *text, struct error *err)
 {
 	struct sysfs_lab *s = (struct sysfs_lab *)lab;
@@ -46,6 +70,8 @@ static int lab_write(struct lab *lab, const char *attribute, const char *text, s
 
 	if (ret == -EINVAL && !strcmp(attribute, "rules"))
 		return explain_rules(s, ret, err);
+	if ((ret == -EINVAL || ret == -EBUSY) && !strcmp(attribute, "hold"))
+		return explain_hold(s, ret, text, err);
 	return ret ? fail(s, ret, "write", attribute, err) : 0;
 }
 

@@ -15,12 +15,25 @@
 
 struct lab;
 
+/* Who writes, for what belongs to its writer: the attribute hold. */
+struct lab_writer {
+	uint64_t connection;	/* a number that no other one ever has; 0: this process itself */
+	pid_t pid;		/* at its other end, for people */
+};
+
 struct lab_ops {
 	void (*close)(struct lab *lab);
 	/* The whole text, NUL-terminated, in memory that the caller frees. Never blocks long. */
 	int (*read)(struct lab *lab, const char *attribute, char **ret_text, struct error *err);
 	/* One write(2) of the whole text; refused whole or taken whole. */
 	int (*write)(struct lab *lab, const char *attribute, const char *text, struct error *err);
+	/*
+	 * As write(), for a client of this process; and when that has gone, what belonged to
+	 * it ends. NULL where the kernel takes this process for the writer.
+	 */
+	int (*write_for)(struct lab *lab, const struct lab_writer *writer, const char *attribute,
+			 const char *text, struct error *err);
+	void (*gone)(struct lab *lab, uint64_t connection);
 };
 
 struct lab {
@@ -36,6 +49,12 @@ int lab_open_sysfs(const char *bdf, struct lab **ret_lab, struct error *err);
 
 /* -EINVAL, and what `rules_error` says with the names that it could have been. */
 int lab_rules_refused(const char *complaint, struct error *err);
+
+/*
+ * Fills @err when `hold` did not take @text, and returns @code; @in_force is what the
+ * attribute reads.
+ */
+int lab_refuse_hold(int code, const char *text, const char *in_force, struct error *err);
 
 /* One line of the attribute `history`; see driver/core/history.h for the meaning. */
 struct lab_arc {

@@ -42,6 +42,7 @@ struct qmp_server {
 	struct listener *listener;
 	const struct qmp_command *commands;
 	void *opaque;
+	void (*left)(void *opaque, uint64_t client);	/* NULL: nobody wants to know */
 	struct client *serving;		/* in use up the stack */
 	uint64_t last_number;		/* of a client */
 	struct log_limit unread, malformed, refused, lagging;	/* lines about clients */
@@ -97,6 +98,8 @@ static void reap(struct qmp_server *server)
 		if (!client || client->fd >= 0 || client == server->serving)
 			continue;
 		server->clients[i] = NULL;
+		if (server->left)
+			server->left(server->opaque, client->number);
 		qmp_reader_cleanup(&client->reader);
 		outbox_cleanup(&client->outbox);
 		free(client);
@@ -498,6 +501,20 @@ void qmp_server_free(struct qmp_server *server)
 uint64_t qmp_server_client(const struct qmp_server *server)
 {
 	return server->serving ? server->serving->number : 0;
+}
+
+pid_t qmp_server_client_pid(const struct qmp_server *server)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	return server->serving && !getsockopt(server->serving->fd, SOL_SOCKET, SO_PEERCRED, &peer,
+					      &len) ? peer.pid : 0;
+}
+
+void qmp_server_on_leave(struct qmp_server *server, void (*left)(void *opaque, uint64_t client))
+{
+	server->left = left;
 }
 
 bool qmp_server_has(const struct qmp_server *server, uint64_t client)

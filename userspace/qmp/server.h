@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/error.h"
 #include "base/loop.h"
@@ -84,6 +85,13 @@ void qmp_server_free(struct qmp_server *server);
 
 /* Whose request is being handled, a number that no other client ever has; 0: nobody's. */
 uint64_t qmp_server_client(const struct qmp_server *server);
+/* The process at the other end of that client's connection; 0: not known. */
+pid_t qmp_server_client_pid(const struct qmp_server *server);
+/*
+ * @left is called in the loop's thread with the handlers' opaque and the number of each client
+ * whose connection has ended, once, and not within its own request. It may not call the server.
+ */
+void qmp_server_on_leave(struct qmp_server *server, void (*left)(void *opaque, uint64_t client));
 /* Is that client still connected? */
 bool qmp_server_has(const struct qmp_server *server, uint64_t client);
 

@@ -200,16 +200,35 @@ static int lab_read(void *opaque, struct json_object *args, struct json_object *
 	return 0;
 }
 
+/* On behalf of the client, to whom an emulated device's hold belongs then. */
+static int write_attribute(const struct machine *m, struct lab *lab, const char *name,
+			   const char *text, struct error *err)
+{
+	const struct lab_writer writer = {
+		.connection = qmp_server_client(m->server),
+		.pid = qmp_server_client_pid(m->server),
+	};
+
+	if (lab->ops->write_for)
+		return lab->ops->write_for(lab, &writer, name, text, err);
+	/* The kernel would take it for ours, and keep it as long as we live. */
+	if (!strcmp(name, "hold"))
+		return error_set(err, -EOPNOTSUPP,
+				 "the hold of a PCI function belongs to the process that writes it: write to miglab/hold in sysfs");
+	return lab->ops->write(lab, name, text, err);
+}
+
 static int lab_write(void *opaque, struct json_object *args, struct json_object **ret,
 		     struct qmp_error *err)
 {
-	struct lab *lab = find_lab(opaque, json_arg(args, "device"), err);
+	struct machine *m = opaque;
+	struct lab *lab = find_lab(m, json_arg(args, "device"), err);
 	struct error why;
 
 	(void)ret;
 	if (!lab)
 		return -ENODEV;
-	if (lab->ops->write(lab, json_arg(args, "attribute"), json_arg(args, "text"), &why))
+	if (write_attribute(m, lab, json_arg(args, "attribute"), json_arg(args, "text"), &why))
 		return qmp_fail(err, QMP_GENERIC_ERROR, "%s", why.text);
 	return 0;
 }

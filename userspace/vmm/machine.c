@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "device/lab.h"
 #include "qmp/events.h"
 #include "qmp/json.h"
 #include "vmm/commands.h"
@@ -320,6 +321,19 @@ void machine_set_peer_timeout(struct machine *m, uint64_t timeout_ms)
 	channel_set_timeout(m->channel, timeout_ms * NSEC_PER_MSEC);
 }
 
+/* What a client leased of an emulated device ends with its connection. */
+static void on_leave(void *opaque, uint64_t client)
+{
+	const struct machine *m = opaque;
+
+	for (unsigned int i = 0; i < m->config->count; i++) {
+		struct lab *lab = m->config->device[i].device->lab;
+
+		if (lab && lab->ops->gone)
+			lab->ops->gone(lab, client);
+	}
+}
+
 static int start_device(struct machine *m, unsigned int i)
 {
 	const struct machine_device *d = &m->config->device[i];
@@ -406,8 +420,10 @@ int machine_new(struct loop *loop, const struct machine_config *config,
 		error_set(err, ret, "cannot start the devices' threads: %s", strerror(-ret));
 	if (!ret)
 		ret = qmp_server_new(loop, config->qmp, machine_commands, m, &m->server, err);
-	if (!ret)
+	if (!ret) {
+		qmp_server_on_leave(m->server, on_leave);
 		ret = start(m, err);
+	}
 	if (ret) {
 		machine_free(m);
 		return ret;
