@@ -178,55 +178,6 @@ static void test_verdict(void **state)
 	child_end(&judge);
 }
 
-static void expect_rules(const char *want)
-{
-	static const char args[] = "{\"device\": \"vf0\", \"attribute\": \"rules\"}";
-	struct json_object *answer;
-	struct qmp_client *client;
-	struct error err = { "" };
-
-	if (qmp_client_connect(source_uri, clock_ns() + ENOUGH_NS, &client, &err) ||
-	    qmp_client_call(client, "x-miglab-read", json_tokener_parse(args),
-			    clock_ns() + ENOUGH_NS, &answer, &err))
-		fail_msg("%s", err.text);
-	assert_string_equal(json_object_get_string(json_object_object_get(answer, "text")), want);
-	json_object_put(answer);
-	qmp_client_free(client);
-}
-
-/* However it ends, a judge that held arcs leaves the device as it found it. */
-static void test_hold_puts_the_rules_back(void **state)
-{
-	static const int signals[] = { SIGTERM, SIGINT, SIGHUP, 0 };
-	const char *const run[] = { "run", "--qmp", source_uri, "--device",
-				    "emu:rules=arc=STOP>RESUMING delay_us=1,id=vf0", NULL };
-	const char *const args[] = { "judge", "--qmp", source_uri, "--device=vf0=emu", "--hold",
-				     "--timeout=1", NULL };
-	struct child source = { 0 }, judge = { 0 };
-	size_t i;
-
-	(void)state;
-	start(&source, "source", run, false);
-	for (i = 0; i < ROWS(signals); i++) {
-		start(&judge, "judge", args, true);
-		wait_listening(&judge);
-		expect_rules("arc=STOP>RESUMING delay_us=1\n\n"
-			     "arc=PRE_COPY>PRE_COPY_P2P hold limit_us=5000000\n");
-		/* Without a signal: nobody reads its verdict. */
-		if (signals[i]) {
-			kill(judge.pid, signals[i]);
-		} else {
-			close(judge.out);
-			judge.out = -1;
-		}
-		assert_true(child_ended(&judge, clock_ns() + ENOUGH_NS));
-		assert_int_equal(judge.status, signals[i] ? 0 : 3);
-		expect_rules("arc=STOP>RESUMING delay_us=1\n");
-		child_end(&judge);
-	}
-	child_end(&source);
-}
-
 static const struct usage_row {
 	const char *name;
 	const char *args[8];
@@ -292,7 +243,7 @@ static int tear_down(void **state)
 
 int main(void)
 {
-	struct CMUnitTest tests[ROWS(verdict_rows) + ROWS(usage_rows) + 1];
+	struct CMUnitTest tests[ROWS(verdict_rows) + ROWS(usage_rows)];
 	size_t i, n = 0;
 
 	for (i = 0; i < ROWS(verdict_rows); i++)
@@ -301,6 +252,5 @@ int main(void)
 	for (i = 0; i < ROWS(usage_rows); i++)
 		tests[n++] = (struct CMUnitTest){ usage_rows[i].name, test_usage, NULL, NULL,
 						  (void *)&usage_rows[i] };
-	tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_hold_puts_the_rules_back);
 	return cmocka_run_group_tests_name("judge program", tests, set_up, tear_down);
 }

@@ -57,6 +57,7 @@ struct play {
 	struct child agent, guard, source, destination;
 	struct qmp_client *source_qmp, *destination_qmp;
 	struct lab *source_lab, *destination_lab;
+	struct remote *source_remote, *destination_remote;	/* NULL: by sysfs */
 	int agent_fd;
 	uint64_t begin_ns;	/* of the migration: what is older is another row's */
 	struct status during, after;
@@ -209,15 +210,16 @@ static bool is_dead(const struct play *p, const struct status *s)
 
 /* --- the device ------------------------------------------------------------ */
 
-static int open_lab(struct play *p, const char *device, const char *name, struct lab **ret_lab,
-		    struct error *err)
+static int open_lab(struct play *p, const char *device, const char *name,
+		    struct remote **ret_remote, struct lab **ret_lab, struct error *err)
 {
 	char uri[64];
 
 	if (!strncmp(device, "vfio:", 5))
 		return lab_open_sysfs(device + 5, ret_lab, err);
 	snprintf(uri, sizeof(uri), "unix:%s/%s", p->dir, name);
-	return lab_open_remote(uri, "vf0", clock_ns() + PATIENCE_NS, ret_lab, err);
+	return remote_connect(uri, clock_ns() + PATIENCE_NS, ret_remote, err) ?:
+	       lab_open_remote(*ret_remote, "vf0", ret_lab, err);
 }
 
 static bool is_held(const struct play *p, const char *text)
@@ -286,8 +288,9 @@ static int start(struct play *p, struct error *err)
 	       start_vmm(p, &p->destination, "destination", p->to, "--incoming=defer",
 			 &p->destination_qmp, err) ?:
 	       start_guard(p, err) ?:
-	       open_lab(p, p->from, "source", &p->source_lab, err) ?:
-	       open_lab(p, p->to, "destination", &p->destination_lab, err) ?:
+	       open_lab(p, p->from, "source", &p->source_remote, &p->source_lab, err) ?:
+	       open_lab(p, p->to, "destination", &p->destination_remote, &p->destination_lab,
+			err) ?:
 	       p->source_lab->ops->write(p->source_lab, "rules", SLOW, err) ?:
 	       await_status(p, is_settled, &p->after, err);
 }
@@ -390,6 +393,8 @@ static void clear(struct play *p)
 		p->source_lab->ops->close(p->source_lab);
 	if (p->destination_lab)
 		p->destination_lab->ops->close(p->destination_lab);
+	remote_free(p->source_remote);
+	remote_free(p->destination_remote);
 	qmp_client_free(p->source_qmp);
 	qmp_client_free(p->destination_qmp);
 	if (p->agent_fd >= 0)

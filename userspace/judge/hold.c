@@ -1,57 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "judge/hold.h"
 
-#include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-#define TESTED	"arc=PRE_COPY>PRE_COPY_P2P"
-#define HOLD	" hold limit_us=5000000"
+#include "device/uapi.h"
+#include "judge/verdict.h"
 
-/* Is @word one of the blank-separated words of the @len bytes at @text? */
-static bool has_word(const char *text, size_t len, const char *word)
+uint64_t hold_seq(const char *text)
 {
-	const char *end = text + len;
+	unsigned long long seq;
 
-	while (text < end) {
-		size_t n = strcspn(text, " \t");
-
-		if (n > (size_t)(end - text))
-			n = end - text;
-		if (n == strlen(word) && !memcmp(text, word, n))
-			return true;
-		text += n + 1;
-	}
-	return false;
+	return sscanf(text, "PRE_COPY>PRE_COPY_P2P seq=%llu ", &seq) == 1 ? seq : 0;
 }
 
-char *hold_rules(const char *text)
+bool hold_announced(const struct lab_arc *arcs, size_t count, uint64_t seq, uint64_t received_ns)
 {
-	char *held = NULL;
-	size_t size;
-	FILE *out = open_memstream(&held, &size);
+	uint64_t since_ns = 0;
+	size_t i;
 
-	if (!out)
-		return NULL;
-	while (*text) {
-		size_t rule = strcspn(text, "#;\n");
-		/* A comment goes to the end of its line, any ';' included. */
-		size_t rest = text[rule] == '#' ? strcspn(text + rule, "\n") : 0;
+	for (i = 0; i < count && arcs[i].seq < seq; i++) {
+		bool entered = arcs[i].to == VFIO_DEVICE_STATE_PRE_COPY && !arcs[i].result;
 
-		fprintf(out, "%.*s", (int)rule, text);
-		if (has_word(text, rule, TESTED) && !has_word(text, rule, "hold"))
-			fputs(HOLD, out);
-		text += rule;
-		if (text[rest])
-			rest++;
-		fprintf(out, "%.*s", (int)rest, text);
-		text += rest;
+		if (entered || verdict_is_tested(&arcs[i]))
+			since_ns = arcs[i].end_ns;
 	}
-	fprintf(out, "\n%s%s\n", TESTED, HOLD);
-	if (fclose(out)) {
-		free(held);
-		return NULL;
-	}
-	return held;
+	return received_ns > since_ns;
 }

@@ -1,15 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Rules for the proof by hold, made of a device's own rules. Pure. */
+/*
+ * The proof by hold: what is held, and which prepare event lets which transition go. Pure.
+ */
 #ifndef MIGLAB_JUDGE_HOLD_H
 #define MIGLAB_JUDGE_HOLD_H
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "device/lab.h"
+
 /*
- * The rules @text, with every PRE_COPY > PRE_COPY_P2P arc held for at most five
- * seconds before it does what it would do: each rule of that arc gets the word hold
- * unless it has it, and a last rule holds what no other one acts on.
- *
- * The caller frees the result; NULL: no memory.
+ * What is written to the attribute `hold`: transitions under test, and for how long one is held
+ * that is not announced. Far longer than an announcement takes, and shorter than managers wait.
  */
-char *hold_rules(const char *text);
+#define HOLD_LEASE	"PRE_COPY>PRE_COPY_P2P limit_us=5000000\n"
+
+/* The number of the transition under test that the attribute `held` names in @text; 0: none. */
+uint64_t hold_seq(const char *text);
+
+/*
+ * Did a prepare event that was received at @received_ns announce the transition number @seq?
+ * Not when the device entered PRE_COPY since then, or had a transition under test behind it
+ * already, in the history @arcs, oldest first: then it announced another one.
+ */
+bool hold_announced(const struct lab_arc *arcs, size_t count, uint64_t seq, uint64_t received_ns);
 
 #endif

@@ -15,7 +15,6 @@
 #include "judge/hold.h"
 #include "judge/remote.h"
 
-#define TESTED_ARC	"PRE_COPY>PRE_COPY_P2P "	/* how `held` begins when it is held */
 #define RELEASE_POLL_MS	2
 #define SETTLE_POLL_MS	10
 #define DRAIN_NS	(100 * NSEC_PER_MSEC)	/* until a VMM that never stops is left alone */
@@ -29,13 +28,14 @@
 struct witness_device {
 	struct lab *lab;
 	struct lab_arc *arcs;		/* as read last; the record points to it */
-	char *rules;			/* the device's own, to be put back; NULL: unchanged */
+	bool leased;			/* its transitions under test are held for us */
 	size_t waiting;			/* the receipt that may release, plus 1; 0: none */
 };
 
 struct witness {
 	const struct witness_options *opt;
 	struct qmp_client *client;
+	struct remote *remote;		/* to the attributes of emulated devices; NULL: none yet */
 	struct witness_device *devices;
 	struct verdict_device *records;	/* as many */
 	struct verdict_receipt *receipts;
@@ -123,38 +123,37 @@ static int read_history(struct witness *w, size_t i, struct error *err)
 	return 0;
 }
 
-/* From here on the device's arcs under test are held. */
+/* From here on the device's arcs under test are held, as long as we live. */
 static int hold_device(struct witness_device *dev, struct error *err)
 {
-	char *own, *held;
-	int ret;
+	int ret = dev->lab->ops->write(dev->lab, "hold", HOLD_LEASE, err);
 
-	ret = dev->lab->ops->read(dev->lab, "rules", &own, err);
-	if (ret)
-		return ret;
-	held = hold_rules(own);
-	ret = held ? dev->lab->ops->write(dev->lab, "rules", held, err) :
-	      error_set(err, -ENOMEM, "no memory for the rules");
-	free(held);
-	if (ret)
-		free(own);
-	else
-		dev->rules = own;
+	dev->leased = !ret;
 	return ret;
 }
 
-static void close_device(struct witness_device *dev)
+/* The lease on an emulated device ends with the connection. */
+static void close_device(const struct witness *w, size_t i)
 {
+	struct witness_device *dev = &w->devices[i];
 	struct error err;
-	int ret = dev->rules ? dev->lab->ops->write(dev->lab, "rules", dev->rules, &err) : 0;
 
-	/* An emulated device is gone with its VMM. */
-	if (ret && ret != -EPIPE)
-		log_warn("the rules are not put back, its transitions are held: %s", err.text);
+	if (dev->leased && !is_emulated(&w->opt->targets[i]) &&
+	    dev->lab->ops->write(dev->lab, "hold", "none\n", &err))
+		log_warn("the hold is not given up before the judge ends: %s", err.text);
 	if (dev->lab)
 		dev->lab->ops->close(dev->lab);
-	free(dev->rules);
 	free(dev->arcs);
+}
+
+static int open_emulated(struct witness *w, const char *id, uint64_t deadline_ns,
+			 struct lab **ret_lab, struct error *err)
+{
+	int ret = 0;
+
+	if (!w->remote)
+		ret = remote_connect(w->opt->qmp, deadline_ns, &w->remote, err);
+	return ret ? ret : lab_open_remote(w->remote, id, ret_lab, err);
 }
 
 static int open_device(struct witness *w, size_t i, uint64_t deadline_ns, struct error *err)
@@ -168,7 +167,7 @@ static int open_device(struct witness *w, size_t i, uint64_t deadline_ns, struct
 	if (ret)
 		return ret;
 	if (is_emulated(target))
-		ret = lab_open_remote(w->opt->qmp, target->id, deadline_ns, &dev->lab, err);
+		ret = open_emulated(w, target->id, deadline_ns, &dev->lab, err);
 	else
 		ret = lab_open_sysfs(target->where, &dev->lab, err);
 	if (!ret)
@@ -243,7 +242,8 @@ void witness_free(struct witness *w)
 	if (!w)
 		return;
 	for (i = 0; w->devices && i < w->opt->target_count; i++)
-		close_device(&w->devices[i]);
+		close_device(w, i);
+	remote_free(w->remote);
 	for (i = 0; i < w->receipt_count; i++)
 		free((char *)w->receipts[i].id);
 	free(w->receipts);
@@ -363,27 +363,62 @@ static int take_events(struct witness *w, struct error *err)
 	return ret;
 }
 
+/* Which transition under test is held now? *ret_seq is 0 for none. */
+static int read_held(struct witness_device *dev, uint64_t *ret_seq, struct error *err)
+{
+	char *text;
+	int ret = dev->lab->ops->read(dev->lab, "held", &text, err);
+
+	if (ret)
+		return ret;
+	*ret_seq = hold_seq(text);
+	free(text);
+	return 0;
+}
+
+/* Lets transition @seq go; one that is not held any more has gone without the judge. */
+static int release(struct witness *w, size_t i, uint64_t seq, struct error *err)
+{
+	struct witness_device *dev = &w->devices[i];
+	uint64_t now_ns = clock_ns(), held;
+	struct error why;
+	char text[32];
+	int ret;
+
+	snprintf(text, sizeof(text), "seq=%llu\n", (unsigned long long)seq);
+	ret = dev->lab->ops->write(dev->lab, "release", text, err);
+	if (!ret) {
+		w->receipts[dev->waiting - 1].released_ns = now_ns;
+		return 0;
+	}
+	if (read_held(dev, &held, &why) || held == seq)
+		return ret;
+	log_warn("%s: transition %llu went on without the judge, released by another or at its limit",
+		 w->opt->targets[i].id, (unsigned long long)seq);
+	return 0;
+}
+
 /*
- * The proof by hold: seen held after the prepare event was here, so that nobody but
- * the judge ends the wait.
+ * The proof by hold: seen held after its prepare event was here, so that nobody but the
+ * judge ends the wait. An event that announced another transition lets none go.
  */
 static int release_held(struct witness *w, size_t i, struct error *err)
 {
 	struct witness_device *dev = &w->devices[i];
-	bool held;
-	char *text;
+	uint64_t seq;
 	int ret;
 
-	ret = dev->lab->ops->read(dev->lab, "held", &text, err);
+	ret = read_held(dev, &seq, err);
+	if (ret || !seq)
+		return ret;
+	ret = read_history(w, i, err);
 	if (ret)
 		return ret;
-	held = !strncmp(text, TESTED_ARC, strlen(TESTED_ARC));
-	free(text);
-	if (!held)
-		return 0;
-	w->receipts[dev->waiting - 1].released_ns = clock_ns();
+	if (hold_announced(dev->arcs, w->records[i].count, seq,
+			   w->receipts[dev->waiting - 1].received_ns))
+		ret = release(w, i, seq, err);
 	dev->waiting = 0;
-	return dev->lab->ops->write(dev->lab, "release", "1\n", err);
+	return ret;
 }
 
 /* Returns the number of devices that wait to be seen held, or negative errno. */
@@ -410,12 +445,15 @@ static int poll_until(const struct witness *w, int interrupt_fd, uint64_t deadli
 	struct pollfd fds[] = {
 		{ .fd = w->broken_ns ? -1 : qmp_client_fd(w->client), .events = POLLIN },
 		{ .fd = interrupt_fd, .events = POLLIN },
+		{ .fd = w->remote ? remote_fd(w->remote) : -1, .events = POLLIN },
 	};
 	uint64_t now = clock_ns();
 	uint64_t ms = deadline_ns > now ? (deadline_ns - now) / NSEC_PER_MSEC + 1 : 0;
 
-	if (poll(fds, 2, ms > INT_MAX ? INT_MAX : (int)ms) < 0 && errno != EINTR)
+	if (poll(fds, 3, ms > INT_MAX ? INT_MAX : (int)ms) < 0 && errno != EINTR)
 		return -errno;
+	if (fds[2].revents)
+		remote_drain(w->remote);
 	return fds[1].revents != 0;
 }
 

@@ -28,7 +28,7 @@ struct witness_options {
 	size_t target_count;
 	bool keep_events;	/* leave the capability "events" as it is */
 	bool release;		/* let a held arc go when its prepare event is here */
-	bool hold;		/* have arcs held until witness_free(); wants release, too */
+	bool hold;		/* lease arcs until witness_free(); wants release, too */
 	void (*on_event)(void *opaque, const struct qmp_event *event);	/* or NULL */
 	void *opaque;
 };
@@ -50,13 +50,14 @@ int witness_connect(const struct witness_options *opt, uint64_t deadline_ns, str
 		    struct error *err);
 
 /*
- * Notes where each history stands, and has arcs held if that is wanted. When it
- * returns, every later event and arc will be seen. Refuses to compare clocks of
- * different time namespaces.
+ * Notes where each history stands, and has arcs held if that is wanted: -EBUSY, or
+ * -EREMOTEIO of an emulated device, while another process does. When it returns,
+ * every later event and arc will be seen. Refuses to compare clocks of different
+ * time namespaces.
  */
 int witness_begin(struct witness *w, uint64_t deadline_ns, struct error *err);
 
-/* Puts back the rules of devices that were held. NULL is allowed. */
+/* Gives up what was leased: what is held still goes on. NULL is allowed. */
 void witness_free(struct witness *w);
 
 /**

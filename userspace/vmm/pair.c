@@ -635,7 +635,7 @@ static void observe_end(struct pair *p)
 	}
 }
 
-/* Asked, not killed: it puts back the rules of the devices that it had held. */
+/* Asked, not killed: it says what it has seen, and gives up what it holds. */
 static void part_judge(struct pair *p)
 {
 	if (p->judge.pid)
