@@ -50,6 +50,7 @@ struct step {
 };
 
 #define ENTER(dev)	{ SET, dev, VFIO_DEVICE_STATE_PRE_COPY, NULL }
+#define LEAVE(dev)	{ SET, dev, VFIO_DEVICE_STATE_RUNNING, NULL }
 #define P2P(dev)	{ SET, dev, VFIO_DEVICE_STATE_PRE_COPY_P2P, NULL }
 #define STOP_COPY(dev)	{ SET, dev, VFIO_DEVICE_STATE_STOP_COPY, NULL }
 #define PREPARE(dev)	{ SAY, dev, QMP_VFIO_PRE_COPY_P2P_PREPARE, NULL }
@@ -98,6 +99,10 @@ static const struct row rows[] = {
 	  .steps = { ENTER(0), ENTER(1), PREPARE(1), PREPARE(0), P2P(0), P2P(1), DONE(1), DONE(0),
 		     COMPLETED },
 	  .result = 0, .out = "vf1 emu  PRE_COPY -> PRE_COPY_P2P  arc" },
+	{ .name = "announced, cancelled, and tried again without: nothing lets it go",
+	  .rules = SHORT_HOLD, .release = true, .expected = 1,
+	  .steps = { ENTER(0), PREPARE(0), LEAVE(0), ENTER(0), P2P(0), FAILED }, .result = 1,
+	  .out = "failed (Connection timed out)   no prepare received   MISSING  FAIL" },
 	{ .name = "events with nothing in them", .rules = HOLD, .release = true, .expected = 1,
 	  .steps = { ENTER(0), { NULLS, 0, 0, NULL }, PREPARE(0), P2P(0), COMPLETED },
 	  .result = 0, .out = "   BEFORE  PASS" },

@@ -95,6 +95,7 @@ int rules_rows(void);
 int arcs_rows(void);
 int history_rows(void);
 int faults_rows(void);
+int hold_rows(void);
 int life_rows(void);
 int datafd_rows(void);
 int storm_rows(void);

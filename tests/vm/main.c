@@ -21,6 +21,7 @@ static const struct {
 	{ "arcs", arcs_rows, true },
 	{ "history", history_rows, true },
 	{ "faults", faults_rows, true },
+	{ "hold", hold_rows, true },
 	{ "life", life_rows, true },
 	{ "datafd", datafd_rows, true },
 	{ "storm", storm_rows, true },
