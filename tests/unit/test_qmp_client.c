@@ -273,6 +273,24 @@ static void error_without_id_is_the_answer(void **state)
 	assert_string_equal(f->err.text, "JSON parse error");
 }
 
+static void error_of_an_unknown_device(void **state)
+{
+	static const struct script script = {
+		{ GREETING, "{\"return\": {}, \"id\": 1}\r\n",
+		  "{\"id\": 2, \"error\": {\"class\": \"DeviceNotFound\", "
+		  "\"desc\": \"Device 'vf9' not found\"}}\r\n",
+		  "{\"id\": 3, \"error\": {\"desc\": \"no class\"}}\r\n" },
+	};
+	struct fixture *f = *state;
+
+	start_and_connect(f, &script);
+	assert_int_equal(qmp_client_call(f->client, "x", NULL, far_away(), NULL, &f->err), -ENODEV);
+	assert_string_equal(f->err.text, "Device 'vf9' not found");
+	assert_int_equal(qmp_client_call(f->client, "x", NULL, far_away(), NULL, &f->err),
+			 -EREMOTEIO);
+	assert_string_equal(f->err.text, "no class");
+}
+
 /* The peer speaks until it was heard and listens only then, as a simple one may. */
 static void reads_while_it_writes(void **state)
 {
@@ -458,6 +476,7 @@ int main(void)
 		CLIENT_TEST(zero_deadline_does_not_wait),
 		CLIENT_TEST(late_answer_is_not_mistaken),
 		CLIENT_TEST(error_without_id_is_the_answer),
+		CLIENT_TEST(error_of_an_unknown_device),
 		CLIENT_TEST(reads_while_it_writes),
 		CLIENT_TEST(end_comes_after_what_was_received),
 		CLIENT_TEST(what_is_no_qmp_ends_the_connection),

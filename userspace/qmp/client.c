@@ -326,7 +326,7 @@ static bool is_answer(const struct qmp_client *client, struct json_object *messa
 static int read_answer(const char *command, struct json_object *answer, struct json_object **ret,
 		       struct error *err)
 {
-	struct json_object *value, *desc;
+	struct json_object *value, *desc, *class;
 	int status = 0;
 
 	if (json_object_object_get_ex(answer, "return", &value)) {
@@ -334,7 +334,10 @@ static int read_answer(const char *command, struct json_object *answer, struct j
 			*ret = json_object_get(value);
 	} else if (json_object_object_get_ex(answer, "error", &value) &&
 		   json_object_object_get_ex(value, "desc", &desc) && desc) {
-		status = error_set(err, -EREMOTEIO, "%s", json_object_get_string(desc));
+		class = json_object_object_get(value, "class");
+		status = class && !strcmp(json_object_get_string(class), "DeviceNotFound") ?
+			 -ENODEV : -EREMOTEIO;
+		error_set(err, status, "%s", json_object_get_string(desc));
 	} else {
 		status = error_set(err, -EPROTO, "qmp: the answer to %s is neither return nor "
 				   "error: %s", command, json_object_to_json_string(answer));

@@ -45,9 +45,9 @@ int qmp_client_fd(const struct qmp_client *client);
  * Waits for the answer until @deadline_ns; events that arrive meanwhile are kept,
  * without a limit.
  *
- * Return: 0, -EREMOTEIO with the server's error text, -ETIMEDOUT, -EPIPE when the
- * connection ended, -EPROTO when the peer sent no QMP. A command that was not sent
- * whole in time ends the connection.
+ * Return: 0, -EREMOTEIO with the server's error text, or -ENODEV when that is of the
+ * class DeviceNotFound, -ETIMEDOUT, -EPIPE when the connection ended, -EPROTO when the
+ * peer sent no QMP. A command that was not sent whole in time ends the connection.
  */
 int qmp_client_call(struct qmp_client *client, const char *command, struct json_object *args,
 		    uint64_t deadline_ns, struct json_object **ret, struct error *err);
