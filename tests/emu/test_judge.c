@@ -39,6 +39,8 @@ enum act {
 	SAY,		/* device, state: a VFIO_MIGRATION event */
 	STATUS,		/* of MIGRATION */
 	NULLS,		/* events whose members are null */
+	HEARD,		/* wait until the judge, which releases, has the event that was said last */
+	INTERRUPT,	/* the user wants the verdict now */
 	DIE,		/* close the QMP socket */
 };
 
@@ -55,8 +57,12 @@ struct step {
 #define STOP_COPY(dev)	{ SET, dev, VFIO_DEVICE_STATE_STOP_COPY, NULL }
 #define PREPARE(dev)	{ SAY, dev, QMP_VFIO_PRE_COPY_P2P_PREPARE, NULL }
 #define DONE(dev)	{ SAY, dev, QMP_VFIO_PRE_COPY_P2P, NULL }
+#define RUN(dev)	{ SET, dev, VFIO_DEVICE_STATE_RUNNING, NULL }
+#define HEARD_IT	{ HEARD, 0, 0, NULL }
+#define INTERRUPTED	{ INTERRUPT, 0, 0, NULL }
 #define COMPLETED	{ STATUS, 0, 0, "completed" }
 #define FAILED		{ STATUS, 0, 0, "failed" }
+#define CANCELLED	{ STATUS, 0, 0, "cancelled" }
 
 struct row {
 	const char *name;
@@ -64,26 +70,38 @@ struct row {
 	struct step steps[STEPS_MAX];
 	bool release;
 	int expected;		/* 0: any number */
+	uint64_t lead_ns;	/* 0: no limit */
 	size_t devices;		/* judged; 0: 1 */
+	const char *property;	/* what qom-get says: "on", "off", "no device"; NULL: an error */
+	const char *migration;	/* what query-migrate says; NULL: nothing */
 	int result;
 	const char *out;	/* a part of what the judge prints; NULL: nothing to find */
+	const char *last;	/* the end of it; NULL: not looked at */
 	const char *error;	/* a part of the sentence, when there is no verdict */
 };
 
 static const struct row rows[] = {
 	{ .name = "announced, held and released", .rules = HOLD, .release = true, .expected = 1,
-	  .steps = { ENTER(0), PREPARE(0), P2P(0), DONE(0), COMPLETED },
-	  .result = 0, .out = "   BEFORE  PASS   history: emulated (same process)\n" },
+	  .steps = { ENTER(0), PREPARE(0), HEARD_IT, P2P(0), DONE(0), COMPLETED },
+	  .result = 0, .out = " it   BEFORE  PASS\n",
+	  .last = "result: 1 transition judged, migration completed, history: emulated (same "
+		  "process)   PASS\n" },
 	{ .name = "announced on the way to stop-copy", .rules = HOLD, .release = true,
-	  .expected = 1, .steps = { ENTER(0), PREPARE(0), STOP_COPY(0), COMPLETED },
+	  .expected = 1, .steps = { ENTER(0), PREPARE(0), HEARD_IT, STOP_COPY(0), COMPLETED },
 	  .result = 0, .out = "   BEFORE  PASS" },
+	{ .name = "announced, by clock or by hold", .rules = HOLD, .release = true, .expected = 1,
+	  .steps = { ENTER(0), PREPARE(0), P2P(0), DONE(0), COMPLETED },
+	  .result = 0, .last = "  PASS\n" },
+	{ .name = "announced too early", .rules = HOLD, .release = true, .expected = 1,
+	  .lead_ns = 1, .steps = { ENTER(0), PREPARE(0), HEARD_IT, P2P(0), DONE(0), COMPLETED },
+	  .result = 1, .out = " ms before it, more than 0 ms   EARLY  FAIL\n",
+	  .last = "   FAIL\n" },
 	{ .name = "not announced", .rules = SLOW, .expected = 1,
 	  .steps = { ENTER(0), P2P(0), DONE(0), COMPLETED },
-	  .result = 1, .out = "no prepare received" },
+	  .result = 1, .out = "  no prepare   MISSING  FAIL\n" },
 	{ .name = "not announced and held: fails at the hold's limit", .rules = SHORT_HOLD,
 	  .release = true, .expected = 1, .steps = { ENTER(0), P2P(0), FAILED },
-	  .result = 1,
-	  .out = "failed (Connection timed out)   no prepare received   MISSING  FAIL" },
+	  .result = 1, .out = "failed (timed out)  no prepare   MISSING  FAIL\n" },
 	{ .name = "announced when it is done", .rules = SLOW, .expected = 1,
 	  .steps = { ENTER(0), P2P(0), PREPARE(0), DONE(0), COMPLETED },
 	  .result = 1, .out = "   LATE  FAIL" },
@@ -92,7 +110,7 @@ static const struct row rows[] = {
 	  .result = 1, .out = "2 times   DUPLICATE  FAIL" },
 	{ .name = "another device is announced", .rules = SLOW, .devices = 2,
 	  .steps = { ENTER(0), ENTER(1), PREPARE(1), P2P(0), COMPLETED },
-	  .result = 1, .out = "vf1 emu  PRE_COPY -> PRE_COPY_P2P  a prepare received without an "
+	  .result = 1, .out = "vf1 emu  PRE_COPY -> PRE_COPY_P2P  a prepare without an "
 			      "arc that follows   STRAY  FAIL" },
 	{ .name = "two devices, interleaved", .rules = HOLD, .release = true, .expected = 1,
 	  .devices = 2,
@@ -102,19 +120,60 @@ static const struct row rows[] = {
 	{ .name = "announced, cancelled, and tried again without: nothing lets it go",
 	  .rules = SHORT_HOLD, .release = true, .expected = 1,
 	  .steps = { ENTER(0), PREPARE(0), LEAVE(0), ENTER(0), P2P(0), FAILED }, .result = 1,
-	  .out = "failed (Connection timed out)   no prepare received   MISSING  FAIL" },
+	  .out = "failed (timed out)  no prepare   MISSING  FAIL" },
+	{ .name = "two devices, one without an arc", .rules = HOLD, .release = true, .devices = 2,
+	  .steps = { ENTER(0), PREPARE(0), HEARD_IT, P2P(0), DONE(0), COMPLETED },
+	  .result = JUDGE_SKIPPED, .out = "  no arc; its history is empty   N/A\n",
+	  .last = "1 transition judged, 1 device made none, migration completed, history: emulated "
+		  "(same process)   N/A\n" },
 	{ .name = "events with nothing in them", .rules = HOLD, .release = true, .expected = 1,
-	  .steps = { ENTER(0), { NULLS, 0, 0, NULL }, PREPARE(0), P2P(0), COMPLETED },
+	  .steps = { ENTER(0), { NULLS, 0, 0, NULL }, PREPARE(0), HEARD_IT, P2P(0), COMPLETED },
 	  .result = 0, .out = "   BEFORE  PASS" },
-	{ .name = "no arc", .steps = { ENTER(0), COMPLETED }, .result = 0, .out = "   N/A  PASS" },
+	{ .name = "no arc", .steps = { ENTER(0), COMPLETED }, .result = JUDGE_SKIPPED,
+	  .out = "  no arc; it went RUNNING -> PRE_COPY   N/A\n", .last = "   N/A\n" },
 	{ .name = "no arc, one expected", .expected = 1, .steps = { ENTER(0), COMPLETED },
-	  .result = 1, .out = "0 arcs, 1 expected   N/A  FAIL" },
+	  .result = 1, .out = "0 arcs, 1 expected; it went RUNNING -> PRE_COPY   N/A  FAIL" },
+	{ .name = "announced for nothing", .rules = HOLD, .release = true,
+	  .steps = { ENTER(0), PREPARE(0), HEARD_IT, COMPLETED }, .result = 1,
+	  .out = "   STRAY  FAIL\n" },
+	{ .name = "cancelled before the arc", .rules = HOLD, .release = true,
+	  .steps = { ENTER(0), PREPARE(0), HEARD_IT, RUN(0), CANCELLED }, .result = JUDGE_SKIPPED,
+	  .out = "a prepare, then the migration was given up   WITHDRAWN\n",
+	  .last = "migration cancelled, history: emulated (same process)   N/A\n" },
+	{ .name = "cancelled, and migrated again", .rules = HOLD, .release = true, .expected = 1,
+	  .steps = { ENTER(0), PREPARE(0), HEARD_IT, RUN(0), ENTER(0), PREPARE(0), P2P(0), DONE(0),
+		     COMPLETED }, .result = 0, .out = "   WITHDRAWN\n", .last = "  PASS\n" },
+	{ .name = "interrupted, nothing judged", .steps = { ENTER(0), INTERRUPTED },
+	  .result = JUDGE_SKIPPED, .last = "did not end (interrupted), history: emulated (same "
+					   "process)   N/A\n" },
+	{ .name = "interrupted before the end", .rules = HOLD, .release = true,
+	  .steps = { ENTER(0), PREPARE(0), HEARD_IT, P2P(0), DONE(0), INTERRUPTED },
+	  .result = 3, .out = "   BEFORE  PASS\n", .last = "   INCONCLUSIVE\n" },
+	{ .name = "interrupted before the end, and something is wrong",
+	  .steps = { ENTER(0), P2P(0), DONE(0), INTERRUPTED }, .result = 1, .last = "   FAIL\n" },
+	{ .name = "interrupted while it goes on", .rules = HOLD, .release = true,
+	  .migration = "active",
+	  .steps = { ENTER(0), PREPARE(0), HEARD_IT, P2P(0), DONE(0), INTERRUPTED },
+	  .result = 3, .last = "   INCONCLUSIVE\n" },
+	{ .name = "interrupted, and query-migrate knows the end", .rules = HOLD, .release = true,
+	  .migration = "completed",
+	  .steps = { ENTER(0), PREPARE(0), HEARD_IT, P2P(0), DONE(0), INTERRUPTED },
+	  .result = 0, .last = "migration completed, history: emulated (same process)   PASS\n" },
+	{ .name = "interrupted, and query-migrate knows an older one", .migration = "completed",
+	  .steps = { ENTER(0), INTERRUPTED }, .result = JUDGE_SKIPPED,
+	  .last = "did not end (interrupted), history: emulated (same process)   N/A\n" },
 	{ .name = "the completion event comes after the end of the migration", .rules = HOLD,
 	  .release = true, .expected = 1,
-	  .steps = { ENTER(0), PREPARE(0), P2P(0), COMPLETED, DONE(0) },
+	  .steps = { ENTER(0), PREPARE(0), HEARD_IT, P2P(0), COMPLETED, DONE(0) },
 	  .result = 0, .out = "   BEFORE  PASS" },
 	{ .name = "the VMM dies", .steps = { ENTER(0), { DIE, 0, 0, NULL } }, .result = -EPIPE,
 	  .error = "vf0" },
+	{ .name = "events are on", .property = "on", .steps = { ENTER(0), COMPLETED },
+	  .result = JUDGE_SKIPPED },
+	{ .name = "events are off", .property = "off", .result = -EOPNOTSUPP,
+	  .error = "sends no events of vf0: start it with migration-events=on" },
+	{ .name = "a device that the VMM does not have", .property = "no device",
+	  .result = -ENODEV, .error = "has no device vf0" },
 };
 
 /* The VMM. */
@@ -127,8 +186,11 @@ struct vmm {
 	pthread_t control, script;
 	bool scripted;			/* the script has begun */
 	const struct step *say;		/* for the control thread; NULL: end */
-	sem_t said;
+	sem_t said, heard;
+	int interrupt[2];
 };
+
+static int interrupt_fd;		/* of the VMM that is on: a new descriptor each time */
 
 static int find_device(struct json_object *args)
 {
@@ -140,12 +202,15 @@ static int find_device(struct json_object *args)
 static int do_read(void *opaque, struct json_object *args, struct json_object **ret,
 		   struct qmp_error *err)
 {
+	const char *name = json_object_get_string(json_object_object_get(args, "attribute"));
 	struct vmm *vmm = opaque;
 	struct lab *lab = vmm->devices[find_device(args)]->lab;
 	char *text;
 
-	if (lab->ops->read(lab, json_object_get_string(json_object_object_get(args, "attribute")),
-			   &text, &err->error))
+	/* The judge looks there when it has a prepare event, and not before. */
+	if (!strcmp(name, "held"))
+		sem_post(&vmm->heard);
+	if (lab->ops->read(lab, name, &text, &err->error))
 		return -EINVAL;
 	*ret = json_object_new_object();
 	json_object_object_add(*ret, "text", json_object_new_string(text));
@@ -176,6 +241,33 @@ static int do_status(void *opaque, struct json_object *args, struct json_object 
 	return 0;
 }
 
+static int do_qom_get(void *opaque, struct json_object *args, struct json_object **ret,
+		      struct qmp_error *err)
+{
+	const char *property = ((struct vmm *)opaque)->row->property;
+
+	(void)args;
+	if (!property)
+		return qmp_fail(err, QMP_GENERIC_ERROR, "Property not found");
+	if (!strcmp(property, "no device"))
+		return qmp_fail(err, QMP_DEVICE_NOT_FOUND, "Device not found");
+	*ret = json_object_new_boolean(!strcmp(property, "on"));
+	return 0;
+}
+
+static int do_query_migrate(void *opaque, struct json_object *args, struct json_object **ret,
+			    struct qmp_error *err)
+{
+	const char *migration = ((struct vmm *)opaque)->row->migration;
+
+	(void)args;
+	(void)err;
+	*ret = json_object_new_object();
+	if (migration)
+		json_object_object_add(*ret, "status", json_object_new_string(migration));
+	return 0;
+}
+
 /* Waits until the control thread has done @step. */
 static void say(struct vmm *vmm, const struct step *step)
 {
@@ -195,6 +287,10 @@ static void *play_script(void *opaque)
 
 		if (step->act == SET)
 			dev->ops->set_state(dev, step->state, &err);
+		else if (step->act == HEARD)
+			sem_wait(&vmm->heard);
+		else if (step->act == INTERRUPT)
+			assert_int_equal(write(vmm->interrupt[1], "", 1), 1);
 		else
 			say(vmm, step);
 	}
@@ -220,6 +316,8 @@ static const struct qmp_command commands[] = {
 	{ "x-miglab-write", "device:s,attribute:s,text:s", do_write, "" },
 	{ "migrate-set-capabilities", "capabilities:a", do_capabilities, "" },
 	{ "query-status", "", do_status, "" },
+	{ "query-migrate", "", do_query_migrate, "" },
+	{ "qom-get", "path:s,property:s", do_qom_get, "" },
 	{ NULL, NULL, NULL, NULL },
 };
 
@@ -275,6 +373,9 @@ static void start(struct vmm *vmm, const struct row *row)
 		if (device_open(row->rules ? spec : "emu", &vmm->devices[i], &err))
 			fail_msg("%s", err.text);
 	sem_init(&vmm->said, 0, 0);
+	sem_init(&vmm->heard, 0, 0);
+	assert_int_equal(pipe(vmm->interrupt), 0);
+	interrupt_fd = vmm->interrupt[0];
 	assert_int_equal(loop_new(&vmm->loop), 0);
 	loop_on_wake(vmm->loop, on_wake, vmm);
 	if (qmp_server_new(vmm->loop, vmm->uri, commands, vmm, &vmm->server, &err))
@@ -296,6 +397,15 @@ static void finish(struct vmm *vmm)
 	for (i = 0; i < DEVICES; i++)
 		vmm->devices[i]->ops->close(vmm->devices[i]);
 	sem_destroy(&vmm->said);
+	sem_destroy(&vmm->heard);
+	close(vmm->interrupt[0]);
+	close(vmm->interrupt[1]);
+}
+
+/* The judge closes what it gets. */
+static int watch_interrupts(void)
+{
+	return dup(interrupt_fd);
 }
 
 static void test_row(void **state)
@@ -310,6 +420,8 @@ static void test_row(void **state)
 		.witness.target_count = row->devices ? row->devices : 1,
 		.witness.release = row->release,
 		.timeout_ns = 200 * NSEC_PER_SEC,
+		.watch_interrupts = watch_interrupts,
+		.lead_ns = row->lead_ns,
 		.expected = row->expected ? row->expected : -1,
 	};
 	struct error err = { "" };
@@ -328,9 +440,12 @@ static void test_row(void **state)
 			 text);
 	if (row->out && !strstr(text, row->out))
 		fail_msg("\"%s\" is not in:\n%s", row->out, text);
+	if (row->last && (size < strlen(row->last) ||
+			  strcmp(text + size - strlen(row->last), row->last)))
+		fail_msg("this does not end with \"%s\":\n%s", row->last, text);
 	if (row->error && !strstr(err.text, row->error))
 		fail_msg("\"%s\" is not in \"%s\"", row->error, err.text);
-	assert_int_equal(strncmp(text, "listening: ", 11), 0);
+	assert_int_equal(strncmp(text, "listening: ", 11) != 0, row->error && vmm.scripted == 0);
 	free(text);
 }
 

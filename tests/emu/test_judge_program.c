@@ -105,40 +105,90 @@ static void command(const char *uri, const char *name, const char *args)
 	qmp_client_free(client);
 }
 
-enum course { MIGRATE, NOTHING, KILL };
+enum course { MIGRATE, NOTHING, KILL, INTERRUPT, TO_NOBODY, CANCEL, STOPPED };
+
+#define HELD	"emu:rules=arc=RUNNING>PRE_COPY hold limit_us=60000000,id=vf0"
 
 static const struct verdict_row {
 	const char *name;
 	const char *device;	/* of the source; NULL: emu */
 	const char *run;	/* one more argument of the source */
+	const char *to;		/* the destination's device; NULL: emu */
 	const char *judge[4];	/* more arguments of the judge */
+	const char *judged;	/* its device; NULL: vf0=emu */
 	enum course course;
 	int status;
 	const char *out, *log;	/* a part of stdout, of stderr; NULL: not looked at */
 } verdict_rows[] = {
-	{ .name = "announced: passes by hold", .judge = { "--hold", "--expect=1" }, .status = 0,
-	  .out = "before the hold was released   BEFORE  PASS   history: emulated (same process)" },
+	{ .name = "announced: passes by clock or by hold", .judge = { "--hold", "--expect=1" },
+	  .status = 0, .out = "  PASS\nresult: 1 transition judged, " },
+	{ .name = "announced, in long lines", .judge = { "--hold", "--expect=1", "--long" },
+	  .status = 0, .out = ", history: emulated (same process)   " },
 	{ .name = "announced, as JSON", .judge = { "--hold", "--expect=1", "--json", "--print" },
-	  .status = 0, .out = "\"verdict\":\"BEFORE\",\"pass\":true" },
+	  .status = 0, .out = "\"pass\":true,\"seq\":" },
+	{ .name = "announced, as JSON, the end", .judge = { "--hold", "--expect=1", "--json" },
+	  .status = 0, .out = "\"pass\":true,\"ended\":\"migration\","
+			      "\"migration\":\"completed\",\"arcs\":1,\"held\":" },
 	{ .name = "not announced: fails", .run = "--no-prepare", .judge = { "--expect=1" },
-	  .status = 1, .out = "no prepare received" },
+	  .status = 1, .out = "  no prepare   MISSING  FAIL\n" },
 	{ .name = "not announced and held: fails at the hold's limit", .device = SHORT_HOLD,
 	  .run = "--no-prepare", .judge = { "--release", "--expect=1" }, .status = 1,
-	  .out = "failed (Connection timed out)   no prepare received   MISSING  FAIL" },
+	  .out = "failed (timed out)  no prepare   MISSING  FAIL" },
 	{ .name = "an arc too few: fails", .judge = { "--hold", "--expect=2" }, .status = 1,
 	  .out = "1 arcs, 2 expected   N/A  FAIL" },
 	{ .name = "no arc, one expected: fails", .judge = { "--timeout=1", "--expect=1" },
-	  .course = NOTHING, .status = 1, .out = "0 arcs, 1 expected   N/A  FAIL" },
-	{ .name = "no arc: not applicable", .judge = { "--timeout=1" }, .course = NOTHING,
-	  .status = 0, .out = "no arc   N/A  PASS" },
-	{ .name = "the VMM is killed", .judge = { "--expect=1" }, .course = KILL, .status = 3,
-	  .log = "of vf0: " },
+	  .course = NOTHING, .status = 1,
+	  .out = "0 arcs, 1 expected; its history is empty   N/A  FAIL" },
+	/* What judged nothing: none of it is a pass. */
+	{ .name = "nothing: an idle VMM", .judge = { "--timeout=1" }, .course = NOTHING,
+	  .status = 77, .out = "no arc; its history is empty   N/A\n", .log = "(timeout)" },
+	{ .name = "nothing: an idle VMM, held", .judge = { "--timeout=1", "--hold" },
+	  .course = NOTHING, .status = 77, .out = "   N/A\n" },
+	{ .name = "nothing: an idle VMM, released", .judge = { "--timeout=1", "--release" },
+	  .course = NOTHING, .status = 77, .out = "   N/A\n" },
+	{ .name = "nothing: an idle VMM, as JSON", .judge = { "--timeout=1", "--json" },
+	  .course = NOTHING, .status = 77,
+	  .out = "\"result\":\"N/A\",\"pass\":false,\"ended\":\"timeout\",\"arcs\":0" },
+	{ .name = "nothing: an idle VMM, none expected", .judge = { "--timeout=1", "--expect=0" },
+	  .course = NOTHING, .status = 77, .out = "0 arcs, 0 expected" },
+	{ .name = "nothing: an idle VMM, its events kept", .judge = { "--timeout=1",
+	    "--keep-events" }, .course = NOTHING, .status = 77, .out = "   N/A\n" },
+	{ .name = "nothing: interrupted", .course = INTERRUPT, .status = 77,
+	  .out = "did not end (interrupted)", .log = "(interrupted)" },
+	{ .name = "nothing: the VMM is killed", .judge = { "--expect=1" }, .course = KILL,
+	  .status = 3, .log = "of vf0: " },
+	{ .name = "nothing: a function that is not the VMM's", .run = "--no-prepare",
+	  .judged = "vf0=0000:01:00.0", .judge = { "--any-process" }, .status = 77,
+	  .out = "no arc; its history is empty   N/A\n" },
+	{ .name = "nothing: a function that is not the VMM's, announced",
+	  .judged = "vf0=0000:01:00.0", .status = 1, .out = "   STRAY  FAIL\n" },
+	{ .name = "nothing: a device without pre-copy", .device = "emu:profile=no-precopy,id=vf0",
+	  .to = "emu:profile=no-precopy,id=vf0", .status = 77,
+	  .out = "no arc; it went RUNNING -> RUNNING_P2P   N/A\n" },
+	{ .name = "nothing: a device without P2P", .device = "emu:profile=no-p2p,id=vf0",
+	  .to = "emu:profile=no-p2p,id=vf0", .status = 77,
+	  .out = "no arc; it went RUNNING -> PRE_COPY   N/A\n" },
+	{ .name = "nothing: a device with stop-copy alone",
+	  .device = "emu:profile=stop-copy,id=vf0",
+	  .to = "emu:profile=stop-copy,id=vf0", .status = 77,
+	  .out = "no arc; it went RUNNING -> STOP   N/A\n" },
+	{ .name = "nothing: a VMM that is paused", .course = STOPPED, .status = 77,
+	  .out = "   N/A\n" },
+	{ .name = "a VMM that is paused from the start, and makes the arc unannounced",
+	  .run = "--paused", .status = 1, .out = "  no prepare   MISSING  FAIL\n" },
+	{ .name = "nothing: a migration to nobody", .course = TO_NOBODY, .status = 77,
+	  .out = "migration failed" },
+	{ .name = "nothing: the arc into pre-copy fails",
+	  .device = "emu:rules=arc=RUNNING>PRE_COPY errno=EIO,id=vf0", .status = 77,
+	  .out = "migration failed" },
+	{ .name = "nothing: cancelled before", .device = HELD, .course = CANCEL, .status = 77,
+	  .out = "migration cancelled" },
 };
 
 static void begin(const struct verdict_row *row, struct child *source, struct child *destination)
 {
-	const char *const to[] = { "run", "--device", "emu,id=vf0", "--qmp", destination_uri,
-				   "--incoming", "defer", NULL };
+	const char *const to[] = { "run", "--device", row->to ? row->to : "emu,id=vf0", "--qmp",
+				   destination_uri, "--incoming", "defer", NULL };
 	const char *const from[] = { "run", "--qmp", source_uri, "--device",
 				     row->device ? row->device : "emu,id=vf0", row->run, NULL };
 
@@ -150,20 +200,33 @@ static void begin(const struct verdict_row *row, struct child *source, struct ch
 static void test_verdict(void **state)
 {
 	const struct verdict_row *row = *state;
-	const char *judge_args[ARGS_MAX] = { "judge", "--qmp", source_uri, "--device=vf0=emu" };
+	const char *judge_args[ARGS_MAX] = { "judge", "--qmp", source_uri, "--device",
+					     row->judged ? row->judged : "vf0=emu" };
 	struct child source = { 0 }, destination = { 0 }, judge = { 0 };
 	char out[8192], log[4096];
 	size_t i;
 
 	for (i = 0; i < ROWS(row->judge); i++)
-		judge_args[4 + i] = row->judge[i];
+		judge_args[5 + i] = row->judge[i];
 	begin(row, &source, &destination);
+	if (row->course == STOPPED)
+		command(source_uri, "stop", NULL);
 	start(&judge, "judge", judge_args, true);
 	wait_listening(&judge);
-	if (row->course == MIGRATE)
+	if (row->course == MIGRATE || row->course == STOPPED)
 		command(source_uri, "migrate", migrate_args);
 	if (row->course == KILL)
 		kill(source.pid, SIGKILL);
+	if (row->course == INTERRUPT)
+		kill(judge.pid, SIGINT);
+	if (row->course == TO_NOBODY)
+		command(source_uri, "migrate", "{\"uri\": \"unix:/nonexistent/m\"}");
+	if (row->course == CANCEL) {
+		command(source_uri, "migrate", migrate_args);
+		command(source_uri, "migrate_cancel", NULL);
+		command(source_uri, "x-miglab-write", "{\"device\": \"vf0\", \"attribute\": "
+			"\"release\", \"text\": \"1\"}");
+	}
 	read_all(judge.out, out, sizeof(out));
 	assert_true(child_ended(&judge, clock_ns() + ENOUGH_NS));
 	read_log("judge", log, sizeof(log));
@@ -178,6 +241,8 @@ static void test_verdict(void **state)
 	child_end(&judge);
 }
 
+#define PATIENT	"--timeout=86400"	/* what asks before it waits does not get there */
+
 static const struct usage_row {
 	const char *name;
 	const char *args[8];
@@ -189,13 +254,29 @@ static const struct usage_row {
 	{ "a device without a place", { "--qmp", "unix:/x", "--device", "vf0" }, 2, "vf0" },
 	{ "a device twice", { "--qmp", "unix:/x", "--device=vf0=emu", "--device=vf0=emu" }, 2,
 	  "twice" },
+	{ "a function twice", { "--qmp", "unix:/x", "--device=vf0=0000:01:00.0",
+	    "--device=vf1=01:00.0" }, 2, "twice" },
+	{ "two VMMs", { "--qmp=unix:/x", "--qmp=unix:/y", "--device=vf0=emu" }, 2,
+	  "--qmp is given twice, \"unix:/x\" and \"unix:/y\"; give one" },
+	{ "two numbers", { "--qmp=unix:/x", "--expect=1", "--expect=2", "--device=vf0=emu" }, 2,
+	  "--expect is given twice, \"1\" and \"2\"; give one" },
 	{ "an unknown option", { "--nonsense" }, 2, "--nonsense" },
 	{ "a stray argument", { "--qmp", "unix:/x", "--device=vf0=emu", "more" }, 2, "more" },
 	{ "an option without its value", { "--qmp" }, 2, "--qmp" },
 	{ "a number that is none", { "--expect", "one" }, 2, "--expect one" },
+	{ "a lead that is none", { "--max-lead", "-1" }, 2, "--max-lead -1" },
 	{ "a VMM that is not there",
 	  { "--qmp", "unix:/nonexistent/qmp", "--device=vf0=emu", "--timeout=0" }, 3,
 	  "/nonexistent/qmp" },
+	{ "a function that is not there",
+	  { "--qmp=unix:/nonexistent/qmp", "--device=vf0=0000:7f:1f.7", PATIENT }, 2,
+	  "0000:7f:1f.7" },
+	{ "one of two functions is not there",
+	  { "--qmp=unix:/nonexistent/qmp", "--device=vf0=0000:01:00.0",
+	    "--device=vf1=0000:7f:1f.7", PATIENT }, 2, "0000:7f:1f.7" },
+	{ "a function that is bound elsewhere",
+	  { "--qmp=unix:/nonexistent/qmp", "--device=vf0=0000:02:00.0", PATIENT }, 3,
+	  "miglab bind 0000:02:00.0" },
 };
 
 static void test_usage(void **state)
@@ -218,6 +299,79 @@ static void test_usage(void **state)
 	child_end(&judge);
 }
 
+/* What it waits for is told when the wait begins. */
+static void test_waiting(void **state)
+{
+	char uri[80];
+	const char *const args[] = { "judge", "--qmp", uri, "--device=vf0=emu", PATIENT, NULL };
+	struct child judge = { 0 };
+	char log[4096] = "", want[128], name[80];
+
+	(void)state;
+	snprintf(name, sizeof(name), "%s.log", path("judge"));
+	snprintf(uri, sizeof(uri), "unix:%s", path("nobody"));
+	snprintf(want, sizeof(want), "miglab: waiting for %s: No such file or directory\n", uri);
+	start(&judge, "judge", args, false);
+	while (access(name, R_OK))
+		;
+	while (!strchr(log, '\n'))
+		read_log("judge", log, sizeof(log));
+	assert_string_equal(log, want);
+	child_end(&judge);
+}
+
+/* A VMM that has the device, or sends events of it, only by name: said before it listens. */
+static void test_asks_the_vmm(void **state)
+{
+	static const struct {
+		const char *device, *judged, *log;
+		int status;
+	} rows[] = {
+		{ "emu,id=vf0,migration-events=off", "vf0=emu",
+		  "sends no events of vf0: start it with migration-events=on", 3 },
+		{ "emu,id=vf0", "vf9=emu", "has no device vf9", 2 },
+		{ "emu,id=vf0", "vf9=0000:01:00.0", "has no device vf9", 2 },
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ROWS(rows); i++) {
+		const char *const run[] = { "run", "--qmp", source_uri, "--device", rows[i].device,
+					    NULL };
+		const char *const args[] = { "judge", "--qmp", source_uri, "--device",
+					     rows[i].judged, PATIENT, NULL };
+		struct child source = { 0 }, judge = { 0 };
+		char log[4096];
+
+		start(&source, "source", run, false);
+		start(&judge, "judge", args, false);
+		assert_true(child_ended(&judge, clock_ns() + ENOUGH_NS));
+		read_log("judge", log, sizeof(log));
+		if (judge.status != rows[i].status || !strstr(log, rows[i].log))
+			fail_msg("status %d instead of %d, or \"%s\" is not in:\n%s", judge.status,
+				 rows[i].status, rows[i].log, log);
+		child_end(&judge);
+		child_end(&source);
+	}
+}
+
+/*
+ * Functions as the kernel shows them: 01:00.0 is bound to miglab_vfio_pci, and made no arc;
+ * 02:00.0 is not. Written here so that the judge has a BDF to look at without a kernel.
+ */
+static void make_sysfs(void)
+{
+	char command[1024];
+
+	snprintf(command, sizeof(command),
+		 "set -e; cd %s; mkdir -p sys/bus/pci/devices; cd sys/bus/pci/devices;"
+		 "mkdir -p 0000:01:00.0/miglab 0000:02:00.0; cd 0000:01:00.0/miglab;"
+		 ": >history; : >rules; echo none >held; : >release", dir);
+	assert_int_equal(system(command), 0);
+	snprintf(command, sizeof(command), "%s/sys", dir);
+	setenv("MIGLAB_SYSFS", command, 1);
+}
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -225,6 +379,7 @@ static int set_up(void **state)
 		return -1;
 	snprintf(source_uri, sizeof(source_uri), "unix:%s/s", dir);
 	snprintf(destination_uri, sizeof(destination_uri), "unix:%s/d", dir);
+	make_sysfs();
 	snprintf(migrate_args, sizeof(migrate_args), "{\"uri\": \"unix:%s/m\"}", dir);
 	return 0;
 }
@@ -233,17 +388,19 @@ static int tear_down(void **state)
 {
 	static const char *const names[] = { "s", "d", "m", "judge.log", "source.log",
 					     "destination.log" };
+	char command[80];
 	size_t i;
 
 	(void)state;
 	for (i = 0; i < ROWS(names); i++)
 		unlink(path(names[i]));
-	return rmdir(dir);
+	snprintf(command, sizeof(command), "rm -r %s/sys", dir);
+	return system(command) || rmdir(dir);
 }
 
 int main(void)
 {
-	struct CMUnitTest tests[ROWS(verdict_rows) + ROWS(usage_rows)];
+	struct CMUnitTest tests[ROWS(verdict_rows) + ROWS(usage_rows) + 2];
 	size_t i, n = 0;
 
 	for (i = 0; i < ROWS(verdict_rows); i++)
@@ -252,5 +409,7 @@ int main(void)
 	for (i = 0; i < ROWS(usage_rows); i++)
 		tests[n++] = (struct CMUnitTest){ usage_rows[i].name, test_usage, NULL, NULL,
 						  (void *)&usage_rows[i] };
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_waiting);
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_asks_the_vmm);
 	return cmocka_run_group_tests_name("judge program", tests, set_up, tear_down);
 }

@@ -136,6 +136,8 @@ int judged_finish(struct judged *j, struct error *err)
 			take_event(j, object);
 		else if (json_object_object_get_ex(object, "verdict", NULL))
 			ret = take_verdict(j, object, err);
+		else if (json_object_object_get_ex(object, "result", NULL))
+			snprintf(j->result, sizeof(j->result), "%s", text_of(object, "result"));
 		else
 			ret = error_set(err, -EPROTO, "the judge says %s",
 					json_object_to_json_string(object));

@@ -23,6 +23,7 @@ struct judged {
 	char verdict[JUDGED_MAX][16];
 	bool by_hold[JUDGED_MAX];	/* the proof by hold ran */
 	size_t count;
+	char result[16];	/* what the verdicts come to */
 	struct order_claim claims[JUDGED_MAX];	/* prepare events in wire order */
 	size_t claim_count;
 };

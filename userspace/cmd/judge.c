@@ -15,39 +15,55 @@
 #define TARGETS_MAX	64
 #define SECONDS_MAX	86400
 #define EXPECT_MAX	1000
+#define LEAD_MAX	86400000	/* ms */
 
 static const char usage[] =
 	"Usage: miglab judge --qmp unix:PATH --device ID=BDF|ID=emu [--device ..] [OPTION..]\n"
 	"\n"
 	"Says of each PRE_COPY -> PRE_COPY_P2P transition of the devices whether the VMM's\n"
 	"pre-copy-p2p-prepare event came before it. Ends with the migration. The first line\n"
-	"on stdout says that it listens.\n"
+	"on stdout says that it listens, the last one what it comes to.\n"
 	"\n"
 	"  --qmp unix:PATH   a QMP socket of the VMM that nobody else uses\n"
 	"  --device ID=BDF   the VMM's device ID is the PCI function BDF, which is bound to\n"
 	"                    miglab_vfio_pci; ID=emu: it is emulated in the VMM, miglab run\n"
-	"  --release         release an arc that is held, once its prepare event is here\n"
-	"  --hold            hold these transitions while it judges, and release them so: the\n"
-	"                    verdict then does not hang on how soon the judge is scheduled. One\n"
-	"                    that is not announced is held for 5 s and fails with ETIMEDOUT, and\n"
-	"                    with it, in most VMMs, the migration. The hold ends with the judge\n"
+	"  --hold            hold these transitions while it judges, and release each when its\n"
+	"                    event is here: the verdict then does not hang on how soon the\n"
+	"                    judge is scheduled. One that is not announced is held for 5 s and\n"
+	"                    fails with ETIMEDOUT, and with it, in most VMMs, the migration.\n"
+	"                    The hold ends with the judge, however that ends\n"
+	"  --release         release an arc that the rules hold, once its prepare event is here\n"
+	"  --max-lead MS     an event longer before its transition is too early (5000);\n"
+	"                    0: none is\n"
 	"  --expect N        each device makes exactly N such transitions\n"
+	"  --any-process     do not mind that another process than the one that serves the QMP\n"
+	"                    socket makes the transitions\n"
 	"  --timeout S       wait S seconds for the VMM, then S for the migration (120)\n"
 	"  --keep-events     do not enable the VMM's migration capability \"events\"\n"
 	"  --print           print the events as they come\n"
+	"  --long            longer lines: what was measured besides\n"
 	"  --json            one JSON object a line\n"
 	"\n"
-	"Exit status: 0 all before, 1 at least one was not, 2 bad usage, 3 could not judge.\n";
+	"Exit status:\n"
+	"   0  every device made such transitions, and each was announced in time\n"
+	"   1  one was not, or an expected one was not made\n"
+	"   2  bad usage: an option, a function or a device ID that is not there\n"
+	"   3  it could not judge: no VMM, a function that is not bound, a device without\n"
+	"      events, a migration that did not end, INCONCLUSIVE\n"
+	"  77  N/A: a device made no such transition, so nothing was judged\n";
 
 enum option_id {
 	OPT_QMP = 1,
 	OPT_DEVICE,
 	OPT_RELEASE,
 	OPT_HOLD,
+	OPT_MAX_LEAD,
 	OPT_EXPECT,
+	OPT_ANY_PROCESS,
 	OPT_TIMEOUT,
 	OPT_KEEP_EVENTS,
 	OPT_PRINT,
+	OPT_LONG,
 	OPT_JSON,
 };
 
@@ -56,10 +72,13 @@ static const struct option options[] = {
 	{ "device", required_argument, NULL, OPT_DEVICE },
 	{ "release", no_argument, NULL, OPT_RELEASE },
 	{ "hold", no_argument, NULL, OPT_HOLD },
+	{ "max-lead", required_argument, NULL, OPT_MAX_LEAD },
 	{ "expect", required_argument, NULL, OPT_EXPECT },
+	{ "any-process", no_argument, NULL, OPT_ANY_PROCESS },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
 	{ "keep-events", no_argument, NULL, OPT_KEEP_EVENTS },
 	{ "print", no_argument, NULL, OPT_PRINT },
+	{ "long", no_argument, NULL, OPT_LONG },
 	{ "json", no_argument, NULL, OPT_JSON },
 	{ NULL, 0, NULL, 0 },
 };
@@ -115,6 +134,13 @@ static int parse_option(int id, struct judge_options *opt, struct witness_target
 		opt->witness.hold = true;
 		opt->witness.release = true;
 		break;
+	case OPT_MAX_LEAD:
+		ret = cmd_number("--max-lead", optarg, 0, LEAD_MAX, &number, err);
+		opt->lead_ns = number * NSEC_PER_MSEC;
+		break;
+	case OPT_ANY_PROCESS:
+		opt->witness.any_process = true;
+		break;
 	case OPT_EXPECT:
 		ret = cmd_number("--expect", optarg, 0, EXPECT_MAX, &number, err);
 		opt->expected = number;
@@ -128,6 +154,9 @@ static int parse_option(int id, struct judge_options *opt, struct witness_target
 		break;
 	case OPT_PRINT:
 		opt->print = true;
+		break;
+	case OPT_LONG:
+		opt->long_lines = true;
 		break;
 	case OPT_JSON:
 		opt->json = true;
@@ -143,6 +172,7 @@ static int run_judge(int argc, char **argv)
 		.witness.targets = targets,
 		.timeout_ns = 120 * NSEC_PER_SEC,
 		.expected = -1,
+		.lead_ns = VERDICT_LEAD_NS,
 		.watch_interrupts = interrupts_watch,
 	};
 	struct error err;

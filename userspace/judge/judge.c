@@ -31,7 +31,8 @@ static bool is_of_interest(const char *name)
 /* Takes over @object. */
 static void put_json(FILE *out, struct json_object *object)
 {
-	fprintf(out, "%s\n", json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN));
+	fprintf(out, "%s\n", json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN |
+							   JSON_C_TO_STRING_NOSLASHESCAPE));
 	fflush(out);
 	json_object_put(object);
 }
@@ -50,6 +51,7 @@ static void put_event_json(FILE *out, const struct qmp_event *event)
 static void tell_event(void *opaque, const struct qmp_event *event)
 {
 	const struct session *s = opaque;
+	char text[256];
 
 	if (!s->opt->print || !is_of_interest(event->name))
 		return;
@@ -57,10 +59,12 @@ static void tell_event(void *opaque, const struct qmp_event *event)
 		put_event_json(s->out, event);
 		return;
 	}
-	fprintf(s->out, "%10.3f ms  %s %s %s%s\n",
-		((double)event->received_ns - (double)s->began_ns) / NSEC_PER_MSEC, event->name,
-		qmp_event_text(event, "device-id"), qmp_event_text(event, "status"),
-		qmp_event_text(event, "device-state"));
+	snprintf(text, sizeof(text), "%s %s %s%s", event->name,
+		 qmp_event_text(event, "device-id"), qmp_event_text(event, "status"),
+		 qmp_event_text(event, "device-state"));
+	verdict_clean(text);
+	fprintf(s->out, "%10.3f ms  %s\n",
+		((double)event->received_ns - (double)s->began_ns) / NSEC_PER_MSEC, text);
 	fflush(s->out);
 }
 
@@ -94,11 +98,23 @@ static void tell_line(const struct session *s, const struct witness *w,
 		put_json(s->out, verdict_json(in, line, &subject));
 		return;
 	}
-	verdict_text(in, line, &subject, text);
+	verdict_text(in, line, &subject, s->opt->long_lines, text);
 	fprintf(s->out, "%s\n", text);
 }
 
-static void tell_end(int end, const struct error *err)
+static void tell_run(const struct session *s, const struct verdict_run *run)
+{
+	char text[VERDICT_TEXT_MAX];
+
+	if (s->opt->json) {
+		put_json(s->out, verdict_run_json(run));
+		return;
+	}
+	verdict_run_text(run, text);
+	fprintf(s->out, "%s\n", text);
+}
+
+static void tell_end(enum witness_end end, const struct error *err)
 {
 	if (end == WITNESS_GONE)
 		log_warn("the VMM is gone before MIGRATION said that the migration ended: %s",
@@ -108,31 +124,77 @@ static void tell_end(int end, const struct error *err)
 			 "happened so far");
 }
 
+/* The exit status, and on stderr the reason when it is neither a pass nor a fault of the VMM. */
+static int conclude(const struct verdict_run *run)
+{
+	switch (run->sum.outcome) {
+	case VERDICT_PASS:
+		return 0;
+	case VERDICT_FAIL:
+		return 1;
+	case VERDICT_OPEN:
+		log_warn("judge: inconclusive: %s", run->migration ?
+			 "what was received decides nothing; with --hold it needs no luck" :
+			 "the migration did not end while it was judged");
+		return 3;
+	default:
+		log_warn("judge: nothing was judged of %u device%s: no transition PRE_COPY -> "
+			 "PRE_COPY_P2P (%s)", run->sum.without, run->sum.without == 1 ? "" : "s",
+			 run->migration ? "the migration ended without it" : run->ended);
+		return JUDGE_SKIPPED;
+	}
+}
+
+/* Tells the lines, and then what they come to. */
+static int tell_verdict(const struct session *s, const struct witness *w, enum witness_end end,
+			const struct verdict_input *in, struct error *err)
+{
+	static const char *const ended[] = {
+		[WITNESS_MIGRATION] = "migration",
+		[WITNESS_GONE] = "vmm-gone",
+		[WITNESS_TIMEOUT] = "timeout",
+		[WITNESS_INTERRUPTED] = "interrupted",
+	};
+	struct verdict_run run = {
+		.migration = witness_migration(w),
+		.keeper = witness_keeper(w, 0),
+	};
+	struct verdict_line *lines;
+	size_t i, count;
+
+	if (verdict_judge(in, &lines, &count))
+		return error_set(err, -ENOMEM, "no memory for the verdict");
+	for (i = 0; i < count; i++)
+		tell_line(s, w, in, &lines[i]);
+	verdict_add_up(lines, count, &run.sum);
+	free(lines);
+	run.ended = ended[run.migration ? WITNESS_MIGRATION : end];
+	if (!run.migration && run.sum.outcome == VERDICT_PASS)
+		run.sum.outcome = VERDICT_OPEN;
+	tell_run(s, &run);
+	if (fflush(s->out))
+		return error_set(err, -errno, "the verdict cannot be written: %s",
+				 strerror(errno));
+	return conclude(&run);
+}
+
 static int judge_session(const struct session *s, struct witness *w, int interrupt_fd,
 			 struct error *err)
 {
 	uint64_t deadline_ns = s->began_ns + s->opt->timeout_ns;
 	struct verdict_input in;
-	struct verdict_line *lines;
-	size_t i, count;
-	int ret;
+	int end, ret;
 
-	ret = witness_watch(w, interrupt_fd, deadline_ns, err);
-	if (ret < 0)
-		return ret;
-	tell_end(ret, err);
+	end = witness_watch(w, interrupt_fd, deadline_ns, err);
+	if (end < 0)
+		return end;
+	tell_end(end, err);
 	ret = witness_collect(w, &in, err);
 	if (ret)
 		return ret;
 	in.expected = s->opt->expected;
-	if (verdict_judge(&in, &lines, &count))
-		return error_set(err, -ENOMEM, "no memory for the verdict");
-	for (i = 0; i < count; i++)
-		tell_line(s, w, &in, &lines[i]);
-	ret = !verdict_pass(lines, count);
-	free(lines);
-	return fflush(s->out) ? error_set(err, -errno, "the verdict cannot be written: %s",
-					  strerror(errno)) : ret;
+	in.lead_ns = s->opt->lead_ns;
+	return tell_verdict(s, w, end, &in, err);
 }
 
 int judge_run(const struct judge_options *opt, FILE *out, struct error *err)

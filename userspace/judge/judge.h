@@ -22,9 +22,13 @@ struct judge_options {
 	 */
 	int (*watch_interrupts)(void);
 	int expected;		/* arcs of each device; -1: any number */
+	uint64_t lead_ns;	/* VERDICT_LEAD_NS; 0: an announcement is never too early */
 	bool print;		/* tell the events as they come */
+	bool long_lines;	/* with what was measured besides */
 	bool json;		/* one JSON object a line */
 };
+
+#define JUDGE_SKIPPED	77	/* nothing was judged */
 
 /**
  * judge_run() - judge one migration
@@ -33,8 +37,10 @@ struct judge_options {
  * Asks for real-time scheduling, so that receipts are not late for the judge's own
  * reasons, and does without when it is not allowed.
  *
- * Return: 0 when every line passes, 1 when one fails, negative errno with @err
- * when there could be no verdict.
+ * Return: the exit status: 0 when every device was judged and every line passes, 1 when
+ * one fails, JUDGE_SKIPPED when none fails and there was no arc of some device, 3 when the
+ * arcs that there were do not decide it, or the migration did not end. It has told why
+ * then. Negative errno with @err when there could be no verdict.
  */
 int judge_run(const struct judge_options *opt, FILE *out, struct error *err);
 

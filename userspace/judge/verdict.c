@@ -8,6 +8,8 @@
 
 static const char *const kind_name[VERDICT_KINDS] = {
 	[VERDICT_BEFORE] = "BEFORE",
+	[VERDICT_HELD] = "HELD",
+	[VERDICT_EARLY] = "EARLY",
 	[VERDICT_DURING] = "DURING",
 	[VERDICT_LATE] = "LATE",
 	[VERDICT_MISSING] = "MISSING",
@@ -15,6 +17,8 @@ static const char *const kind_name[VERDICT_KINDS] = {
 	[VERDICT_UNDELIVERED] = "UNDELIVERED",
 	[VERDICT_DUPLICATE] = "DUPLICATE",
 	[VERDICT_STRAY] = "STRAY",
+	[VERDICT_WITHDRAWN] = "WITHDRAWN",
+	[VERDICT_FOREIGN] = "FOREIGN",
 	[VERDICT_GAP] = "GAP",
 	[VERDICT_NA] = "N/A",
 };
@@ -23,6 +27,7 @@ static const char *const kind_name[VERDICT_KINDS] = {
 struct stay {
 	uint64_t from_ns, to_ns;	/* receipts in [from_ns, to_ns) belong to it */
 	const struct lab_arc *arc;	/* NULL: left by another arc, or not yet */
+	uint64_t given_up_ns;	/* when it was left for RUNNING, as after a cancel; 0: it was not */
 };
 
 struct court {
@@ -48,6 +53,29 @@ static bool enters_precopy(const struct lab_arc *arc)
 	return arc->to == VFIO_DEVICE_STATE_PRE_COPY && arc->end_ns && !arc->result;
 }
 
+/* Did @arc end pre-copy without a switchover? */
+static bool gives_up(const struct lab_arc *arc)
+{
+	return arc->from == VFIO_DEVICE_STATE_PRE_COPY && arc->to == VFIO_DEVICE_STATE_RUNNING &&
+	       arc->end_ns && !arc->result;
+}
+
+static enum verdict_outcome outcome_of(enum verdict_kind kind)
+{
+	switch (kind) {
+	case VERDICT_BEFORE:
+	case VERDICT_HELD:
+		return VERDICT_PASS;
+	case VERDICT_INCONCLUSIVE:
+		return VERDICT_OPEN;
+	case VERDICT_WITHDRAWN:
+	case VERDICT_NA:
+		return VERDICT_NONE;
+	default:
+		return VERDICT_FAIL;
+	}
+}
+
 static struct verdict_line *add_line(struct court *court, enum verdict_kind kind)
 {
 	struct verdict_line *line = &court->lines[court->count++];
@@ -55,7 +83,7 @@ static struct verdict_line *add_line(struct court *court, enum verdict_kind kind
 	*line = (struct verdict_line){
 		.device = court->device,
 		.kind = kind,
-		.pass = kind == VERDICT_BEFORE,
+		.outcome = outcome_of(kind),
 	};
 	return line;
 }
@@ -75,14 +103,18 @@ static bool proved_by_hold(const struct lab_arc *arc, const struct verdict_recei
 	       (!arc->end_ns || prepare->released_ns <= arc->end_ns);
 }
 
+/* Of a receipt that is the only one of its arc. */
 static enum verdict_kind kind_of_receipt(const struct verdict_input *in, const struct lab_arc *arc,
-					 uint64_t received_ns)
+					 const struct verdict_receipt *prepare, bool by_hold)
 {
-	if (received_ns < arc->begin_ns)
-		return VERDICT_BEFORE;
-	if (received_ns - arc->begin_ns < in->noise_ns)
-		return VERDICT_INCONCLUSIVE;
-	if (!arc->end_ns || received_ns < arc->end_ns)
+	uint64_t at_ns = prepare->received_ns;
+
+	if (at_ns < arc->begin_ns)
+		return in->lead_ns && arc->begin_ns - at_ns > in->lead_ns ? VERDICT_EARLY :
+									    VERDICT_BEFORE;
+	if (at_ns - arc->begin_ns < in->noise_ns + prepare->late_ns)
+		return by_hold ? VERDICT_HELD : VERDICT_INCONCLUSIVE;
+	if (!arc->end_ns || at_ns < arc->end_ns)
 		return VERDICT_DURING;
 	return VERDICT_LATE;
 }
@@ -124,63 +156,138 @@ static void count_answer(struct verdict_line *line, const struct verdict_receipt
 		line->slowest_ns = r->elapsed_ns;
 }
 
-/* The line of the arc that was tried from @stay. */
-static void judge_arc(struct court *court, const struct stay *stay)
+/*
+ * A prepare event that came when the histories were read and the arc had ended may be
+ * of a migration that has begun since, whose arcs nobody has read.
+ */
+static bool is_of_later(const struct verdict_input *in, const struct lab_arc *arc,
+			const struct verdict_receipt *r)
 {
-	const struct verdict_input *in = court->in;
+	return r->received_ns >= in->until_ns && arc->end_ns && r->received_ns > arc->end_ns;
+}
+
+/* Fills @line with what was received in @stay; returns the first prepare event, or NULL. */
+static const struct verdict_receipt *hear(const struct court *court, const struct stay *stay,
+					  struct verdict_line *line)
+{
 	const struct verdict_receipt *prepare = NULL;
-	struct verdict_line *line = add_line(court, VERDICT_MISSING);
 	size_t i;
 
-	for (i = 0; i < in->receipt_count; i++) {
-		const struct verdict_receipt *r = &in->receipts[i];
+	for (i = 0; i < court->in->receipt_count; i++) {
+		const struct verdict_receipt *r = &court->in->receipts[i];
 
 		if (!belongs(court, stay, r))
+			continue;
+		if (r->event == VERDICT_DONE && !line->done_ns &&
+		    r->received_ns >= stay->arc->begin_ns)
+			line->done_ns = r->received_ns;
+		if (is_of_later(court->in, stay->arc, r))
 			continue;
 		count_answer(line, r);
 		if (r->event == VERDICT_PREPARE && !line->count++)
 			prepare = r;
-		if (r->event == VERDICT_DONE && !line->done_ns &&
-		    r->received_ns >= stay->arc->begin_ns)
-			line->done_ns = r->received_ns;
 	}
-	line->arc = stay->arc;
-	if (!prepare) {
-		line->kind = kind_of_silence(in, stay->arc);
-		line->other = unjudged(in, stay);
-		return;
-	}
-	line->prepare_ns = prepare->received_ns;
-	line->kind = kind_of_receipt(in, stay->arc, prepare->received_ns);
-	line->by_hold = proved_by_hold(stay->arc, prepare);
-	if (line->kind == VERDICT_INCONCLUSIVE && line->by_hold)
-		line->kind = VERDICT_BEFORE;
-	if (line->count > 1)
-		line->kind = VERDICT_DUPLICATE;
-	line->pass = line->kind == VERDICT_BEFORE;
+	return prepare;
 }
 
-/* Without an arc every prepare event in @stay is one too many. */
+static enum verdict_kind kind_of_arc(const struct court *court, const struct verdict_line *line,
+				     const struct verdict_receipt *prepare)
+{
+	int32_t pid = court->in->devices[court->device].pid;
+
+	if (pid && line->arc->pid != pid)
+		return VERDICT_FOREIGN;
+	if (!prepare)
+		return kind_of_silence(court->in, line->arc);
+	if (line->count > 1)
+		return VERDICT_DUPLICATE;
+	return kind_of_receipt(court->in, line->arc, prepare, line->by_hold);
+}
+
+/* Did the arc fail because the judge held it for as long as it may? */
+static bool failed_by_judge(const struct verdict_input *in, const struct lab_arc *arc)
+{
+	return in->hold_ns && arc->end_ns && arc->result == -ETIMEDOUT &&
+	       arc->end_ns - arc->begin_ns >= in->hold_ns;
+}
+
+/* The line of the arc that was tried from @stay. */
+static void judge_arc(struct court *court, const struct stay *stay)
+{
+	const struct verdict_input *in = court->in;
+	struct verdict_line *line = add_line(court, VERDICT_MISSING);
+	const struct verdict_receipt *prepare = hear(court, stay, line);
+
+	line->arc = stay->arc;
+	if (prepare) {
+		line->prepare_ns = prepare->received_ns;
+		line->by_hold = proved_by_hold(stay->arc, prepare);
+	}
+	line->own_hold = failed_by_judge(in, stay->arc);
+	line->unheld = in->hold_ns && !line->by_hold && !line->own_hold;
+	line->kind = kind_of_arc(court, line, prepare);
+	line->outcome = outcome_of(line->kind);
+	if (line->kind == VERDICT_MISSING)
+		line->other = unjudged(in, stay);
+}
+
+/*
+ * Without an arc every prepare event in @stay is one too many, but for the one that a
+ * cancel overtook.
+ */
 static void judge_strays(struct court *court, const struct stay *stay)
 {
 	const struct verdict_input *in = court->in;
+	uint64_t withdrawn_ns = stay->given_up_ns ? stay->given_up_ns + in->noise_ns : 0;
 	size_t i;
 
 	for (i = 0; i < in->receipt_count; i++) {
 		const struct verdict_receipt *r = &in->receipts[i];
+		struct verdict_line *line;
 
-		if (r->event == VERDICT_PREPARE && belongs(court, stay, r) &&
-		    r->received_ns < in->until_ns)
-			add_line(court, VERDICT_STRAY)->prepare_ns = r->received_ns;
+		if (r->event != VERDICT_PREPARE || !belongs(court, stay, r) ||
+		    r->received_ns >= in->until_ns)
+			continue;
+		line = add_line(court, r->received_ns < withdrawn_ns ? VERDICT_WITHDRAWN :
+								      VERDICT_STRAY);
+		line->prepare_ns = r->received_ns;
+		withdrawn_ns = 0;
 	}
 }
 
+/* Was the arc that was tried from @stay announced by the time it ended? */
+static bool announced_in_time(const struct court *court, const struct stay *stay)
+{
+	struct stay first = *stay;
+	size_t i;
+
+	first.to_ns = stay->arc->end_ns;
+	for (i = 0; i < court->in->receipt_count; i++) {
+		const struct verdict_receipt *r = &court->in->receipts[i];
+
+		if (r->event == VERDICT_PREPARE && belongs(court, &first, r))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * An arc that failed left the device in PRE_COPY. What is announced after it is another
+ * try, which did not come to an arc.
+ */
 static void judge_stay(struct court *court, const struct stay *stay)
 {
-	if (stay->arc)
-		judge_arc(court, stay);
-	else
+	struct stay tried = *stay, rest = *stay;
+
+	if (!stay->arc) {
 		judge_strays(court, stay);
+		return;
+	}
+	rest.from_ns = stay->to_ns;
+	if (stay->arc->result < 0 && announced_in_time(court, stay))
+		tried.to_ns = rest.from_ns = stay->arc->end_ns;
+	judge_arc(court, &tried);
+	judge_strays(court, &rest);
 }
 
 /* Judges @stay, which ends at @to_ns, and begins the next one. */
@@ -192,24 +299,13 @@ static void end_stay(struct court *court, struct stay *stay, uint64_t to_ns)
 }
 
 /*
- * An arc that failed left the device in PRE_COPY, and here it is tried again: where
- * does the announcement of the second try begin? An arc that was not announced by
- * its end takes the next event, as a late one.
+ * An arc that failed is tried again: where does the announcement of the second try
+ * begin? An arc that was not announced by its end takes the next event, as a late one.
  */
 static uint64_t retried_at(const struct court *court, const struct stay *stay,
 			   const struct lab_arc *again)
 {
-	struct stay first = *stay;
-	size_t i;
-
-	first.to_ns = stay->arc->end_ns;
-	for (i = 0; i < court->in->receipt_count; i++) {
-		const struct verdict_receipt *r = &court->in->receipts[i];
-
-		if (r->event == VERDICT_PREPARE && belongs(court, &first, r))
-			return first.to_ns;
-	}
-	return again->begin_ns;
+	return announced_in_time(court, stay) ? stay->arc->end_ns : again->begin_ns;
 }
 
 /* Cuts the history into stays in PRE_COPY and judges each; returns the number of tested arcs. */
@@ -231,6 +327,8 @@ static unsigned int judge_history(struct court *court, const struct verdict_devi
 			tested++;
 		} else if (enters_precopy(arc)) {
 			end_stay(court, &stay, arc->end_ns);
+		} else if (gives_up(arc)) {
+			stay.given_up_ns = arc->end_ns;
 		}
 	}
 	end_stay(court, &stay, UINT64_MAX);
@@ -257,6 +355,28 @@ static bool has_gap(const struct verdict_device *dev)
 	       (dev->count ? dev->arcs[dev->count - 1].seq : 0) + 1 < dev->first_seq;
 }
 
+/*
+ * What the device did instead of an arc under test, since the judge began: how it went on
+ * its way from RUNNING, or else the first that it did.
+ */
+static const struct lab_arc *other_arc(const struct verdict_device *dev)
+{
+	const struct lab_arc *first = NULL;
+	size_t i;
+
+	for (i = 0; i < dev->count; i++) {
+		const struct lab_arc *arc = &dev->arcs[i];
+
+		if (arc->seq < dev->first_seq)
+			continue;
+		if (arc->from == VFIO_DEVICE_STATE_RUNNING)
+			return arc;
+		if (!first)
+			first = arc;
+	}
+	return first;
+}
+
 static void judge_device(struct court *court)
 {
 	const struct verdict_device *dev = &court->in->devices[court->device];
@@ -270,7 +390,9 @@ static void judge_device(struct court *court)
 		struct verdict_line *line = add_line(court, VERDICT_NA);
 
 		line->count = tested;
-		line->pass = !tested && expected <= 0;
+		line->instead = other_arc(dev);
+		if (tested || expected > 0)
+			line->outcome = VERDICT_FAIL;
 	}
 }
 
@@ -294,12 +416,24 @@ int verdict_judge(const struct verdict_input *in, struct verdict_line **ret_line
 	return 0;
 }
 
-bool verdict_pass(const struct verdict_line *lines, size_t count)
+void verdict_add_up(const struct verdict_line *lines, size_t count, struct verdict_sum *ret)
 {
+	struct verdict_sum sum = { .outcome = VERDICT_PASS };
+	bool failed = false, open = false;
 	size_t i;
 
-	for (i = 0; i < count; i++)
-		if (!lines[i].pass)
-			return false;
-	return count > 0;
+	for (i = 0; i < count; i++) {
+		sum.arcs += lines[i].arc != NULL;
+		sum.held += lines[i].kind == VERDICT_HELD;
+		sum.without += lines[i].kind == VERDICT_NA && !lines[i].count;
+		failed |= lines[i].outcome == VERDICT_FAIL;
+		open |= lines[i].outcome == VERDICT_OPEN;
+	}
+	if (failed)
+		sum.outcome = VERDICT_FAIL;
+	else if (open)
+		sum.outcome = VERDICT_OPEN;
+	else if (sum.without || !sum.arcs)
+		sum.outcome = VERDICT_NONE;
+	*ret = sum;
 }

@@ -2,6 +2,8 @@
 #include "judge/witness.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdio.h>
@@ -12,18 +14,25 @@
 
 #include "base/log.h"
 #include "device/lab.h"
+#include "device/pci.h"
 #include "judge/hold.h"
 #include "judge/remote.h"
 
-#define RELEASE_POLL_MS	2
+#define RELEASE_POLL_MS	2	/* at first, then twice as long each time */
+#define RELEASE_POLL_MAX_MS	64
 #define SETTLE_POLL_MS	10
 #define DRAIN_NS	(100 * NSEC_PER_MSEC)	/* until a VMM that never stops is left alone */
 #define SETTLE_NS	(10 * NSEC_PER_SEC)
 #define UNBEGUN_NS	(1 * NSEC_PER_SEC)	/* from a prepare event to its arc */
 #define CALL_NS		(5 * NSEC_PER_SEC)
+#define PROMPT_NS	(NSEC_PER_SEC / 2)	/* a VMM that is there answers before it is told */
 
-/* The initial time namespace: include/uapi/linux/nsfs.h, TIME_NS_INIT_INO. */
+/* The initial namespaces: include/uapi/linux/nsfs.h, TIME_NS_INIT_INO and PID_NS_INIT_INO. */
 #define TIME_NS_INIT	"time:[4026531834]"
+#define PID_NS_INIT	"pid:[4026531836]"
+
+/* What the kernel says of each thread: the time it ran, waited for a processor, and how often. */
+#define SCHEDSTAT	"/proc/thread-self/schedstat"
 
 struct witness_device {
 	struct lab *lab;
@@ -41,7 +50,10 @@ struct witness {
 	struct verdict_receipt *receipts;
 	size_t receipt_count, receipt_room;
 	uint64_t broken_ns;
-	bool ended;			/* MIGRATION said so */
+	char migration[16];		/* the last word of MIGRATION; "": it has not ended */
+	int schedstat;			/* SCHEDSTAT, or -1 */
+	uint64_t waited_ns;		/* for a processor, in all */
+	uint64_t late_ns;		/* of that since the time before that events were taken */
 };
 
 const char *witness_keeper(const struct witness *w, size_t i)
@@ -56,13 +68,13 @@ static bool is_emulated(const struct witness_target *target)
 	return !strcmp(target->where, "emu");
 }
 
-/* The time namespace of @pid; false on a kernel without them, where all clocks agree. */
-static bool time_namespace(const char *pid, char name[64])
+/* The namespace @kind of @pid; false on a kernel without them, where all are in one. */
+static bool namespace_of(const char *pid, const char *kind, char name[64])
 {
 	char path[64];
 	ssize_t len;
 
-	snprintf(path, sizeof(path), "/proc/%s/ns/time", pid);
+	snprintf(path, sizeof(path), "/proc/%s/ns/%s", pid, kind);
 	len = readlink(path, name, 63);
 	if (len < 0)
 		return false;
@@ -86,11 +98,11 @@ static int check_clocks(const struct witness *w, const struct witness_target *ta
 {
 	char mine[64], theirs[64] = TIME_NS_INIT, pid[16];
 
-	if (!time_namespace("self", mine))
+	if (!namespace_of("self", "time", mine))
 		return 0;
 	if (is_emulated(target)) {
 		snprintf(pid, sizeof(pid), "%d", vmm_pid(w));
-		if (!time_namespace(pid, theirs))
+		if (!namespace_of(pid, "time", theirs))
 			return 0;
 	}
 	if (strcmp(mine, theirs))
@@ -156,20 +168,118 @@ static int open_emulated(struct witness *w, const char *id, uint64_t deadline_ns
 	return ret ? ret : lab_open_remote(w->remote, id, ret_lab, err);
 }
 
+/* A function can be looked at without the VMM, and before it is there. */
+static int open_function(struct witness *w, size_t i, struct error *err)
+{
+	const struct witness_target *target = &w->opt->targets[i];
+	char bdf[PCI_BDF_SIZE];
+	int ret;
+
+	if (is_emulated(target))
+		return 0;
+	ret = check_clocks(w, target, err) ?: pci_find(target->where, bdf, err);
+	if (ret)
+		return ret;
+	ret = lab_open_sysfs(target->where, &w->devices[i].lab, err);
+	return ret == -ENODEV ? -ENXIO : ret;
+}
+
+/* What the VMM says of a device of it, as qmp_client_call(); the caller owns @ret. */
+static int get_property(struct witness *w, const char *id, const char *property,
+			uint64_t deadline_ns, struct json_object **ret, struct error *err)
+{
+	struct json_object *args = json_object_new_object();
+	char path[320];
+
+	snprintf(path, sizeof(path), "/machine/peripheral/%s", id);
+	json_object_object_add(args, "path", json_object_new_string(path));
+	json_object_object_add(args, "property", json_object_new_string(property));
+	return qmp_client_call(w->client, "qom-get", args, deadline_ns, ret, err);
+}
+
+/* Will the VMM say anything of the device? One that cannot be asked is believed. */
+static int check_events(struct witness *w, const char *id, uint64_t deadline_ns,
+			struct error *err)
+{
+	struct json_object *value = NULL;
+	bool off;
+	int ret;
+
+	ret = get_property(w, id, "migration-events", deadline_ns, &value, err);
+	if (ret == -ENODEV)
+		return error_set(err, ret, "the VMM at %s has no device %s: give the id of the "
+				 "VMM's own", w->opt->qmp, id);
+	if (ret == -EREMOTEIO) {
+		log_info("%s: the VMM does not say whether it sends events: %s", id, err->text);
+		return 0;
+	}
+	if (ret)
+		return ret;
+	off = json_object_is_type(value, json_type_boolean) && !json_object_get_boolean(value);
+	json_object_put(value);
+	return off ? error_set(err, -EOPNOTSUPP, "the VMM sends no events of %s: start it with "
+			       "migration-events=on for this device", id) : 0;
+}
+
+/* QEMU knows which function a device is. */
+static int check_function(struct witness *w, const struct witness_target *target,
+			  uint64_t deadline_ns, struct error *err)
+{
+	char mine[PCI_BDF_SIZE], theirs[PCI_BDF_SIZE];
+	struct json_object *value = NULL;
+	const char *host;
+	int ret;
+
+	ret = get_property(w, target->id, "host", deadline_ns, &value, err);
+	if (ret)
+		return ret == -EREMOTEIO ? 0 : ret;
+	host = json_object_get_string(value);
+	if (host && !pci_parse_bdf(host, theirs, NULL) &&
+	    !pci_parse_bdf(target->where, mine, NULL) && strcmp(mine, theirs))
+		ret = error_set(err, -EINVAL, "%s of the VMM is the function %s and not %s: give "
+				"--device %s=%s", target->id, theirs, mine, target->id, theirs);
+	json_object_put(value);
+	return ret;
+}
+
+static int ask_vmm(struct witness *w, size_t i, uint64_t deadline_ns, struct error *err)
+{
+	const struct witness_target *target = &w->opt->targets[i];
+	int ret = check_events(w, target->id, deadline_ns, err);
+
+	if (ret || is_emulated(target))
+		return ret;
+	return check_function(w, target, deadline_ns, err);
+}
+
+/*
+ * Who serves the socket, if that can be told from who makes the arcs: the kernel's history
+ * has the initial namespace's numbers, and an emulated one is the VMM's own.
+ */
+static pid_t owner(const struct witness *w, const struct witness_target *target)
+{
+	char mine[64];
+
+	if (w->opt->any_process || is_emulated(target))
+		return 0;
+	if (namespace_of("self", "pid", mine) && strcmp(mine, PID_NS_INIT)) {
+		log_info("%s: not compared: whose arcs and whose events they are, from within a pid "
+			 "namespace", target->id);
+		return 0;
+	}
+	return vmm_pid(w);
+}
+
 static int open_device(struct witness *w, size_t i, uint64_t deadline_ns, struct error *err)
 {
 	const struct witness_target *target = &w->opt->targets[i];
 	struct witness_device *dev = &w->devices[i];
 	size_t count;
-	int ret;
+	int ret = 0;
 
-	ret = check_clocks(w, target, err);
-	if (ret)
-		return ret;
 	if (is_emulated(target))
-		ret = open_emulated(w, target->id, deadline_ns, &dev->lab, err);
-	else
-		ret = lab_open_sysfs(target->where, &dev->lab, err);
+		ret = check_clocks(w, target, err) ?:
+		      open_emulated(w, target->id, deadline_ns, &dev->lab, err);
 	if (!ret)
 		ret = read_history(w, i, err);
 	if (!ret && w->opt->hold)
@@ -179,6 +289,7 @@ static int open_device(struct witness *w, size_t i, uint64_t deadline_ns, struct
 	count = w->records[i].count;
 	w->records[i].since_ns = clock_ns();
 	w->records[i].first_seq = count ? dev->arcs[count - 1].seq + 1 : 1;
+	w->records[i].pid = owner(w, target);
 	return 0;
 }
 
@@ -199,22 +310,42 @@ static void enable_events(struct witness *w, uint64_t deadline_ns)
 			 "ends at --timeout or when it is interrupted", err.text);
 }
 
+/* As long as it takes, but not in silence. */
+static int connect_vmm(struct witness *w, uint64_t deadline_ns, struct error *err)
+{
+	uint64_t soon_ns = clock_ns() + PROMPT_NS;
+	int ret;
+
+	if (soon_ns < deadline_ns) {
+		ret = qmp_client_connect(w->opt->qmp, soon_ns, &w->client, err);
+		if (ret != -ENOENT && ret != -ECONNREFUSED && ret != -EAGAIN && ret != -ETIMEDOUT)
+			return ret;
+		log_warn("waiting for %s: %s", w->opt->qmp, ret == -ETIMEDOUT ?
+			 "no greeting, as when another client has it" : strerror(-ret));
+	}
+	return qmp_client_connect(w->opt->qmp, deadline_ns, &w->client, err);
+}
+
 int witness_connect(const struct witness_options *opt, uint64_t deadline_ns,
 		    struct witness **ret_w, struct error *err)
 {
 	struct witness *w = calloc(1, sizeof(*w));
-	int ret;
+	int ret = 0;
+	size_t i;
 
 	if (!w)
 		return error_set(err, -ENOMEM, "no memory for the witness");
 	w->opt = opt;
+	w->schedstat = open(SCHEDSTAT, O_RDONLY | O_CLOEXEC);
 	w->devices = calloc(opt->target_count, sizeof(*w->devices));
 	w->records = calloc(opt->target_count, sizeof(*w->records));
 	if (!w->devices || !w->records) {
 		witness_free(w);
 		return error_set(err, -ENOMEM, "no memory for %zu devices", opt->target_count);
 	}
-	ret = qmp_client_connect(opt->qmp, deadline_ns, &w->client, err);
+	for (i = 0; !ret && i < opt->target_count; i++)
+		ret = open_function(w, i, err);
+	ret = ret ?: connect_vmm(w, deadline_ns, err);
 	if (ret) {
 		witness_free(w);
 		return ret;
@@ -223,15 +354,35 @@ int witness_connect(const struct witness_options *opt, uint64_t deadline_ns,
 	return 0;
 }
 
+/*
+ * How long was the judge ready to run, and did not, since this was asked last? As long may
+ * an event have waited for it. 0 on a kernel that does not count.
+ */
+static uint64_t lateness(struct witness *w)
+{
+	uint64_t waited_ns, before_ns = w->waited_ns;
+	char text[96];
+	ssize_t len = w->schedstat < 0 ? -1 : pread(w->schedstat, text, sizeof(text) - 1, 0);
+
+	if (len < 0)
+		return 0;
+	text[len] = '\0';
+	if (sscanf(text, "%*u %" SCNu64, &waited_ns) != 1)
+		return 0;
+	w->waited_ns = waited_ns;
+	return waited_ns - before_ns;
+}
+
 int witness_begin(struct witness *w, uint64_t deadline_ns, struct error *err)
 {
 	size_t i;
 	int ret = 0;
 
 	for (i = 0; !ret && i < w->opt->target_count; i++)
-		ret = open_device(w, i, deadline_ns, err);
+		ret = ask_vmm(w, i, deadline_ns, err) ?: open_device(w, i, deadline_ns, err);
 	if (!ret && !w->opt->keep_events)
 		enable_events(w, deadline_ns);
+	lateness(w);
 	return ret;
 }
 
@@ -250,6 +401,8 @@ void witness_free(struct witness *w)
 	free(w->devices);
 	free(w->records);
 	qmp_client_free(w->client);
+	if (w->schedstat >= 0)
+		close(w->schedstat);
 	free(w);
 }
 
@@ -273,6 +426,7 @@ static int add_receipt(struct witness *w, const char *id, enum verdict_event wha
 		.device = find_target(w, id),
 		.event = what,
 		.received_ns = received_ns,
+		.late_ns = w->late_ns,
 	};
 
 	if (w->receipt_count == w->receipt_room) {
@@ -329,7 +483,8 @@ static int take_event(struct witness *w, const struct qmp_event *event, struct e
 	if (w->opt->on_event)
 		w->opt->on_event(w->opt->opaque, event);
 	if (!strcmp(event->name, "MIGRATION") && is_end(qmp_event_text(event, "status")))
-		w->ended = true;
+		snprintf(w->migration, sizeof(w->migration), "%s",
+			 qmp_event_text(event, "status"));
 	if ((!strcmp(event->name, "VFIO_MIGRATION") && take_vfio_event(w, event)) ||
 	    (!strcmp(event->name, "X_VFIO_PREPARE_ACK") && take_answer(w, event)))
 		return error_set(err, -ENOMEM, "no memory for one more event");
@@ -346,6 +501,7 @@ static int take_events(struct witness *w, struct error *err)
 	struct qmp_event event;
 	int ret = 0;
 
+	w->late_ns = lateness(w);
 	while (!w->broken_ns && !ret) {
 		int more = qmp_client_event(w->client, 0, &event, err);
 
@@ -459,13 +615,16 @@ static int poll_until(const struct witness *w, int interrupt_fd, uint64_t deadli
 
 int witness_watch(struct witness *w, int interrupt_fd, uint64_t deadline_ns, struct error *err)
 {
+	unsigned int poll_ms = RELEASE_POLL_MS;
+	size_t heard = 0;
+
 	for (;;) {
 		int ret = take_events(w, err);
 		uint64_t wake_ns = ret ? 0 : deadline_ns;
 
 		if (ret < 0)
 			return ret;
-		if (w->ended)
+		if (w->migration[0])
 			return WITNESS_MIGRATION;
 		if (w->broken_ns)
 			return WITNESS_GONE;
@@ -474,8 +633,14 @@ int witness_watch(struct witness *w, int interrupt_fd, uint64_t deadline_ns, str
 			return ret;
 		if (clock_ns() >= deadline_ns)
 			return WITNESS_TIMEOUT;
-		if (ret && clock_ns() + RELEASE_POLL_MS * NSEC_PER_MSEC < wake_ns)
-			wake_ns = clock_ns() + RELEASE_POLL_MS * NSEC_PER_MSEC;
+		/* The arc of an announcement begins soon, or nobody can tell when. */
+		if (heard != w->receipt_count)
+			poll_ms = RELEASE_POLL_MS;
+		heard = w->receipt_count;
+		if (ret && clock_ns() + poll_ms * NSEC_PER_MSEC < wake_ns)
+			wake_ns = clock_ns() + poll_ms * NSEC_PER_MSEC;
+		if (2 * poll_ms <= RELEASE_POLL_MAX_MS)
+			poll_ms *= 2;
 		ret = poll_until(w, interrupt_fd, wake_ns);
 		if (ret < 0)
 			return error_set(err, ret, "poll: %s", strerror(-ret));
@@ -543,32 +708,45 @@ static void fetch_the_rest(struct witness *w)
 		log_warn("the VMM does not answer query-status: %s", err.text);
 }
 
-/*
- * Events of one VMM and arcs of another make no verdict. Only a warning, since a
- * manager may have opened the socket for the VMM, or pass it on.
- */
-static void check_owner(const struct witness *w, size_t i)
+/* Has a device made an arc under test since the judge began? */
+static bool has_arc(const struct witness *w)
 {
-	const struct verdict_device *record = &w->records[i];
-	pid_t pid = vmm_pid(w);
-	size_t n;
+	size_t i, n;
 
-	for (n = 0; pid && n < record->count; n++) {
-		const struct lab_arc *arc = &record->arcs[n];
+	for (i = 0; i < w->opt->target_count; i++)
+		for (n = 0; n < w->records[i].count; n++)
+			if (w->records[i].arcs[n].seq >= w->records[i].first_seq &&
+			    verdict_is_tested(&w->records[i].arcs[n]))
+				return true;
+	return false;
+}
 
-		if (arc->seq < record->first_seq || !verdict_is_tested(arc) || arc->pid == pid)
-			continue;
-		log_warn("%s: process %d made the transition, and process %d serves %s: is it the "
-			 "same VMM, and the right device?", w->opt->targets[i].id, arc->pid, pid,
-			 w->opt->qmp);
+/*
+ * A VMM whose MIGRATION events are off, or are late, can be asked. What it says is of the
+ * migration that made the last arc, so of none without an arc.
+ */
+static void ask_migration(struct witness *w)
+{
+	struct json_object *answer = NULL, *status;
+	struct error err;
+
+	if (w->migration[0] || w->broken_ns || !has_arc(w) ||
+	    qmp_client_call(w->client, "query-migrate", NULL, clock_ns() + CALL_NS, &answer, &err))
 		return;
-	}
+	if (json_object_object_get_ex(answer, "status", &status) && status &&
+	    is_end(json_object_get_string(status)))
+		snprintf(w->migration, sizeof(w->migration), "%s", json_object_get_string(status));
+	json_object_put(answer);
+}
+
+const char *witness_migration(const struct witness *w)
+{
+	return w->migration[0] ? w->migration : NULL;
 }
 
 int witness_collect(struct witness *w, struct verdict_input *ret_in, struct error *err)
 {
 	uint64_t settle_ns = clock_ns() + SETTLE_NS, read_ns;
-	size_t i;
 	int ret;
 
 	for (;;) {
@@ -585,9 +763,8 @@ int witness_collect(struct witness *w, struct verdict_input *ret_in, struct erro
 	}
 	if (ret < 0)
 		return ret;
-	for (i = 0; i < w->opt->target_count; i++)
-		check_owner(w, i);
 	fetch_the_rest(w);
+	ask_migration(w);
 	ret = take_events(w, err);
 	if (ret < 0)
 		return ret;
@@ -599,6 +776,8 @@ int witness_collect(struct witness *w, struct verdict_input *ret_in, struct erro
 		.broken_ns = w->broken_ns,
 		.until_ns = read_ns,
 		.noise_ns = VERDICT_NOISE_NS,
+		.lead_ns = VERDICT_LEAD_NS,
+		.hold_ns = w->opt->hold ? WITNESS_HOLD_NS : 0,
 		.expected = -1,
 	};
 	return 0;

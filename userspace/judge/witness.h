@@ -10,11 +10,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "judge/verdict.h"
 #include "qmp/client.h"
 
 struct witness;
+
+#define WITNESS_HOLD_NS	(5 * NSEC_PER_SEC)	/* then the judge's hold fails the arc */
 
 /* A device of the VMM and where its history is. */
 struct witness_target {
@@ -29,6 +32,7 @@ struct witness_options {
 	bool keep_events;	/* leave the capability "events" as it is */
 	bool release;		/* let a held arc go when its prepare event is here */
 	bool hold;		/* lease arcs until witness_free(); wants release, too */
+	bool any_process;	/* arcs of a process that does not serve the socket count, too */
 	void (*on_event)(void *opaque, const struct qmp_event *event);	/* or NULL */
 	void *opaque;
 };
@@ -42,18 +46,26 @@ enum witness_end {
 };
 
 /**
- * witness_connect() - connect to the VMM
+ * witness_connect() - look at the functions, then connect to the VMM
  * @opt: outlives the witness
  * @deadline_ns: CLOCK_MONOTONIC; until then a socket that is not there yet is tried again
+ *
+ * Says on stderr when it waits, and for what.
+ *
+ * Return: 0, -ENODEV when there is no such function, -ENXIO when it is not bound to
+ * miglab_vfio_pci, -EXDEV when clocks cannot be compared, or what qmp_client_connect() says.
  */
 int witness_connect(const struct witness_options *opt, uint64_t deadline_ns, struct witness **ret,
 		    struct error *err);
 
 /*
- * Notes where each history stands, and has arcs held if that is wanted: -EBUSY, or
- * -EREMOTEIO of an emulated device, while another process does. When it returns,
- * every later event and arc will be seen. Refuses to compare clocks of different
- * time namespaces.
+ * Asks the VMM for the devices, notes where each history stands, and has arcs held if
+ * that is wanted. When it returns, every later event and arc will be seen.
+ *
+ * Return: 0, -ENODEV when the VMM has no such device, -EINVAL when it has another
+ * function by that name, -EOPNOTSUPP when it sends no events of it, -EBUSY, or
+ * -EREMOTEIO of an emulated device, while another process has its arcs held, or what
+ * a call says.
  */
 int witness_begin(struct witness *w, uint64_t deadline_ns, struct error *err);
 
@@ -79,6 +91,9 @@ int witness_watch(struct witness *w, int interrupt_fd, uint64_t deadline_ns, str
  * sent before the histories were read are in the input, as long as it lives.
  */
 int witness_collect(struct witness *w, struct verdict_input *ret, struct error *err);
+
+/* What MIGRATION, or query-migrate behind the last arc, said at the end; NULL: nothing yet. */
+const char *witness_migration(const struct witness *w);
 
 /* Who keeps the history of device @i: "kernel", "emulated (same process)". */
 const char *witness_keeper(const struct witness *w, size_t i);
