@@ -118,6 +118,9 @@ $(BUILD)/tests/%: $(BUILD)/asan/tests/%.o $(asan-objects)
 	$(call say,LD)
 	$(link) $(SANITIZE) $(JSON_LIBS) -lcmocka
 
+# The proof by order is the peer tier's, and is tested without a kernel.
+$(BUILD)/tests/unit/test_order: $(BUILD)/asan/tests/peer/order.o
+
 # The guard's connections are RDMA where libibverbs is; miglab itself does without.
 guard-tests := $(BUILD)/tests/guard/agent $(BUILD)/tests/guard/play
 RDMA_LIBS := $(shell $(PKG_CONFIG) --libs libibverbs 2>/dev/null)

@@ -92,16 +92,19 @@ static int64_t number_of(struct json_object *object, const char *key)
 static void take_event(struct judged *j, struct json_object *object)
 {
 	struct json_object *data = json_object_object_get(object, "data");
+	const char *id = text_of(data, "device-id");
 	unsigned long i;
 
 	if (strcmp(text_of(data, "device-state"), "pre-copy-p2p-prepare") ||
 	    j->claim_count == JUDGED_MAX)
 		return;
-	i = strtoul(text_of(data, "device-id") + 2, NULL, 10);
-	j->claims[j->claim_count++] = (struct order_claim){
+	i = strncmp(id, "vf", 2) ? j->devices : strtoul(id + 2, NULL, 10);
+	snprintf(j->ids[j->claim_count], sizeof(j->ids[0]), "%s", id);
+	j->claims[j->claim_count] = (struct order_claim){
+		.id = j->ids[j->claim_count],
 		.bdf = i < j->devices ? j->bdfs[i] : "none",
-		.bytes = number_of(object, "bytes"),
 	};
+	j->claim_count++;
 }
 
 static int take_verdict(struct judged *j, struct json_object *object, struct error *err)

@@ -9,7 +9,7 @@
 #include <sys/types.h>
 
 #include "base/error.h"
-#include "judge/order.h"
+#include "order.h"
 
 #define JUDGED_MAX	16	/* lines, and devices */
 
@@ -24,6 +24,7 @@ struct judged {
 	bool by_hold[JUDGED_MAX];	/* the proof by hold ran */
 	size_t count;
 	char result[16];	/* what the verdicts come to */
+	char ids[JUDGED_MAX][32];	/* of the claims */
 	struct order_claim claims[JUDGED_MAX];	/* prepare events in wire order */
 	size_t claim_count;
 };

@@ -18,8 +18,8 @@
 
 #include "attribute.h"
 #include "base/clock.h"
-#include "judge/order.h"
 #include "judged.h"
+#include "order.h"
 #include "tracing.h"
 #include "vmm.h"
 

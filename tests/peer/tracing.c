@@ -10,8 +10,23 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include "order.h"
+
 #define TRACEFS		"/sys/kernel/tracing/"
 #define SYSCALLS	"events/syscalls/"
+
+/*
+ * What is written, with its text: a system call of x86-64 gets its arguments in a struct
+ * pt_regs, rdi at 112 and rsi at 104; the first piece of a struct user_msghdr is at msg_iov, 16.
+ */
+#define PROBES_GROUP	"miglab_order"
+#define PROBE(call, text) \
+	"p:" PROBES_GROUP "/" ORDER_PROBE "_" call " __x64_sys_" call " fd=+112($arg1):s32 text=" \
+	text ":string\n"
+#define PROBES \
+	PROBE("write", "+u0(+104($arg1))") \
+	PROBE("sendto", "+u0(+104($arg1))") \
+	PROBE("sendmsg", "+u0(+u0(+u16(+104($arg1))))")
 
 struct setting {
 	const char *file, *text;
@@ -28,11 +43,10 @@ static const struct setting start_settings[] = {
 	{ "options/event-fork", "1" },
 	{ SYSCALLS "sys_enter_ioctl/filter", "cmd == 0x3b75" },	/* VFIO_DEVICE_FEATURE */
 	{ SYSCALLS "sys_enter_ioctl/enable", "1" },
-	{ SYSCALLS "sys_enter_write/enable", "1" },
+	{ "kprobe_events", PROBES },
+	{ "events/" PROBES_GROUP "/enable", "1" },
 	{ SYSCALLS "sys_exit_write/enable", "1" },
-	{ SYSCALLS "sys_enter_sendto/enable", "1" },
 	{ SYSCALLS "sys_exit_sendto/enable", "1" },
-	{ SYSCALLS "sys_enter_sendmsg/enable", "1" },
 	{ SYSCALLS "sys_exit_sendmsg/enable", "1" },
 	{ "events/miglab/miglab_arc_begin/enable", "1" },
 };

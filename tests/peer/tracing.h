@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* One trace buffer of a VMM's writes, ioctls and arcs, for judge/order.h. */
+/* One trace buffer of a VMM's writes, ioctls and arcs, for order.h. */
 #ifndef TESTS_PEER_TRACING_H
 #define TESTS_PEER_TRACING_H
 

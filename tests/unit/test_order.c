@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "judge/order.h"
+#include "../peer/order.h"
 
 #define ROWS(a)	(sizeof(a) / sizeof((a)[0]))
 
@@ -15,7 +15,14 @@
 	"# tracer: nop\n#\n# entries-in-buffer/entries-written: 9/9   #P:2\n#\n" \
 	"#           TASK-PID     CPU#  |||||  TIMESTAMP  FUNCTION\n"
 #define AT(tid, us)	" migration [x]-" #tid "     [001] ..... 100." #us ": "
-#define SEND(tid, us, fd)	AT(tid, us) "sys_sendmsg(fd: " fd ", msg: 7f00beef, flags: 4000)\n"
+#define PUT(tid, us, fd, text) \
+	AT(tid, us) ORDER_PROBE "_sendmsg: (__x64_sys_sendmsg+0x4/0x20) fd=" fd " text=\"" text "\n"
+#define EVENT(state, id) \
+	"{\"timestamp\": {\"seconds\": 1, \"microseconds\": 2}, \"event\": \"VFIO_MIGRATION\", " \
+	"\"data\": {\"device-state\": \"" state "\", \"device-id\": \"" id "\", " \
+	"\"qom-path\": \"/machine/peripheral/" id "\"}}"
+#define PREPARE(id)	EVENT("pre-copy-p2p-prepare", id)
+#define SEND(tid, us, fd, id)	PUT(tid, us, fd, PREPARE(id) "\r")
 #define SENT(tid, us, len)	AT(tid, us) "sys_sendmsg -> " len "\n"
 #define CALL(tid, us)	AT(tid, us) "sys_ioctl(fd: 1e, cmd: 3b75, arg: 7f00cafe)\n"
 #define BEGIN(tid, us, bdf, seq) \
@@ -27,10 +34,13 @@
 #define A "0000:01:00.0"
 #define B "0000:02:00.0"
 
-/* 0x9c is 156: an event of 154 bytes and its "\r\n". */
-static const struct order_claim one[] = { { A, 7, 154 } };
-static const struct order_claim two[] = { { A, 7, 154 }, { B, 7, 154 } };
-static const struct order_claim swapped[] = { { B, 7, 155 }, { A, 7, 154 } };
+/* PREPARE() of "vf0" is 0xb8 bytes long, and ends with "\r\n" on the wire. */
+#define WHOLE "0xba"
+
+static const struct order_claim one[] = { { "vf0", A, 7 } };
+static const struct order_claim two[] = { { "vf0", A, 7 }, { "vf1", B, 7 } };
+static const struct order_claim twice[] = { { "vf0", A, 7 }, { "vf0", A, 7 } };
+static const struct order_claim swapped[] = { { "vf1", B, 7 }, { "vf0", A, 7 } };
 
 struct row {
 	const char *name;
@@ -43,86 +53,117 @@ struct row {
 
 static const struct row rows[] = {
 	{ "one thread writes, then enters",
-	  HEAD SEND(50, 000001, "1d") SENT(50, 000002, "0x9c") CALL(50, 000010)
+	  HEAD SEND(50, 000001, "29", "vf0") SENT(50, 000002, WHOLE) CALL(50, 000010)
 	  BEGIN(50, 000011, A, "7"), one, 1, 0, NULL },
 	{ "without a line end",
-	  HEAD SEND(50, 000001, "1d") SENT(50, 000002, "0x9a") CALL(50, 000010)
+	  HEAD SEND(50, 000001, "29", "vf0") SENT(50, 000002, "0xb8") CALL(50, 000010)
 	  BEGIN(50, 000011, A, "7"), one, 1, 0, NULL },
-	{ "arguments with 0x and the text that is written",
-	  HEAD AT(50, 000001)
-	  "sys_write(fd: 0x1d, buf: 0x7f00 (\"sys_ioctl(fd: 1\"), count: 0x9c)\n"
-	  AT(50, 000002) "sys_write -> 0x9c\n" CALL(50, 000010) BEGIN(50, 000011, A, "7"),
-	  one, 1, 0, NULL },
 	{ "a control thread writes, a worker enters",
-	  HEAD SEND(50, 000001, "8") SENT(50, 000002, "0x9c") CALL(51, 000010)
+	  HEAD SEND(50, 000001, "8", "vf0") SENT(50, 000002, WHOLE) CALL(51, 000010)
 	  BEGIN(51, 000011, A, "7"), one, 1, 0, NULL },
 	{ "the arcs of other states need nothing",
-	  HEAD CALL(50, 000000) OTHER_ARC(50, 000001, A, "6") SEND(50, 000002, "1d")
-	  SENT(50, 000003, "0x9c") CALL(50, 000010) BEGIN(50, 000011, A, "7"), one, 1, 0, NULL },
+	  HEAD CALL(50, 000000) OTHER_ARC(50, 000001, A, "6") SEND(50, 000002, "29", "vf0")
+	  SENT(50, 000003, WHOLE) CALL(50, 000010) BEGIN(50, 000011, A, "7"), one, 1, 0, NULL },
 	{ "written after the ioctl was entered",
-	  HEAD CALL(51, 000001) BEGIN(51, 000002, A, "7") SEND(50, 000003, "8")
-	  SENT(50, 000004, "0x9c"), one, 1, 1, "after the ioctl was entered" },
+	  HEAD CALL(51, 000001) BEGIN(51, 000002, A, "7") SEND(50, 000003, "8", "vf0")
+	  SENT(50, 000004, WHOLE), one, 1, 1, "after the ioctl was entered" },
 	{ "still writing when the ioctl is entered",
-	  HEAD SEND(50, 000001, "8") CALL(51, 000002) SENT(50, 000003, "0x9c")
+	  HEAD SEND(50, 000001, "8", "vf0") CALL(51, 000002) SENT(50, 000003, WHOLE)
 	  BEGIN(51, 000004, A, "7"), one, 1, 1, "after the ioctl was entered" },
 	{ "another ioctl between does not help",
-	  HEAD CALL(51, 000001) SEND(50, 000002, "8") SENT(50, 000003, "0x9c") CALL(50, 000004)
-	  BEGIN(51, 000005, A, "7"), one, 1, 1, "after the ioctl was entered" },
+	  HEAD CALL(51, 000001) SEND(50, 000002, "8", "vf0") SENT(50, 000003, WHOLE)
+	  CALL(50, 000004) BEGIN(51, 000005, A, "7"), one, 1, 1, "after the ioctl was entered" },
 	{ "never written",
 	  HEAD CALL(50, 000010) BEGIN(50, 000011, A, "7"), one, 1, 1, "no descriptor" },
-	{ "a write of another length",
-	  HEAD SEND(50, 000001, "1d") SENT(50, 000002, "0x9d") CALL(50, 000010)
+	{ "a write that was cut short",
+	  HEAD SEND(50, 000001, "29", "vf0") SENT(50, 000002, "0xb7") CALL(50, 000010)
 	  BEGIN(50, 000011, A, "7"), one, 1, 1, "no descriptor" },
+	{ "a write of the same length before, and the event too late",
+	  HEAD PUT(50, 000001, "29", "{\"return\": {}}") SENT(50, 000002, WHOLE)
+	  CALL(51, 000003) BEGIN(51, 000004, A, "7") SEND(50, 000005, "29", "vf0")
+	  SENT(50, 000006, WHOLE), one, 1, 1, "after the ioctl was entered" },
+	{ "another device's event before, and its own too late",
+	  HEAD SEND(50, 000001, "29", "vf1") SENT(50, 000002, WHOLE) CALL(51, 000003)
+	  BEGIN(51, 000004, A, "7") SEND(50, 000005, "29", "vf0") SENT(50, 000006, WHOLE), one, 1,
+	  1, "after the ioctl was entered" },
+	{ "another state of the device is no announcement",
+	  HEAD PUT(50, 000001, "29", EVENT("pre-copy-p2p", "vf0")) SENT(50, 000002, WHOLE)
+	  CALL(50, 000010) BEGIN(50, 000011, A, "7"), one, 1, 1, "no descriptor" },
+	{ "another event with the same data is no announcement",
+	  HEAD PUT(50, 000001, "29", "{\"event\": \"X\", \"data\": {\"device-state\": "
+	  "\"pre-copy-p2p-prepare\", \"device-id\": \"vf0\"}}") SENT(50, 000002, WHOLE)
+	  CALL(50, 000010) BEGIN(50, 000011, A, "7"), one, 1, 1, "no descriptor" },
+	{ "the event in the text of an answer is no announcement",
+	  HEAD PUT(50, 000001, "29", "{\"return\": \"pre-copy-p2p-prepare vf0\"}")
+	  SENT(50, 000002, WHOLE) CALL(50, 000010) BEGIN(50, 000011, A, "7"), one, 1, 1,
+	  "no descriptor" },
+	{ "what is behind the event does not matter",
+	  HEAD PUT(50, 000001, "29", PREPARE("vf0") "\r and what was there") SENT(50, 000002, WHOLE)
+	  CALL(50, 000010) BEGIN(50, 000011, A, "7"), one, 1, 0, NULL },
+	{ "texts that are no JSON, or none that can be read",
+	  HEAD PUT(50, 000001, "29", "{\"event\": nonsense") SENT(50, 000002, WHOLE)
+	  AT(50, 000003) ORDER_PROBE "_write: (__x64_sys_write+0x4/0x20) fd=29 text=(fault)\n"
+	  SENT(50, 000004, WHOLE) CALL(50, 000010) BEGIN(50, 000011, A, "7"), one, 1, 1,
+	  "no descriptor" },
+	{ "two threads write at once",
+	  HEAD SEND(50, 000001, "29", "vf0") PUT(51, 000002, "30", "{\"return\": {}}")
+	  SENT(50, 000003, WHOLE) SENT(51, 000004, WHOLE) CALL(50, 000010)
+	  BEGIN(50, 000011, A, "7"), one, 1, 0, NULL },
+	{ "one arc, announced twice",
+	  HEAD SEND(50, 000001, "29", "vf0") SENT(50, 000002, WHOLE) SEND(50, 000003, "29", "vf0")
+	  SENT(50, 000004, WHOLE) CALL(50, 000010) BEGIN(50, 000011, A, "7"), twice, 2, 1,
+	  "announced 2 times" },
 	{ "a write that failed",
-	  HEAD SEND(50, 000001, "1d") SENT(50, 000002, "0xfffffffffffffff5") CALL(50, 000010)
+	  HEAD SEND(50, 000001, "29", "vf0") SENT(50, 000002, "0xfffffffffffffff5") CALL(50, 000010)
 	  BEGIN(50, 000011, A, "7"), one, 1, 1, "no descriptor" },
 	{ "not announced", HEAD CALL(50, 000010) BEGIN(50, 000011, A, "7"), NULL, 0, 1,
 	  "announced 0 times" },
 	{ "no arc and no claim", HEAD, NULL, 0, 1, "no arc was announced" },
 	{ "an empty trace proves nothing", "", one, 1, 1, "no descriptor" },
 	{ "the arc is not in the trace",
-	  HEAD SEND(50, 000001, "1d") SENT(50, 000002, "0x9c"), one, 1, 1, "not in the trace" },
-	{ "the arc's ioctl is not in the trace",
-	  HEAD SEND(50, 000001, "1d") SENT(50, 000002, "0x9c") BEGIN(50, 000011, A, "7"), one, 1, 1,
+	  HEAD SEND(50, 000001, "29", "vf0") SENT(50, 000002, WHOLE), one, 1, 1,
 	  "not in the trace" },
+	{ "the arc's ioctl is not in the trace",
+	  HEAD SEND(50, 000001, "29", "vf0") SENT(50, 000002, WHOLE)
+	  BEGIN(50, 000011, A, "7"), one, 1, 1, "not in the trace" },
 	{ "another device's arc has no claim",
-	  HEAD SEND(50, 000001, "1d") SENT(50, 000002, "0x9c") CALL(50, 000010)
+	  HEAD SEND(50, 000001, "29", "vf0") SENT(50, 000002, WHOLE) CALL(50, 000010)
 	  BEGIN(50, 000011, A, "7") CALL(50, 000012) BEGIN(50, 000013, B, "7"), one, 1, 1,
 	  "of 0000:02:00.0 was announced 0 times" },
 	{ "two devices, one after another",
-	  HEAD SEND(50, 000001, "1d") SENT(50, 000002, "0x9c") CALL(50, 000003)
-	  BEGIN(50, 000004, A, "7") SEND(50, 000005, "1d") SENT(50, 000006, "0x9c")
+	  HEAD SEND(50, 000001, "29", "vf0") SENT(50, 000002, WHOLE) CALL(50, 000003)
+	  BEGIN(50, 000004, A, "7") SEND(50, 000005, "29", "vf1") SENT(50, 000006, WHOLE)
 	  CALL(50, 000007) BEGIN(50, 000008, B, "7"), two, 2, 0, NULL },
 	{ "two devices, the second announced too late",
-	  HEAD SEND(50, 000001, "1d") SENT(50, 000002, "0x9c") CALL(50, 000003)
+	  HEAD SEND(50, 000001, "29", "vf0") SENT(50, 000002, WHOLE) CALL(50, 000003)
 	  BEGIN(50, 000004, A, "7") CALL(50, 000005) BEGIN(50, 000006, B, "7")
-	  SEND(50, 000007, "1d") SENT(50, 000008, "0x9c"), two, 2, 1, "of 0000:02:00.0" },
+	  SEND(50, 000007, "29", "vf1") SENT(50, 000008, WHOLE), two, 2, 1, "of 0000:02:00.0" },
 	{ "two devices, one write does not serve both",
-	  HEAD SEND(50, 000001, "1d") SENT(50, 000002, "0x9c") CALL(50, 000003)
+	  HEAD SEND(50, 000001, "29", "vf0") SENT(50, 000002, WHOLE) CALL(50, 000003)
 	  BEGIN(50, 000004, A, "7") CALL(50, 000007) BEGIN(50, 000008, B, "7"), two, 2, 1,
 	  "no descriptor" },
 	{ "two devices at once, announced in another order than they began",
-	  HEAD SEND(50, 000001, "8") SENT(50, 000002, "0x9d") SEND(50, 000003, "8")
-	  SENT(50, 000004, "0x9c") CALL(51, 000005) CALL(52, 000006) BEGIN(51, 000007, A, "7")
+	  HEAD SEND(50, 000001, "8", "vf1") SENT(50, 000002, WHOLE) SEND(50, 000003, "8", "vf0")
+	  SENT(50, 000004, WHOLE) CALL(51, 000005) CALL(52, 000006) BEGIN(51, 000007, A, "7")
 	  BEGIN(52, 000008, B, "7"), swapped, 2, 0, NULL },
 	{ "two listeners",
-	  HEAD SEND(50, 000001, "1d") SENT(50, 000002, "0x9c") SEND(50, 000003, "1e")
-	  SENT(50, 000004, "0x9c") CALL(50, 000005) BEGIN(50, 000006, A, "7"), one, 1, 0, NULL },
+	  HEAD SEND(50, 000001, "29", "vf0") SENT(50, 000002, WHOLE) SEND(50, 000003, "30", "vf0")
+	  SENT(50, 000004, WHOLE) CALL(50, 000005) BEGIN(50, 000006, A, "7"), one, 1, 0, NULL },
 	{ "two listeners, one of them late",
-	  HEAD SEND(50, 000001, "1d") SENT(50, 000002, "0x9c") CALL(50, 000005)
-	  BEGIN(50, 000006, A, "7") SEND(50, 000007, "1e") SENT(50, 000008, "0x9c"), one, 1, 1,
-	  "descriptor 30" },
+	  HEAD SEND(50, 000001, "29", "vf0") SENT(50, 000002, WHOLE) CALL(50, 000005)
+	  BEGIN(50, 000006, A, "7") SEND(50, 000007, "30", "vf0") SENT(50, 000008, WHOLE), one,
+	  1, 1, "descriptor 30" },
 };
 
 /* All of the events before the first of the ioctls. */
 static const struct row together[] = {
 	{ "all before the first",
-	  HEAD SEND(50, 000001, "8") SENT(50, 000002, "0x9d") SEND(50, 000003, "8")
-	  SENT(50, 000004, "0x9c") CALL(51, 000005) CALL(52, 000006) BEGIN(51, 000007, A, "7")
+	  HEAD SEND(50, 000001, "8", "vf1") SENT(50, 000002, WHOLE) SEND(50, 000003, "8", "vf0")
+	  SENT(50, 000004, WHOLE) CALL(51, 000005) CALL(52, 000006) BEGIN(51, 000007, A, "7")
 	  BEGIN(52, 000008, B, "7"), swapped, 2, 0, NULL },
 	{ "one after another is not all before the first",
-	  HEAD SEND(50, 000001, "1d") SENT(50, 000002, "0x9c") CALL(50, 000003)
-	  BEGIN(50, 000004, A, "7") SEND(50, 000005, "1d") SENT(50, 000006, "0x9c")
+	  HEAD SEND(50, 000001, "29", "vf0") SENT(50, 000002, WHOLE) CALL(50, 000003)
+	  BEGIN(50, 000004, A, "7") SEND(50, 000005, "29", "vf1") SENT(50, 000006, WHOLE)
 	  CALL(50, 000007) BEGIN(50, 000008, B, "7"), two, 2, 1,
 	  "of 0000:02:00.0: its prepare event was written to descriptor 29 after the first" },
 };

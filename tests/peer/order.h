@@ -4,17 +4,17 @@
  * to its socket has returned before the same VMM enters the ioctl in which the arc
  * begins. No clock and no scheduling of the judge is involved.
  *
- * Pure: the text of a trace in, the proof out. The trace has, of the VMM's threads,
- * the events syscalls/sys_enter_* and sys_exit_* of write, sendto, sendmsg, and
- * sys_enter_ioctl, and miglab/miglab_arc_begin.
+ * Pure: the text of a trace in, the proof out. The trace has, of the VMM's threads, a
+ * kprobe event ORDER_PROBE with the descriptor and the text of each write, sendto and
+ * sendmsg, syscalls/sys_exit_* of these, sys_enter_ioctl, and miglab/miglab_arc_begin.
  *
- * The write is found by its length, which the judge knows of the event it received:
- * on some descriptor the returned lengths must contain those of all prepare events,
- * in the order of the wire. Where several descriptors do, as when a manager listens
- * beside the judge, the order must hold on each, since one of them is the judge's.
+ * The write is known by what it says: the prepare event of the device, whole. On some
+ * descriptor there must be those of all claims, in the order of the wire. Where several
+ * descriptors have them, as when a manager listens beside the judge, the order must hold
+ * on each, since one of them is the judge's.
  */
-#ifndef MIGLAB_JUDGE_ORDER_H
-#define MIGLAB_JUDGE_ORDER_H
+#ifndef TESTS_PEER_ORDER_H
+#define TESTS_PEER_ORDER_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,13 +22,13 @@
 
 #include "base/error.h"
 
-#define ORDER_LINE_END	2	/* a server may end an event with up to "\r\n" */
+#define ORDER_PROBE	"miglab_entered"	/* and "_write" and so on; fd=%d text="%s" */
 
 /* A prepare event and the arc that it announced; an array of them is in wire order. */
 struct order_claim {
+	const char *id;		/* device-id of the event, "vf0" */
 	const char *bdf;	/* "0000:01:00.0" */
 	uint64_t seq;		/* of the arc, in the device's history */
-	size_t bytes;		/* length of the event as received, without its line end */
 };
 
 /**

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "judge/order.h"
+#include "order.h"
 
 #include <ctype.h>
 #include <errno.h>
+#include <json-c/json.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 
 #define DESCRIPTORS_MAX	1024
 #define ARC_BEGIN	"miglab_arc_begin: "
+#define WRITE_BEGIN	ORDER_PROBE "_"
 #define TESTED_ARC	"PRE_COPY>PRE_COPY_P2P"
 
 enum what { OTHER, WRITE, WRITTEN, IOCTL, ARC };
@@ -20,7 +22,10 @@ struct entry {
 	enum what what;
 	int tid;
 	double time_us;
-	int fd;			/* WRITE; WRITTEN, from the thread's last WRITE */
+	int fd;			/* WRITE; WRITTEN has the four of the thread's last WRITE */
+	bool announces;		/* it is a prepare event, and begins the write */
+	long bytes;		/* of the event */
+	char id[32];		/* of the device that it announces */
 	long result;		/* WRITTEN */
 	uint64_t seq;		/* ARC */
 	char bdf[16];		/* ARC */
@@ -31,35 +36,65 @@ struct trace {
 	size_t count;
 };
 
-/* The value behind @key, hexadecimal with or without 0x, as the kernel prints arguments. */
-static long argument(const char *text, const char *key)
+static const char *member(struct json_object *object, const char *key)
 {
-	const char *at = strstr(text, key);
+	struct json_object *value;
 
-	return at ? strtol(at + strlen(key), NULL, 16) : -1;
+	if (!json_object_is_type(object, json_type_object) ||
+	    !json_object_object_get_ex(object, key, &value))
+		return "";
+	return json_object_get_string(value) ?: "";
 }
 
-/* "sys_sendmsg(fd: 1d, msg: ..)", "sys_sendmsg -> 0x9c" */
+/* Does @text begin with a whole prepare event? What is behind it is not looked at. */
+static void parse_event(const char *text, struct entry *e)
+{
+	struct json_tokener *tokener = json_tokener_new();
+	struct json_object *event = json_tokener_parse_ex(tokener, text, strlen(text));
+	struct json_object *data = NULL;
+
+	if (!strcmp(member(event, "event"), "VFIO_MIGRATION"))
+		json_object_object_get_ex(event, "data", &data);
+	if (!strcmp(member(data, "device-state"), "pre-copy-p2p-prepare")) {
+		e->announces = true;
+		e->bytes = json_tokener_get_parse_end(tokener);
+		while (text[e->bytes - 1] != '}')	/* it goes on to the next word */
+			e->bytes--;
+		snprintf(e->id, sizeof(e->id), "%s", member(data, "device-id"));
+	}
+	json_object_put(event);
+	json_tokener_free(tokener);
+}
+
+/* "miglab_entered_write: (__x64_sys_write+0x4/0x20) fd=29 text="{..}"", cut at a line's end */
+static void parse_write(const char *text, struct entry *e)
+{
+	const char *fd = strstr(text, ") fd="), *said = strstr(text, " text=\"");
+
+	if (!fd || !said)
+		return;
+	e->what = WRITE;
+	e->fd = atoi(fd + 5);
+	parse_event(said + 7, e);
+}
+
+/* "sys_ioctl(fd: 1e, ..)", "sys_sendmsg -> 0x9c": the kernel writes hexadecimal numbers. */
 static void parse_syscall(const char *text, struct entry *e)
 {
-	static const char *const writes[] = { "sys_write", "sys_sendto", "sys_sendmsg" };
-	size_t i, len;
+	static const char *const writes[] = {
+		"sys_write -> ", "sys_sendto -> ", "sys_sendmsg -> ",
+	};
+	size_t i;
 
 	if (!strncmp(text, "sys_ioctl(", 10)) {
 		e->what = IOCTL;
 		return;
 	}
 	for (i = 0; i < sizeof(writes) / sizeof(writes[0]); i++) {
-		len = strlen(writes[i]);
-		if (strncmp(text, writes[i], len))
+		if (strncmp(text, writes[i], strlen(writes[i])))
 			continue;
-		if (text[len] == '(') {
-			e->what = WRITE;
-			e->fd = argument(text, "fd: ");
-		} else if (!strncmp(text + len, " -> ", 4)) {
-			e->what = WRITTEN;
-			e->result = argument(text, "-> ");
-		}
+		e->what = WRITTEN;
+		e->result = (long)strtoull(text + strlen(writes[i]), NULL, 16);
 	}
 }
 
@@ -97,21 +132,30 @@ static bool parse_line(const char *line, struct entry *ret)
 	e.tid = atoi(tid);
 	e.time_us = seconds * 1e6;
 	parse_syscall(cpu + used, &e);
+	if (!strncmp(cpu + used, WRITE_BEGIN, strlen(WRITE_BEGIN)))
+		parse_write(cpu + used, &e);
 	if (!strncmp(cpu + used, ARC_BEGIN, strlen(ARC_BEGIN)))
 		parse_arc(cpu + used, &e);
 	*ret = e;
 	return e.what != OTHER;
 }
 
-/* A returned write belongs to the descriptor that the same thread named last. */
-static int descriptor_of(const struct trace *t, const struct entry *written)
+/* A returned write is the one that the same thread entered last. */
+static void find_entered(const struct trace *t, struct entry *written)
 {
 	size_t i;
 
-	for (i = t->count; i-- > 0;)
-		if (t->entries[i].tid == written->tid && t->entries[i].what == WRITE)
-			return t->entries[i].fd;
-	return -1;
+	for (i = t->count; i-- > 0;) {
+		const struct entry *e = &t->entries[i];
+
+		if (e->tid != written->tid || e->what != WRITE)
+			continue;
+		written->fd = e->fd;
+		written->announces = e->announces;
+		written->bytes = e->bytes;
+		memcpy(written->id, e->id, sizeof(e->id));
+		return;
+	}
 }
 
 static int parse_trace(const char *text, struct trace *ret)
@@ -134,7 +178,7 @@ static int parse_trace(const char *text, struct trace *ret)
 		if (*line == '#' || !parse_line(line, e))
 			continue;
 		if (e->what == WRITTEN)
-			e->fd = descriptor_of(&t, e);
+			find_entered(&t, e);
 		t.count++;
 	}
 	free(copy);
@@ -165,16 +209,16 @@ static long find_ioctl(const struct trace *t, long arc)
 	return -1;
 }
 
-/* The first write of an event of @bytes to @fd at or behind @from, or -1. */
-static long find_write(const struct trace *t, int fd, size_t bytes, size_t from)
+/* The first whole write of the prepare event of @id to @fd at or behind @from, or -1. */
+static long find_write(const struct trace *t, int fd, const char *id, size_t from)
 {
 	size_t i;
 
 	for (i = from; i < t->count; i++) {
 		const struct entry *e = &t->entries[i];
 
-		if (e->what == WRITTEN && e->fd == fd && e->result >= (long)bytes &&
-		    e->result <= (long)bytes + ORDER_LINE_END)
+		if (e->what == WRITTEN && e->fd == fd && e->announces && e->result >= e->bytes &&
+		    !strcmp(e->id, id))
 			return i;
 	}
 	return -1;
@@ -187,7 +231,7 @@ static bool carries(const struct trace *t, int fd, const struct order_claim *cla
 	size_t i;
 
 	for (i = 0; i < count; i++) {
-		at = find_write(t, fd, claims[i].bytes, at + 1);
+		at = find_write(t, fd, claims[i].id, at + 1);
 		if (at < 0)
 			return false;
 	}
@@ -229,7 +273,7 @@ static int check_descriptor(const struct trace *t, int fd, const struct order_cl
 		long call = together ? first : ioctl_of(t, c);
 		double lead;
 
-		at = find_write(t, fd, c->bytes, at + 1);
+		at = find_write(t, fd, c->id, at + 1);
 		if (call < 0)
 			return error_set(err, 1, "arc %llu of %s is not in the trace with "
 					 "its ioctl", (unsigned long long)c->seq, c->bdf);
@@ -280,7 +324,7 @@ static int check_trace(const struct trace *t, const struct order_claim *claims, 
 		ret = check_descriptor(t, fd, claims, count, together, lead_us, err);
 	}
 	if (!ret && !carried)
-		return error_set(err, 1, "no descriptor got the prepare events one write each");
+		return error_set(err, 1, "no descriptor got the prepare events whole, in order");
 	return ret;
 }
 
