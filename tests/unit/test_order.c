@@ -39,6 +39,7 @@
 
 static const struct order_claim one[] = { { "vf0", A, 7 } };
 static const struct order_claim two[] = { { "vf0", A, 7 }, { "vf1", B, 7 } };
+static const struct order_claim again[] = { { "vf0", A, 7 }, { "vf0", A, 8 } };
 static const struct order_claim twice[] = { { "vf0", A, 7 }, { "vf0", A, 7 } };
 static const struct order_claim swapped[] = { { "vf1", B, 7 }, { "vf0", A, 7 } };
 
@@ -134,6 +135,14 @@ static const struct row rows[] = {
 	  HEAD SEND(50, 000001, "29", "vf0") SENT(50, 000002, WHOLE) CALL(50, 000003)
 	  BEGIN(50, 000004, A, "7") SEND(50, 000005, "29", "vf1") SENT(50, 000006, WHOLE)
 	  CALL(50, 000007) BEGIN(50, 000008, B, "7"), two, 2, 0, NULL },
+	{ "two arcs of a device, each announced",
+	  HEAD SEND(50, 000001, "29", "vf0") SENT(50, 000002, WHOLE) CALL(50, 000003)
+	  BEGIN(50, 000004, A, "7") SEND(50, 000005, "29", "vf0") SENT(50, 000006, WHOLE)
+	  CALL(50, 000007) BEGIN(50, 000008, A, "8"), again, 2, 0, NULL },
+	{ "two arcs of a device, one write does not serve both",
+	  HEAD SEND(50, 000001, "29", "vf0") SENT(50, 000002, WHOLE) CALL(50, 000003)
+	  BEGIN(50, 000004, A, "7") CALL(50, 000007) BEGIN(50, 000008, A, "8"), again, 2, 1,
+	  "no descriptor" },
 	{ "two devices, the second announced too late",
 	  HEAD SEND(50, 000001, "29", "vf0") SENT(50, 000002, WHOLE) CALL(50, 000003)
 	  BEGIN(50, 000004, A, "7") CALL(50, 000005) BEGIN(50, 000006, B, "7")

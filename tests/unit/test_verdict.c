@@ -48,6 +48,10 @@
 #define DONE(dev, at)		{ .id = "vf", .device = (dev), .event = VERDICT_DONE, \
 				  .received_ns = MS(at) }
 
+static const struct lab_arc arc_enter = ENTER(1, 10, 11), arc_done = TRY(2, 100, 400);
+static const struct lab_arc arc_failed = FAIL(2, 100, 400), arc_busy = BUSY(2, 100);
+static const struct lab_arc arc_timed_out = TIME_OUT(2, 100, 5100);
+
 struct row {
 	const char *name;
 	struct lab_arc arcs[DEVICES_MAX][ARCS_MAX];
@@ -396,7 +400,9 @@ static void test_row(void **state)
 static void test_times(void **state)
 {
 	static const struct lab_arc arcs[] = { ENTER(1, 10, 11), TRY(2, 100, 400) };
-	static const struct verdict_receipt receipts[] = { PREPARE(0, 99), DONE(0, 401) };
+	static const struct verdict_receipt receipts[] = {
+		DONE(0, 50), PREPARE(0, 99), DONE(0, 401), DONE(0, 402),
+	};
 	const struct verdict_device device = { arcs, ROWS(arcs), 1, 0, 0 };
 	const struct verdict_input in = {
 		.devices = &device, .device_count = 1, .receipts = receipts,
@@ -448,6 +454,229 @@ static void test_answers(void **state)
 	free(lines);
 }
 
+/* What each kind of line says, and what the long one says besides. */
+static const struct text_row {
+	const char *name;
+	struct verdict_line line;
+	const char *text, *more;	/* between the first words, of all, and the verdict */
+} text_rows[] = {
+	{ "before", { .kind = VERDICT_BEFORE, .arc = &arc_done, .prepare_ns = MS(99),
+		      .done_ns = MS(401) },
+	  "  arc 300.0 ms  prepare 1.00 ms before it   BEFORE  PASS",
+	  ", prepare 302.00 ms before the completion event, seq 2, on the way to STOP_COPY, process "
+	  "100, history: kernel   BEFORE  PASS" },
+	{ "before, and held", { .kind = VERDICT_BEFORE, .arc = &arc_done, .prepare_ns = MS(99),
+				.by_hold = true },
+	  "  arc 300.0 ms  prepare 1.00 ms before it   BEFORE  PASS",
+	  ", and before its hold was released, seq 2" },
+	{ "before, not held", { .kind = VERDICT_BEFORE, .arc = &arc_done, .prepare_ns = MS(99),
+				.unheld = true },
+	  "  arc 300.0 ms  prepare 1.00 ms before it, not held   BEFORE  PASS", NULL },
+	{ "held", { .kind = VERDICT_HELD, .arc = &arc_done, .prepare_ns = MS(101),
+		    .by_hold = true },
+	  "  arc 300.0 ms  held until its prepare came   HELD  PASS",
+	  ", prepare 1.00 ms after its beginning, seq 2" },
+	{ "early", { .kind = VERDICT_EARLY, .arc = &arc_done, .prepare_ns = MS(1) },
+	  "  arc 300.0 ms  prepare 99.00 ms before it, more than 5000 ms   EARLY  FAIL", NULL },
+	{ "inconclusive", { .kind = VERDICT_INCONCLUSIVE, .arc = &arc_done,
+			    .prepare_ns = MS(101) },
+	  "  arc 300.0 ms  prepare 1.00 ms after its beginning   INCONCLUSIVE", NULL },
+	{ "during", { .kind = VERDICT_DURING, .arc = &arc_busy, .prepare_ns = MS(200) },
+	  "  arc in progress  prepare 100.00 ms after its beginning   DURING  FAIL", NULL },
+	{ "late", { .kind = VERDICT_LATE, .arc = &arc_done, .prepare_ns = MS(402) },
+	  "  arc 300.0 ms  prepare 2.00 ms after its end   LATE  FAIL", NULL },
+	{ "missing", { .kind = VERDICT_MISSING, .arc = &arc_done, .done_ns = MS(402) },
+	  "  arc 300.0 ms  no prepare   MISSING  FAIL",
+	  "no prepare, completion event 2.00 ms after it, seq 2" },
+	{ "missing, for another", { .kind = VERDICT_MISSING, .arc = &arc_done,
+				    .other = "vf\033[31m9\xc2\x9b" },
+	  "  arc 300.0 ms  no prepare (one for vf?[31m9?\?)   MISSING  FAIL", NULL },
+	{ "missing, and held", { .kind = VERDICT_MISSING, .arc = &arc_timed_out,
+				 .own_hold = true },
+	  "  arc 5000.0 ms, ended by the judge's own hold  no prepare   MISSING  FAIL", NULL },
+	{ "missing, a rule's hold", { .kind = VERDICT_MISSING, .arc = &arc_timed_out },
+	  "  arc 5000.0 ms, failed (timed out)  no prepare   MISSING  FAIL", NULL },
+	{ "missing, and failed", { .kind = VERDICT_MISSING, .arc = &arc_failed },
+	  "  arc 300.0 ms, failed (Input/output error)  no prepare   MISSING  FAIL", NULL },
+	{ "undelivered", { .kind = VERDICT_UNDELIVERED, .arc = &arc_done },
+	  "  arc 300.0 ms  the event connection broke before its end   UNDELIVERED  FAIL", NULL },
+	{ "duplicate", { .kind = VERDICT_DUPLICATE, .arc = &arc_done, .prepare_ns = MS(99),
+			 .count = 2 },
+	  "  arc 300.0 ms  prepare 1.00 ms before it, 2 times   DUPLICATE  FAIL", NULL },
+	{ "stray", { .kind = VERDICT_STRAY, .prepare_ns = MS(99) },
+	  "  a prepare without an arc that follows   STRAY  FAIL", NULL },
+	{ "withdrawn", { .kind = VERDICT_WITHDRAWN, .prepare_ns = MS(99) },
+	  "  a prepare, then the migration was given up   WITHDRAWN", NULL },
+	{ "foreign", { .kind = VERDICT_FOREIGN, .arc = &arc_done, .prepare_ns = MS(99) },
+	  "  arc 300.0 ms  made by process 100, not by 42, which sends the events   FOREIGN  FAIL",
+	  NULL },
+	{ "gap", { .kind = VERDICT_GAP }, "  entries of the history are lost   GAP  FAIL", NULL },
+	{ "no arc", { .kind = VERDICT_NA }, "  no arc; its history is empty   N/A",
+	  ", history: kernel   N/A" },
+	{ "another arc", { .kind = VERDICT_NA, .instead = &arc_enter },
+	  "  no arc; it went RUNNING -> PRE_COPY   N/A", NULL },
+};
+
+static void test_text(void **state)
+{
+	const struct text_row *row = *state;
+	const struct verdict_subject subject = { "vf0", "0000:01:00.0", "kernel" };
+	const struct verdict_device device = { .pid = 42 };
+	const struct verdict_input in = {
+		.devices = &device, .device_count = 1, .lead_ns = VERDICT_LEAD_NS, .expected = -1,
+	};
+	struct verdict_line line = row->line;
+	char text[VERDICT_TEXT_MAX], want[VERDICT_TEXT_MAX];
+
+	line.outcome = strstr(row->text, "  PASS") ? VERDICT_PASS :
+		       strstr(row->text, "  FAIL") ? VERDICT_FAIL : VERDICT_NONE;
+	snprintf(want, sizeof(want), "vf0 0000:01:00.0  PRE_COPY -> PRE_COPY_P2P%s", row->text);
+	verdict_text(&in, &line, &subject, false, text);
+	assert_string_equal(text, want);
+	verdict_text(&in, &line, &subject, true, text);
+	if (row->more && !strstr(text, row->more))
+		fail_msg("\"%s\" is not in \"%s\"", row->more, text);
+}
+
+/* The line that people see most has room in a terminal of 100 columns. */
+static void test_width(void **state)
+{
+	static const struct lab_arc slow = TRY(2, 100, 1400);
+	const struct verdict_subject subject = { "vf0", "0000:01:00.0", "kernel" };
+	const struct verdict_input in = { .expected = -1 };
+	const struct verdict_line line = {
+		.kind = VERDICT_BEFORE, .arc = &slow, .prepare_ns = MS(10),
+	};
+	char text[VERDICT_TEXT_MAX];
+
+	(void)state;
+	verdict_text(&in, &line, &subject, false, text);
+	assert_true(strlen(text) <= 100);
+}
+
+/* "device" and so on of a line that decides: what a program needs to find it again. */
+static void test_json(void **state)
+{
+	const struct verdict_subject subject = { "vf0", "emu", "emulated (same process)" };
+	const struct verdict_input in = { .expected = -1 };
+	const struct verdict_line line = {
+		.kind = VERDICT_HELD, .outcome = VERDICT_PASS, .arc = &arc_done,
+		.prepare_ns = MS(101), .by_hold = true,
+	};
+	struct json_object *object = verdict_json(&in, &line, &subject);
+
+	(void)state;
+	json_object_object_del(object, "text");
+	assert_string_equal(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN),
+			    "{\"device\":\"vf0\",\"where\":\"emu\",\"history\":\"emulated (same "
+			    "process)\",\"verdict\":\"HELD\",\"pass\":true,\"seq\":2,"
+			    "\"begin_ns\":100000000,\"end_ns\":400000000,\"result\":0,\"pid\":100,"
+			    "\"by-hold\":true,\"own-hold\":false,\"lead_ns\":-1000000,"
+			    "\"prepare_ns\":101000000}");
+	json_object_put(object);
+}
+
+static const struct run_row {
+	const char *name;
+	struct verdict_run run;
+	const char *text, *json;	/* what follows the text in the object */
+} run_rows[] = {
+	{ "passes", { { VERDICT_PASS, 1, 0, 0 }, "migration", "completed", "kernel" },
+	  "result: 1 transition judged, migration completed   PASS",
+	  "\"result\":\"PASS\",\"pass\":true,\"ended\":\"migration\",\"migration\":\"completed\","
+	  "\"arcs\":1,\"held\":0,\"without\":0}" },
+	{ "passes by hold", { { VERDICT_PASS, 4, 1, 0 }, "migration", "failed", "kernel" },
+	  "result: 4 transitions judged, 1 by hold, migration failed   HELD  PASS",
+	  "\"result\":\"HELD\",\"pass\":true,\"ended\":\"migration\",\"migration\":\"failed\","
+	  "\"arcs\":4,\"held\":1,\"without\":0}" },
+	{ "fails, held", { { VERDICT_FAIL, 4, 1, 0 }, "migration", "completed", "emulated" },
+	  "result: 4 transitions judged, 1 by hold, migration completed, history: emulated   FAIL",
+	  "\"result\":\"FAIL\",\"pass\":false,\"ended\":\"migration\",\"migration\":\"completed\","
+	  "\"arcs\":4,\"held\":1,\"without\":0}" },
+	{ "is open", { { VERDICT_OPEN, 1, 0, 0 }, "timeout", NULL, "kernel" },
+	  "result: 1 transition judged, the migration did not end (timeout)   INCONCLUSIVE",
+	  "\"result\":\"INCONCLUSIVE\",\"pass\":false,\"ended\":\"timeout\",\"arcs\":1,\"held\":0,"
+	  "\"without\":0}" },
+	{ "is nothing", { { VERDICT_NONE, 0, 0, 2 }, "vmm-gone", NULL, "kernel" },
+	  "result: 0 transitions judged, 2 devices made none, the migration did not end "
+	  "(vmm-gone)   N/A",
+	  "\"result\":\"N/A\",\"pass\":false,\"ended\":\"vmm-gone\",\"arcs\":0,\"held\":0,"
+	  "\"without\":2}" },
+};
+
+static void test_run(void **state)
+{
+	const struct run_row *row = *state;
+	struct json_object *object = verdict_run_json(&row->run);
+	char text[VERDICT_TEXT_MAX], json[1024];
+
+	verdict_run_text(&row->run, text);
+	assert_string_equal(text, row->text);
+	assert_string_equal(json_object_get_string(json_object_object_get(object, "text")), text);
+	json_object_object_del(object, "text");
+	snprintf(json, sizeof(json), "{%s", row->json);
+	assert_string_equal(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN |
+							   JSON_C_TO_STRING_NOSLASHESCAPE), json);
+	json_object_put(object);
+}
+
+/* What comes to what, beside the outcomes of the rows. */
+static void test_counts(void **state)
+{
+	const struct verdict_line lines[] = {
+		{ .kind = VERDICT_BEFORE, .outcome = VERDICT_PASS, .arc = &arc_done,
+		  .by_hold = true },
+		{ .kind = VERDICT_HELD, .outcome = VERDICT_PASS, .arc = &arc_done,
+		  .by_hold = true },
+		{ .kind = VERDICT_WITHDRAWN, .outcome = VERDICT_NONE },
+		{ .kind = VERDICT_NA, .outcome = VERDICT_FAIL, .count = 2 },
+		{ .kind = VERDICT_NA, .outcome = VERDICT_NONE },
+	};
+	struct verdict_sum sum;
+
+	(void)state;
+	verdict_add_up(lines, ROWS(lines), &sum);
+	assert_int_equal(sum.outcome, VERDICT_FAIL);
+	assert_int_equal(sum.arcs, 2);
+	assert_int_equal(sum.held, 1);
+	assert_int_equal(sum.without, 1);
+}
+
+/* What the device did of its own: on its way from RUNNING, or else the first, if it is ours. */
+static void test_instead(void **state)
+{
+	static const struct lab_arc arcs[] = {
+		ARC(1, RUNNING, STOP, 1, 2, 0), ARC(2, STOP, RUNNING_P2P, 3, 4, 0),
+		ARC(3, RUNNING_P2P, RUNNING, 5, 6, 0), ARC(4, RUNNING, RUNNING_P2P, 7, 8, 0),
+	};
+	static const struct {
+		size_t count;
+		uint64_t first_seq;
+		const struct lab_arc *want;
+	} cases[] = {
+		{ 4, 2, &arcs[3] }, { 3, 2, &arcs[1] }, { 4, 1, &arcs[0] }, { 4, 5, NULL },
+	};
+	size_t i, count;
+
+	(void)state;
+	for (i = 0; i < ROWS(cases); i++) {
+		const struct verdict_device device = {
+			.arcs = arcs, .count = cases[i].count, .first_seq = cases[i].first_seq,
+			.since_ns = MS(6),
+		};
+		const struct verdict_input in = {
+			.devices = &device, .device_count = 1, .until_ns = UINT64_MAX,
+			.expected = -1,
+		};
+		struct verdict_line *lines;
+
+		assert_int_equal(verdict_judge(&in, &lines, &count), 0);
+		assert_int_equal(lines[count - 1].kind, VERDICT_NA);
+		assert_ptr_equal(lines[count - 1].instead, cases[i].want);
+		free(lines);
+	}
+}
+
 static void test_nothing_is_no_pass(void **state)
 {
 	struct verdict_sum sum;
@@ -459,14 +688,28 @@ static void test_nothing_is_no_pass(void **state)
 
 int main(void)
 {
-	struct CMUnitTest tests[ROWS(rows) + 3];
-	size_t i;
+	const struct CMUnitTest single[] = {
+		cmocka_unit_test(test_times),
+		cmocka_unit_test(test_answers),
+		cmocka_unit_test(test_width),
+		cmocka_unit_test(test_json),
+		cmocka_unit_test(test_counts),
+		cmocka_unit_test(test_instead),
+		cmocka_unit_test(test_nothing_is_no_pass),
+	};
+	struct CMUnitTest tests[ROWS(rows) + ROWS(text_rows) + ROWS(run_rows) + ROWS(single)];
+	size_t i, n = 0;
 
 	for (i = 0; i < ROWS(rows); i++)
-		tests[i] = (struct CMUnitTest){ rows[i].name, test_row, NULL, NULL,
-						(void *)&rows[i] };
-	tests[i++] = (struct CMUnitTest)cmocka_unit_test(test_times);
-	tests[i++] = (struct CMUnitTest)cmocka_unit_test(test_answers);
-	tests[i] = (struct CMUnitTest)cmocka_unit_test(test_nothing_is_no_pass);
+		tests[n++] = (struct CMUnitTest){ rows[i].name, test_row, NULL, NULL,
+						  (void *)&rows[i] };
+	for (i = 0; i < ROWS(text_rows); i++)
+		tests[n++] = (struct CMUnitTest){ text_rows[i].name, test_text, NULL, NULL,
+						  (void *)&text_rows[i] };
+	for (i = 0; i < ROWS(run_rows); i++)
+		tests[n++] = (struct CMUnitTest){ run_rows[i].name, test_run, NULL, NULL,
+						  (void *)&run_rows[i] };
+	for (i = 0; i < ROWS(single); i++)
+		tests[n++] = single[i];
 	return cmocka_run_group_tests_name("verdict", tests, NULL, NULL);
 }
