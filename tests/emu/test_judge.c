@@ -40,6 +40,7 @@ enum act {
 	STATUS,		/* of MIGRATION */
 	NULLS,		/* events whose members are null */
 	HEARD,		/* wait until the judge, which releases, has the event that was said last */
+	STARVE,		/* the judge has waited a minute for a processor */
 	INTERRUPT,	/* the user wants the verdict now */
 	DIE,		/* close the QMP socket */
 };
@@ -59,6 +60,7 @@ struct step {
 #define DONE(dev)	{ SAY, dev, QMP_VFIO_PRE_COPY_P2P, NULL }
 #define RUN(dev)	{ SET, dev, VFIO_DEVICE_STATE_RUNNING, NULL }
 #define HEARD_IT	{ HEARD, 0, 0, NULL }
+#define STARVED		{ STARVE, 0, 0, NULL }
 #define INTERRUPTED	{ INTERRUPT, 0, 0, NULL }
 #define COMPLETED	{ STATUS, 0, 0, "completed" }
 #define FAILED		{ STATUS, 0, 0, "failed" }
@@ -74,6 +76,8 @@ struct row {
 	size_t devices;		/* judged; 0: 1 */
 	const char *property;	/* what qom-get says: "on", "off", "no device"; NULL: an error */
 	const char *migration;	/* what query-migrate says; NULL: nothing */
+	bool older;		/* the first device has made an arc before the judge began */
+	bool json;
 	int result;
 	const char *out;	/* a part of what the judge prints; NULL: nothing to find */
 	const char *last;	/* the end of it; NULL: not looked at */
@@ -105,6 +109,9 @@ static const struct row rows[] = {
 	{ .name = "announced when it is done", .rules = SLOW, .expected = 1,
 	  .steps = { ENTER(0), P2P(0), PREPARE(0), DONE(0), COMPLETED },
 	  .result = 1, .out = "   LATE  FAIL" },
+	{ .name = "announced when it is done, as far as a starved judge can tell", .rules = SLOW,
+	  .expected = 1, .steps = { ENTER(0), P2P(0), STARVED, PREPARE(0), DONE(0), COMPLETED },
+	  .result = 3, .out = "   INCONCLUSIVE\n", .last = "   INCONCLUSIVE\n" },
 	{ .name = "announced twice", .rules = HOLD, .release = true, .expected = 1,
 	  .steps = { ENTER(0), PREPARE(0), PREPARE(0), P2P(0), DONE(0), COMPLETED },
 	  .result = 1, .out = "2 times   DUPLICATE  FAIL" },
@@ -159,7 +166,16 @@ static const struct row rows[] = {
 	  .migration = "completed",
 	  .steps = { ENTER(0), PREPARE(0), HEARD_IT, P2P(0), DONE(0), INTERRUPTED },
 	  .result = 0, .last = "migration completed, history: emulated (same process)   PASS\n" },
+	{ .name = "interrupted, and query-migrate knows the end, as JSON", .rules = HOLD,
+	  .release = true, .migration = "completed", .json = true,
+	  .steps = { ENTER(0), PREPARE(0), HEARD_IT, P2P(0), DONE(0), INTERRUPTED }, .result = 0,
+	  .last = "\"result\":\"PASS\",\"pass\":true,\"ended\":\"migration\",\"migration\":"
+		  "\"completed\",\"arcs\":1,\"held\":0,\"without\":0}\n" },
+	{ .name = "interrupted, as JSON", .json = true, .steps = { ENTER(0), INTERRUPTED },
+	  .result = JUDGE_SKIPPED,
+	  .last = "\"ended\":\"interrupted\",\"arcs\":0,\"held\":0,\"without\":1}\n" },
 	{ .name = "interrupted, and query-migrate knows an older one", .migration = "completed",
+	  .older = true, .rules = SLOW,
 	  .steps = { ENTER(0), INTERRUPTED }, .result = JUDGE_SKIPPED,
 	  .last = "did not end (interrupted), history: emulated (same process)   N/A\n" },
 	{ .name = "the completion event comes after the end of the migration", .rules = HOLD,
@@ -188,6 +204,7 @@ struct vmm {
 	const struct step *say;		/* for the control thread; NULL: end */
 	sem_t said, heard;
 	int interrupt[2];
+	char schedstat[64];
 };
 
 static int interrupt_fd;		/* of the VMM that is on: a new descriptor each time */
@@ -276,6 +293,15 @@ static void say(struct vmm *vmm, const struct step *step)
 	sem_wait(&vmm->said);
 }
 
+static void write_schedstat(const struct vmm *vmm, const char *text)
+{
+	FILE *out = fopen(vmm->schedstat, "w");
+
+	assert_non_null(out);
+	fprintf(out, "%s\n", text);
+	fclose(out);
+}
+
 static void *play_script(void *opaque)
 {
 	struct vmm *vmm = opaque;
@@ -289,6 +315,8 @@ static void *play_script(void *opaque)
 			dev->ops->set_state(dev, step->state, &err);
 		else if (step->act == HEARD)
 			sem_wait(&vmm->heard);
+		else if (step->act == STARVE)
+			write_schedstat(vmm, "1 60000000000 1");
 		else if (step->act == INTERRUPT)
 			assert_int_equal(write(vmm->interrupt[1], "", 1), 1);
 		else
@@ -360,6 +388,19 @@ static void *serve(void *opaque)
 	return NULL;
 }
 
+static void make_older_arc(struct device *dev)
+{
+	static const uint32_t states[] = {
+		VFIO_DEVICE_STATE_PRE_COPY, VFIO_DEVICE_STATE_PRE_COPY_P2P,
+		VFIO_DEVICE_STATE_PRE_COPY, VFIO_DEVICE_STATE_RUNNING,
+	};
+	struct error err;
+	size_t i;
+
+	for (i = 0; i < ROWS(states); i++)
+		assert_int_equal(dev->ops->set_state(dev, states[i], &err), 0);
+}
+
 static void start(struct vmm *vmm, const struct row *row)
 {
 	struct error err = { "" };
@@ -376,6 +417,10 @@ static void start(struct vmm *vmm, const struct row *row)
 	sem_init(&vmm->heard, 0, 0);
 	assert_int_equal(pipe(vmm->interrupt), 0);
 	interrupt_fd = vmm->interrupt[0];
+	snprintf(vmm->schedstat, sizeof(vmm->schedstat), "/tmp/miglab-test-judge-%d.sched", getpid());
+	write_schedstat(vmm, "1 0 1");
+	if (row->older)
+		make_older_arc(vmm->devices[0]);
 	assert_int_equal(loop_new(&vmm->loop), 0);
 	loop_on_wake(vmm->loop, on_wake, vmm);
 	if (qmp_server_new(vmm->loop, vmm->uri, commands, vmm, &vmm->server, &err))
@@ -400,6 +445,7 @@ static void finish(struct vmm *vmm)
 	sem_destroy(&vmm->heard);
 	close(vmm->interrupt[0]);
 	close(vmm->interrupt[1]);
+	unlink(vmm->schedstat);
 }
 
 /* The judge closes what it gets. */
@@ -422,6 +468,7 @@ static void test_row(void **state)
 		.timeout_ns = 200 * NSEC_PER_SEC,
 		.watch_interrupts = watch_interrupts,
 		.lead_ns = row->lead_ns,
+		.json = row->json,
 		.expected = row->expected ? row->expected : -1,
 	};
 	struct error err = { "" };
@@ -432,6 +479,7 @@ static void test_row(void **state)
 
 	start(&vmm, row);
 	opt.witness.qmp = vmm.uri;
+	opt.witness.schedstat = vmm.schedstat;
 	result = judge_run(&opt, out, &err);
 	fclose(out);
 	finish(&vmm);
@@ -445,7 +493,8 @@ static void test_row(void **state)
 		fail_msg("this does not end with \"%s\":\n%s", row->last, text);
 	if (row->error && !strstr(err.text, row->error))
 		fail_msg("\"%s\" is not in \"%s\"", row->error, err.text);
-	assert_int_equal(strncmp(text, "listening: ", 11) != 0, row->error && vmm.scripted == 0);
+	assert_int_equal(strncmp(text, row->json ? "{\"listening\":" : "listening: ", 11) != 0,
+			 row->error && !vmm.scripted);
 	free(text);
 }
 

@@ -336,7 +336,7 @@ int witness_connect(const struct witness_options *opt, uint64_t deadline_ns,
 	if (!w)
 		return error_set(err, -ENOMEM, "no memory for the witness");
 	w->opt = opt;
-	w->schedstat = open(SCHEDSTAT, O_RDONLY | O_CLOEXEC);
+	w->schedstat = open(opt->schedstat ? opt->schedstat : SCHEDSTAT, O_RDONLY | O_CLOEXEC);
 	w->devices = calloc(opt->target_count, sizeof(*w->devices));
 	w->records = calloc(opt->target_count, sizeof(*w->records));
 	if (!w->devices || !w->records) {

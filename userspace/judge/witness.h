@@ -32,6 +32,7 @@ struct witness_options {
 	bool keep_events;	/* leave the capability "events" as it is */
 	bool release;		/* let a held arc go when its prepare event is here */
 	bool hold;		/* lease arcs until witness_free(); wants release, too */
+	const char *schedstat;	/* of the judge, as /proc has it; NULL: the kernel's own */
 	bool any_process;	/* arcs of a process that does not serve the socket count, too */
 	void (*on_event)(void *opaque, const struct qmp_event *event);	/* or NULL */
 	void *opaque;
