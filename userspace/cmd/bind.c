@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "cmd/cmd.h"
 #include "device/bind.h"
+#include "device/kernel.h"
 
 static const char usage[] =
 	"Usage: miglab bind BDF [--profile P] [--model M]\n"
@@ -47,6 +48,8 @@ static int run_bind(int argc, char **argv)
 	ret = bind_function(argv[optind], profile, model, &err);
 	if (ret)
 		log_error("bind: %s", err.text);
+	else if (!kernel_is_safe(&err))
+		log_warn("bind: %s", err.text);
 	return cmd_status(ret);
 }
 

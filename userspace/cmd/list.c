@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "cmd/cmd.h"
+#include "device/kernel.h"
 #include "device/list.h"
 
 static const char usage[] =
@@ -123,6 +124,8 @@ static int run_list(int argc, char **argv)
 	}
 	(json ? print_json : print_text)(functions, count);
 	free(functions);
+	if (!kernel_is_safe(&err))
+		log_warn("list: %s", err.text);
 	return 0;
 }
 
