@@ -303,8 +303,8 @@ lint:
 	@$(MAKE) --no-print-directory -s -j$(shell nproc) userspace WERROR=1
 	@tests/tap $(RESULTS)/lint tests/lint/run
 
-host-tests := tests/conform/mutants $(emu-tests) tests/emu/usage tests/emu/completion $(unit-tests) \
-	$(fuzz-replays)
+host-tests := tests/conform/mutants tests/conform/interrupt $(emu-tests) tests/emu/usage \
+	tests/emu/completion $(unit-tests) $(fuzz-replays)
 
 check-host:
 	@tests/deps build tests

@@ -24,9 +24,12 @@ static const char usage[] =
 	"  --skip IDS      all but these\n"
 	"  --destructive   those, too, that take the host down if the driver is wrong\n"
 	"  --keep-rules    leave the rules of miglab's own devices in force\n"
-	"  --time-limit S  seconds that each case, or step of a walk, may take; 60\n"
+	"  --time-limit S  seconds that one call may take, and a pause between two; 60\n"
 	"  --walk N        instead of the cases, N random calls that the model explains\n"
-	"  --seed S        of the walk; 1\n";
+	"  --seed S        of the walk; 1\n"
+	"\n"
+	"Exit status: 0 none failed, 1 one did, 2 bad usage or no device that can be tested,\n"
+	"3 it could not be run or put back as it was, 77 nothing was judged, 128+N signal N.\n";
 
 /* Up to DESTROY they are of the cases, and a walk has no use for them. */
 enum { FORMAT = 1, ONLY, SKIP, DESTROY, KEEP_RULES, TIME_LIMIT, WALK, SEED, LIST, MUTANTS };
@@ -73,12 +76,13 @@ static void report_outcome(const struct conform_outcome *outcome)
 	});
 }
 
-static void end_report(const unsigned int counts[CONFORM_SKIPPED + 1])
+static void end_report(const unsigned int counts[CONFORM_SKIPPED + 1], const char *broken)
 {
 	format->end(&(struct report_totals){
 		.passed = counts[CONFORM_PASSED],
 		.failed = counts[CONFORM_FAILED],
 		.skipped = counts[CONFORM_SKIPPED],
+		.broken = broken,
 	});
 }
 

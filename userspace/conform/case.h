@@ -15,6 +15,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "conform/pulse.h"
 #include "device/ops.h"
 
 /* Who demands it. */
@@ -75,6 +76,7 @@ struct conform {
 	uint32_t flags;			/* VFIO_MIGRATION_* */
 	bool keep_rules;		/* an open leaves the rules in force */
 	int verdict;			/* the descriptor for it */
+	struct pulse *pulse;		/* where its calls are counted; NULL: nowhere */
 };
 
 /* Ends the case: it failed, and why, in one sentence. Not from threads of the case. */

@@ -48,6 +48,8 @@ void dut_open(struct conform *c)
 	if (device_open(c->spec, &c->dev, &err))
 		conform_fail(c, "cannot open it again: %s", err.text);
 	c->flags = c->dev->flags;
+	if (c->pulse)
+		pulse_attach(c->pulse, c->dev);
 	if (c->dev->lab && !c->keep_rules)
 		dut_lab(c, "rules", "\n");
 }

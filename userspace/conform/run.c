@@ -3,24 +3,21 @@
  * Runs the cases one after another, each in a process that can be killed.
  */
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/clock.h"
+#include "conform/found.h"
+#include "conform/interrupt.h"
 #include "conform/kmsg.h"
 #include "conform/suite.h"
-#include "device/lab.h"
+#include "conform/worker.h"
 #include "device/state.h"
 
-#define VERDICT_MAX	2048
-#define KILLED_GRACE_NS	(5 * NSEC_PER_SEC)
+#define VERDICT_MAX	(WORKER_TEXT + 256)
 
 /* --- in the case's process --- */
 
@@ -91,22 +88,27 @@ void conform_skip(struct conform *c, const char *fmt, ...)
 	restore(c);
 }
 
-static void __attribute__((noreturn)) run_case(const struct conform_options *options,
-					       const struct conform_case *k, int verdict)
+struct work {
+	const struct conform_options *options;
+	const struct conform_case *k;
+};
+
+static void __attribute__((noreturn)) run_case(void *arg, int out, struct pulse *pulse)
 {
+	const struct work *work = arg;
 	struct conform c = {
-		.spec = options->spec,
-		.keep_rules = options->keep_rules,
-		.verdict = verdict,
+		.spec = work->options->spec,
+		.keep_rules = work->options->keep_rules,
+		.verdict = out,
+		.pulse = pulse,
 	};
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	dut_open(&c);
-	k->run(&c);
+	work->k->run(&c);
 	if (c.dev)
-		require_state(&c, k->leaves ? k->leaves : VFIO_DEVICE_STATE_RUNNING,
+		require_state(&c, work->k->leaves ? work->k->leaves : VFIO_DEVICE_STATE_RUNNING,
 			      "when the case has ended");
-	if (write(verdict, "P\n", 2) != 2)
+	if (write(out, "P\n", 2) != 2)
 		_exit(2);
 	restore(&c);
 }
@@ -185,95 +187,55 @@ static void say(struct outcome *o, enum conform_verdict verdict, const char *fmt
 	va_end(args);
 }
 
-/* Reads what the case tells until it ends; false at the deadline. */
-static bool listen_to(int fd, uint64_t deadline_ns, char text[VERDICT_MAX])
-{
-	size_t used = 0;
-
-	for (;;) {
-		struct pollfd pfd = { .fd = fd, .events = POLLIN };
-		uint64_t now = clock_ns();
-		ssize_t n;
-
-		text[used] = '\0';
-		if (now >= deadline_ns ||
-		    poll(&pfd, 1, (deadline_ns - now) / NSEC_PER_MSEC + 1) < 1)
-			return false;
-		n = read(fd, text + used, VERDICT_MAX - 1 - used);
-		if (n <= 0)
-			return true;
-		used += n;
-	}
-}
-
-static bool reap(pid_t pid, uint64_t deadline_ns, int *ret_status)
-{
-	while (waitpid(pid, ret_status, WNOHANG) != pid) {
-		if (clock_ns() >= deadline_ns)
-			return false;
-		usleep(1000);
-	}
-	return true;
-}
-
 /* Puts together what the case told and how its process ended. */
-static void conclude(struct outcome *o, char *told, bool in_time, int status)
+static void conclude(struct outcome *o, struct worker *w)
 {
-	char *rest = strchr(told, '\n');
+	char *rest = strchr(w->told, '\n');
 
 	if (!rest) {
-		if (!in_time)
-			say(o, CONFORM_FAILED, "it did not end in time\n");
-		else if (WIFSIGNALED(status))
+		if (w->end == WORKER_HUNG)
+			say(o, CONFORM_FAILED, "it did not end: %s\n", w->why);
+		else if (WIFSIGNALED(w->status))
 			say(o, CONFORM_FAILED, "its process died: %s\n",
-			    strsignal(WTERMSIG(status)));
+			    strsignal(WTERMSIG(w->status)));
 		else
 			say(o, CONFORM_FAILED, "its process ended without a verdict, status %d\n",
-			    WEXITSTATUS(status));
+			    WEXITSTATUS(w->status));
 		return;
 	}
 	*rest++ = '\0';
-	if (told[1])
-		say(o, CONFORM_PASSED, "%s\n", told + 1);
+	if (w->told[1])
+		say(o, CONFORM_PASSED, "%s\n", w->told + 1);
 	if (*rest)
 		say(o, CONFORM_PASSED, "%s", rest);
-	o->verdict = *told == 'P' ? CONFORM_PASSED :
-		     *told == 'S' ? CONFORM_SKIPPED : CONFORM_FAILED;
-	if (!in_time)
-		say(o, CONFORM_FAILED, "the device did not come back in time\n");
+	o->verdict = *w->told == 'P' ? CONFORM_PASSED :
+		     *w->told == 'S' ? CONFORM_SKIPPED : CONFORM_FAILED;
+	if (w->end == WORKER_HUNG)
+		say(o, CONFORM_FAILED, "the device did not come back: %s\n", w->why);
 }
 
 static void run_in_child(struct suite *s, const struct conform_case *k, struct outcome *o)
 {
-	const uint64_t begin = clock_ns();
-	char told[VERDICT_MAX];
-	int pipes[2], status = 0;
-	bool in_time;
-	pid_t pid;
+	struct work work = { s->options, k };
+	struct worker w = {
+		.run = run_case, .arg = &work, .limit_s = s->options->limit_s,
+		.finish = k->needs & DESTRUCTIVE,	/* half of it is a device without driver */
+	};
+	int ret = worker_run(&w);
 
-	fflush(stdout);
-	pid = pipe(pipes) ? -1 : fork();
-	if (pid < 0) {
-		say(o, CONFORM_FAILED, "cannot start a process: %s\n", strerror(errno));
+	if (ret) {
+		say(o, CONFORM_FAILED, "cannot start a process: %s\n", strerror(-ret));
 		return;
 	}
-	if (!pid) {
-		close(pipes[0]);
-		run_case(s->options, k, pipes[1]);
-	}
-	close(pipes[1]);
-	in_time = listen_to(pipes[0], begin + s->options->limit_s * NSEC_PER_SEC, told);
-	close(pipes[0]);
-	if (!in_time)
-		kill(pid, SIGKILL);
-	if (!reap(pid, clock_ns() + KILLED_GRACE_NS, &status)) {
-		kill(pid, SIGKILL);
-		s->stuck = k->id;
-	}
-	o->ns = clock_ns() - begin;
-	conclude(o, told, in_time, status);
-	if (s->stuck)
-		say(o, CONFORM_FAILED, "its process cannot be killed and keeps the device\n");
+	o->ns = w.ns;
+	if (w.end == WORKER_INTERRUPTED)
+		say(o, CONFORM_SKIPPED, "%s\n", interrupt_text());
+	else
+		conclude(o, &w);
+	if (!w.stuck)
+		return;
+	s->stuck = k->id;
+	say(o, CONFORM_FAILED, "its process cannot be killed and keeps the device\n");
 }
 
 /* Why @k is not run, or NULL. */
@@ -281,29 +243,37 @@ static const char *unfit(const struct suite *s, const struct conform_case *k)
 {
 	const unsigned int missing = k->needs & ~s->has;
 
+	if (s->options->skip[k->id])
+		return "--skip";
 	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
 		if (missing & reasons[i].need)
 			return reasons[i].missing;
 	return NULL;
 }
 
+static void try(struct suite *s, const struct conform_case *k, struct outcome *o)
+{
+	int kmsg = s->has & NEEDS_KERNEL ? kmsg_begin() : -1;
+	char warning[256];
+
+	run_in_child(s, k, o);
+	if (kmsg_end(kmsg, warning, sizeof(warning)))
+		say(o, CONFORM_FAILED, "meanwhile the kernel said: %s\n", warning);
+}
+
 static void run_one(struct suite *s, const char *subject, const struct conform_case *k)
 {
-	const char *why = s->options->skip[k->id] ? "--skip" : unfit(s, k);
+	const char *why = unfit(s, k);
 	struct outcome o = { .verdict = CONFORM_PASSED };
-	char warning[256];
-	int kmsg;
 
-	if (s->stuck) {
-		say(&o, CONFORM_SKIPPED, "case %u still keeps the device\n", s->stuck);
-	} else if (why) {
+	if (why)
 		say(&o, CONFORM_SKIPPED, "%s\n", why);
-	} else {
-		kmsg = s->has & NEEDS_KERNEL ? kmsg_begin() : -1;
-		run_in_child(s, k, &o);
-		if (kmsg_end(kmsg, warning, sizeof(warning)))
-			say(&o, CONFORM_FAILED, "meanwhile the kernel said: %s\n", warning);
-	}
+	else if (interrupt_signal())
+		say(&o, CONFORM_SKIPPED, "%s\n", interrupt_text());
+	else if (s->stuck)
+		say(&o, CONFORM_SKIPPED, "case %u still keeps the device\n", s->stuck);
+	else
+		try(s, k, &o);
 	s->options->listener->outcome(&(struct conform_outcome){
 		.subject = subject, .tested = k, .verdict = o.verdict, .text = o.text, .ns = o.ns,
 	});
@@ -331,23 +301,12 @@ static void run_all(struct suite *s)
 		for (const struct conform_case *k = u->cases; k->id; k++)
 			if (is_chosen(s->options, k->id))
 				run_one(s, u->name, k);
-	s->options->listener->end(s->counts);
+	s->options->listener->end(s->counts, interrupt_signal() ? interrupt_text() : NULL);
 }
 
-void conform_put_back(const struct conform_options *options, const char *rules)
+int conform_open(const struct conform_options *options, struct device **ret_dev,
+		 struct found *ret_found, struct error *err)
 {
-	struct device *dev;
-
-	if (!rules || device_open(options->spec, &dev, NULL))
-		return;
-	dev->lab->ops->write(dev->lab, "rules", rules, NULL);
-	dev->ops->close(dev);
-}
-
-int conform_run(const struct conform_options *options, struct error *err)
-{
-	struct suite suite = { .options = options };
-	char *rules = NULL;
 	struct device *dev;
 	int ret = device_open(options->spec, &dev, err);
 
@@ -356,20 +315,48 @@ int conform_run(const struct conform_options *options, struct error *err)
 	if (!dev->calls)
 		ret = error_set(err, -EINVAL, "%s is no device that could be tested",
 				options->spec);
+	if (!ret)
+		ret = found_take(ret_found, dev, err);
+	if (ret)
+		dev->ops->close(dev);
 	else
-		suite.has = offers(dev, options);
-	if (!ret && suite.has & NEEDS_LAB)
-		ret = dev->lab->ops->read(dev->lab, "rules", &rules, err);
-	dev->ops->close(dev);
-	if (!ret) {
-		run_all(&suite);
-		if (!suite.stuck)
-			conform_put_back(options, rules);
-	}
-	free(rules);
+		*ret_dev = dev;
+	return ret;
+}
+
+int conform_status(enum conform_verdict verdict, int put_back, struct error *err)
+{
+	static const int statuses[] = {
+		[CONFORM_PASSED] = 0, [CONFORM_FAILED] = 1, [CONFORM_SKIPPED] = 77,
+	};
+
+	if (interrupt_signal() && !put_back)
+		error_set(err, 0, "%s", interrupt_text());
+	if (interrupt_signal())
+		return 128 + interrupt_signal();
+	return put_back && verdict != CONFORM_FAILED ? 3 : statuses[verdict];
+}
+
+int conform_run(const struct conform_options *options, struct error *err)
+{
+	struct suite suite = { .options = options };
+	struct device *dev;
+	struct found found;
+	int ret;
+
+	interrupt_catch();
+	ret = conform_open(options, &dev, &found, err);
 	if (ret)
 		return ret;
+	suite.has = offers(dev, options);
+	dev->ops->close(dev);
+	run_all(&suite);
+	ret = found_put_back(&found, err);
 	if (suite.counts[CONFORM_FAILED])
-		return 1;
-	return suite.counts[CONFORM_PASSED] ? 0 : error_set(err, 3, "no case ran");
+		return conform_status(CONFORM_FAILED, ret, err);
+	if (suite.counts[CONFORM_PASSED])
+		return conform_status(CONFORM_PASSED, ret, err);
+	if (!ret)
+		error_set(err, 0, "no case ran, each was skipped");
+	return conform_status(CONFORM_SKIPPED, ret, err);
 }

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "conform/case.h"
+#include "conform/found.h"
 
 enum conform_verdict { CONFORM_PASSED, CONFORM_FAILED, CONFORM_SKIPPED };
 
@@ -25,7 +26,8 @@ struct conform_outcome {
 struct conform_listener {
 	void (*begin)(const char *spec, size_t cases);
 	void (*outcome)(const struct conform_outcome *outcome);
-	void (*end)(const unsigned int counts[CONFORM_SKIPPED + 1]);	/* of each verdict */
+	/* @counts of each verdict; @broken: why it did not come to its end, NULL when it did. */
+	void (*end)(const unsigned int counts[CONFORM_SKIPPED + 1], const char *broken);
 };
 
 #define CONFORM_IDS_MAX	128	/* ids are smaller */
@@ -37,19 +39,19 @@ struct conform_options {
 	bool skip[CONFORM_IDS_MAX];		/* not these */
 	bool destructive;			/* those, too, that can take the host down */
 	bool keep_rules;			/* leave a lab device's rules in force */
-	unsigned int limit_s;			/* for each case */
+	unsigned int limit_s;			/* for a call, and between two: watch.h */
 };
 
 /**
  * conform_run() - run the suite
  * @options: what was asked for
- * @err: has the sentence when it could not be run
+ * @err: has the sentence when it could not be run, ran no case, or left the device changed
  *
- * Each case runs in a process of its own that is killed at its time limit. One that
- * cannot be killed is abandoned, and those after it are skipped.
+ * Each case runs in a process of its own that is killed when it hangs. One that cannot be
+ * killed is abandoned, and those after it are skipped. A signal of interrupt.h ends the run;
+ * what was found is put back, the report has its end, and the cases that are left are skipped.
  *
- * Return: the exit status, 0 when no case failed, 1 when one did, 3 when none ran;
- * or what device_open() says.
+ * Return: the exit status as of conform_status(), or what device_open() says.
  */
 int conform_run(const struct conform_options *options, struct error *err);
 
@@ -68,8 +70,19 @@ void conform_mutants(void);
 int conform_walk(const struct conform_options *options, unsigned long steps, unsigned long seed,
 		 struct error *err);
 
-/* Puts the rules back that a device of the lab had; NULL: it had none. */
-void conform_put_back(const struct conform_options *options, const char *rules);
+/*
+ * Opens the device that is to be tested, and takes down what it is set to. What device_open()
+ * says, or -EINVAL for a device that cannot be tested; @err has the sentence.
+ */
+int conform_open(const struct conform_options *options, struct device **ret_dev,
+		 struct found *ret_found, struct error *err);
+
+/*
+ * The exit status: 128 + N after signal N; 1 when something failed; 3 when
+ * @put_back, the result of found_put_back(), is an error; 77 when nothing was judged; else 0.
+ * @err gets the sentence about a signal, unless it has that of @put_back.
+ */
+int conform_status(enum conform_verdict verdict, int put_back, struct error *err);
 
 /* The subjects in their order; ends with a NULL name. */
 extern const struct conform_subject conform_subjects[];

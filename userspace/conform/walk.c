@@ -7,7 +7,6 @@
  * that crashes it leave the sequence that led there.
  */
 #include <errno.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,9 +16,12 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "conform/found.h"
+#include "conform/interrupt.h"
 #include "conform/kmsg.h"
 #include "conform/suite.h"
 #include "conform/walk.h"
+#include "conform/worker.h"
 #include "device/lab.h"
 #include "device/state.h"
 
@@ -28,12 +30,15 @@
 #define GET_SIZE	(VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_MIG_DATA_SIZE)
 #define GET_STATE	(VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE)
 #define RESET_ONE_IN	64	/* resets are slow, and end what is interesting */
+#define WHAT_SIZE	256
 
 /* Shared with the process that walks. */
 struct trail {
 	_Atomic unsigned long steps;	/* taken so far */
+	bool begun;			/* the device was opened, and a stream of it is there */
 	bool wrong;			/* the last one was not explained: */
-	char what[160];
+	bool stuck;			/* whoever took it cannot be killed, and has the device */
+	char what[WHAT_SIZE];
 	struct walk_step step[TRAIL];	/* the last ones, from a reset on */
 	unsigned int count;
 };
@@ -62,6 +67,14 @@ static struct walk_step choose(uint64_t *seed)
 		step.arg = sizes[next_random(seed) % 6];
 	return step;
 }
+
+/* What a process that walks is given. */
+struct walk_work {
+	const struct conform_options *options;
+	struct trail *trail;
+	unsigned long steps;
+	uint64_t seed;
+};
 
 /* The device of a walk, and what it has done. */
 struct walk {
@@ -95,8 +108,8 @@ static long long do_write(struct walk *w, uint32_t size)
 	return dut_write(&w->c, w->fd, w->stream.data + at, size);
 }
 
-/* Takes @step; NULL when the model explains what comes back, else what went wrong. */
-static const char *take(struct walk *w, const struct walk_step *step, char text[160])
+/* Takes @step; false when the model explains what comes back, else @text is what went wrong. */
+static bool take(struct walk *w, const struct walk_step *step, char text[WHAT_SIZE])
 {
 	struct vfio_device_feature_mig_data_size size;
 	struct vfio_precopy_info info = { .argsz = sizeof(info) };
@@ -112,7 +125,7 @@ static const char *take(struct walk *w, const struct walk_step *step, char text[
 	else if (step->call == WALK_READ)
 		ret = dut_read(&w->c, w->fd, w->buf, step->arg);
 	else if (step->call == WALK_WRITE && w->model.fed >= w->stream.size)
-		return NULL;
+		return false;
 	else if (step->call == WALK_WRITE)
 		ret = do_write(w, step->arg);
 	else if (step->call == WALK_INFO)
@@ -130,21 +143,25 @@ static const char *take(struct walk *w, const struct walk_step *step, char text[
 		done.arg = w->stream.size - w->model.fed;
 	wanted = walk_explain(&w->model, &done, ret, state.device_state, new_fd);
 	if (wanted && (step->call == WALK_SET || step->call == WALK_GET))
-		snprintf(text, 160, "%s, state %s, instead of %s", result_text(ret, buf),
-			 device_state_name(state.device_state), wanted);
+		snprintf(text, WHAT_SIZE, "the answer is %s and GET then says %s (%u); "
+			 "expected: %s", result_text(ret, buf),
+			 device_state_name(state.device_state), state.device_state, wanted);
 	else if (wanted)
-		snprintf(text, 160, "%s instead of %s", result_text(ret, buf), wanted);
+		snprintf(text, WHAT_SIZE, "the answer is %s; expected: %s", result_text(ret, buf),
+			 wanted);
 	return wanted;
 }
 
-static void walk_open(struct walk *w, const struct conform_options *options)
+static void walk_open(struct walk *w, const struct walk_work *work, int out, struct pulse *pulse)
 {
+	const struct conform_options *options = work->options;
 	char *rules = NULL;
 
 	*w = (struct walk){ .fd = NO_FD };
-	w->c.spec = options->spec;
-	w->c.keep_rules = options->keep_rules;
-	w->c.verdict = STDERR_FILENO;
+	w->c = (struct conform){
+		.spec = options->spec, .keep_rules = options->keep_rules, .verdict = out,
+		.pulse = pulse,
+	};
 	dut_open(&w->c);
 	if (options->keep_rules && w->c.dev->lab) {
 		w->c.dev->lab->ops->read(w->c.dev->lab, "rules", &rules, NULL);
@@ -157,17 +174,18 @@ static void walk_open(struct walk *w, const struct conform_options *options)
 		dut_lab(&w->c, "rules", rules);
 	free(rules);
 	walk_begin(&w->model, w->c.flags, options->keep_rules, w->stream.size);
+	work->trail->begun = true;
 }
 
-static void __attribute__((noreturn)) walk_in_child(const struct conform_options *options,
-						    struct trail *t, unsigned long steps,
-						    uint64_t seed)
+static void walk_in_child(void *arg, int out, struct pulse *pulse)
 {
+	struct walk_work *work = arg;
+	struct trail *t = work->trail;
 	struct walk w;
 
-	walk_open(&w, options);
-	while (t->steps < steps && !t->wrong) {
-		struct walk_step step = choose(&seed);
+	walk_open(&w, work, out, pulse);
+	while (t->steps < work->steps && !t->wrong) {
+		struct walk_step step = choose(&work->seed);
 
 		if (t->count == TRAIL) {
 			step = (struct walk_step){ .call = WALK_RESET };
@@ -177,72 +195,68 @@ static void __attribute__((noreturn)) walk_in_child(const struct conform_options
 		t->wrong = take(&w, &step, t->what);
 		t->steps++;
 	}
-	_exit(0);
 }
 
-/* Does the walk over @t's steps, from a fresh open, still go wrong in its last step? */
-static void __attribute__((noreturn)) replay_in_child(const struct conform_options *options,
-						      struct trail *t)
+/* Does the walk over the trail's steps, from a fresh open, still go wrong in its last step? */
+static void replay_in_child(void *arg, int out, struct pulse *pulse)
 {
-	char what[160];
+	struct walk_work *work = arg;
+	struct trail *t = work->trail;
 	struct walk w;
 
-	walk_open(&w, options);
+	walk_open(&w, work, out, pulse);
 	for (unsigned int i = 0; i < t->count && !t->wrong; i++) {
-		t->wrong = take(&w, &t->step[i], what);
+		t->wrong = take(&w, &t->step[i], t->what);
 		t->steps++;
-		if (t->wrong)
-			memcpy(t->what, what, sizeof(what));
 	}
-	_exit(0);
 }
 
-/*
- * Waits for @pid while it makes progress. What it did wrong is in @t afterwards,
- * dying and hanging included.
- */
-static void watch(pid_t pid, struct trail *t, unsigned int limit_s)
+/* What @w ended with besides what it has put down: it could not begin, it hung or died. */
+static void conclude(const struct worker *w, struct trail *t)
 {
-	uint64_t deadline = clock_ns() + limit_s * NSEC_PER_SEC;
-	unsigned long seen = t->steps;
-	int status;
-
-	while (waitpid(pid, &status, WNOHANG) != pid) {
-		if (t->steps != seen) {
-			seen = t->steps;
-			deadline = clock_ns() + limit_s * NSEC_PER_SEC;
-		}
-		if (clock_ns() > deadline) {
-			t->wrong = true;
-			strcpy(t->what, "it does not return");
-			kill(pid, SIGKILL);
-			return;
-		}
-		usleep(1000);
-	}
-	if (t->wrong || (WIFEXITED(status) && !WEXITSTATUS(status)))
+	t->stuck = w->stuck;
+	if (w->end == WORKER_INTERRUPTED || t->wrong)
 		return;
-	t->wrong = true;
-	snprintf(t->what, sizeof(t->what), "the process died: %s",
-		 WIFSIGNALED(status) ? strsignal(WTERMSIG(status)) : "without a signal");
+	t->wrong = w->end == WORKER_HUNG || !t->begun || !WIFEXITED(w->status) ||
+		   WEXITSTATUS(w->status);
+	if (w->end == WORKER_HUNG)
+		snprintf(t->what, sizeof(t->what), "it does not return: %s", w->why);
+	else if (!t->begun && *w->told)
+		snprintf(t->what, sizeof(t->what), "%.*s", (int)strcspn(w->told + 1, "\n"),
+			 w->told + 1);
+	else if (t->wrong)
+		snprintf(t->what, sizeof(t->what), "the process died: %s",
+			 WIFSIGNALED(w->status) ? strsignal(WTERMSIG(w->status)) :
+			 "without a signal");
+}
+
+/* Runs it, and puts what went wrong into the trail. Returns 0 or what worker_run() says. */
+static int in_worker(void (*run)(void *arg, int out, struct pulse *pulse), struct walk_work *work,
+		     struct worker *w)
+{
+	int ret;
+
+	*w = (struct worker){ .run = run, .arg = work, .limit_s = work->options->limit_s };
+	ret = worker_run(w);
+	if (!ret)
+		conclude(w, work->trail);
+	return ret;
 }
 
 static bool still_wrong(const struct conform_options *options, struct trail *t,
 			const struct walk_step *steps, unsigned int count)
 {
-	pid_t pid;
+	struct walk_work work = { .options = options, .trail = t };
+	struct worker w;
 
+	if (t->stuck || interrupt_signal())
+		return false;
 	memcpy(t->step, steps, count * sizeof(*steps));
 	t->count = count;
-	t->wrong = false;
+	t->wrong = t->begun = false;
 	t->steps = 0;
-	pid = fork();
-	if (!pid)
-		replay_in_child(options, t);
-	if (pid < 0)
-		return false;
-	watch(pid, t, options->limit_s);
-	return t->wrong && t->steps >= count - 1;
+	return !in_worker(replay_in_child, &work, &w) && t->wrong && t->begun &&
+	       t->steps >= count - 1;
 }
 
 /* Leaves out runs of steps, ever shorter ones, as long as it goes wrong without them. */
@@ -287,9 +301,9 @@ static void report_wrong(const struct conform_options *options, struct trail *t)
 {
 	struct walk_step steps[TRAIL];
 	unsigned int count = t->count;
-	char what[160];
+	char what[WHAT_SIZE];
 
-	printf("step %lu of the walk went wrong: %s\n", t->steps, t->what);
+	printf("step %lu of the walk went wrong: %s\n", (unsigned long)t->steps, t->what);
 	fflush(stdout);
 	memcpy(steps, t->step, count * sizeof(*steps));
 	memcpy(what, t->what, sizeof(what));
@@ -299,52 +313,82 @@ static void report_wrong(const struct conform_options *options, struct trail *t)
 			memcpy(what, t->what, sizeof(what));
 		printf("the same from RUNNING with %u steps:\n", count);
 	} else {
-		printf("it does not happen again; the last %u steps:\n", count);
+		printf("it %s; the last %u steps:\n",
+		       t->stuck ? "cannot be killed and keeps the device" :
+		       interrupt_signal() ? "was not tried again" : "does not happen again", count);
 	}
 	for (unsigned int i = 0; i < count; i++)
 		print_step(&steps[i]);
-	printf("  gives %s\n", what);
+	printf("  %s\n", what);
+}
+
+/* What the walk came to; what could not be begun was skipped or failed. */
+static enum conform_verdict report(const struct walk_work *work, const struct worker *w,
+				   struct error *err)
+{
+	struct trail *t = work->trail;
+
+	if (w->end == WORKER_INTERRUPTED) {
+		printf("%s after %lu steps\n", interrupt_text(), (unsigned long)t->steps);
+		return CONFORM_SKIPPED;
+	}
+	if (!t->begun && *w->told == 'S') {
+		error_set(err, 0, "the walk cannot begin: %s", t->what);
+		return CONFORM_SKIPPED;
+	}
+	if (!t->begun)
+		printf("the walk cannot begin: %s\n", t->what);
+	else if (t->wrong)
+		report_wrong(work->options, t);
+	else
+		printf("%lu steps, seed %lu: each answer is the model's\n",
+		       (unsigned long)t->steps, (unsigned long)work->seed);
+	return t->wrong ? CONFORM_FAILED : CONFORM_PASSED;
+}
+
+/* The kernel's log is read beside; @kernel: there is one behind the device. */
+static int walk(struct walk_work *work, bool kernel, enum conform_verdict *ret_verdict,
+		struct error *err)
+{
+	const int kmsg = kernel ? kmsg_begin() : -1;
+	char warning[WHAT_SIZE];
+	struct worker w;
+	int ret = in_worker(walk_in_child, work, &w);
+
+	if (kmsg_end(kmsg, warning, sizeof(warning)) && !work->trail->wrong) {
+		work->trail->wrong = true;
+		snprintf(work->trail->what, sizeof(work->trail->what), "the kernel said: %.200s",
+			 warning);
+	}
+	if (ret)
+		return error_set(err, ret, "cannot start a process for the walk: %s",
+				 strerror(-ret));
+	*ret_verdict = report(work, &w, err);
+	return 0;
 }
 
 int conform_walk(const struct conform_options *options, unsigned long steps, unsigned long seed,
 		 struct error *err)
 {
-	struct trail *t;
+	struct walk_work work = { .options = options, .steps = steps, .seed = seed };
+	enum conform_verdict verdict = CONFORM_SKIPPED;
 	struct device *dev;
-	char *rules = NULL;
-	char warning[256];
-	int ret = device_open(options->spec, &dev, err), kmsg;
-	pid_t pid;
+	struct found found;
+	bool kernel;
+	int ret, back;
 
+	interrupt_catch();
+	ret = conform_open(options, &dev, &found, err);
 	if (ret)
 		return ret;
-	if (!dev->calls)
-		ret = error_set(err, -EINVAL, "%s is no device that could be tested",
-				options->spec);
-	kmsg = !ret && dev->calls->fileno(dev, DEVICE_SELF) >= 0 ? kmsg_begin() : -1;
-	if (!ret && dev->lab && !options->keep_rules)
-		ret = dev->lab->ops->read(dev->lab, "rules", &rules, err);
+	kernel = dev->calls->fileno(dev, DEVICE_SELF) >= 0;
 	dev->ops->close(dev);
-	if (ret)
-		return ret;
-	t = mmap(NULL, sizeof(*t), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	fflush(stdout);
-	pid = t == MAP_FAILED ? -1 : fork();
-	if (pid < 0)
-		return error_set(err, -ENOMEM, "no memory or process for the walk");
-	if (!pid)
-		walk_in_child(options, t, steps, seed);
-	watch(pid, t, options->limit_s);
-	if (kmsg_end(kmsg, warning, sizeof(warning)) && !t->wrong) {
-		t->wrong = true;
-		snprintf(t->what, sizeof(t->what), "the kernel said: %.120s", warning);
-	}
-	if (t->wrong)
-		report_wrong(options, t);
+	work.trail = mmap(NULL, sizeof(*work.trail), PROT_READ | PROT_WRITE,
+			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (work.trail == MAP_FAILED)
+		ret = error_set(err, -ENOMEM, "no memory for the walk");
 	else
-		printf("%lu steps, seed %lu: each answer is the model's\n", (unsigned long)t->steps,
-		       seed);
-	conform_put_back(options, rules);
-	free(rules);
-	return t->wrong ? 1 : 0;
+		ret = walk(&work, kernel, &verdict, err);
+	back = found_put_back(&found, err);
+	return ret ? ret : conform_status(verdict, back, err);
 }

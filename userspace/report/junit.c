@@ -54,13 +54,21 @@ static void row(const struct report_row *row)
 	fputs("\n  </testcase>\n", body);
 }
 
+/* A suite that did not come to its end has one test more, which is in error. */
 static void end(const struct report_totals *totals)
 {
+	const unsigned int errors = totals->broken ? 1 : 0;
+
+	if (errors) {
+		fputs("  <testcase classname=\"suite\" name=\"end\">\n    <error message=\"", body);
+		xml_put(body, totals->broken);
+		fputs("\"/>\n  </testcase>\n", body);
+	}
 	fclose(body);
 	printf("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-	       "<testsuite name=\"%s\" tests=\"%u\" failures=\"%u\" skipped=\"%u\">\n%s</testsuite>\n",
-	       suite, totals->passed + totals->failed + totals->skipped, totals->failed,
-	       totals->skipped, body_text);
+	       "<testsuite name=\"%s\" tests=\"%u\" failures=\"%u\" errors=\"%u\" skipped=\"%u\">\n%s</testsuite>\n",
+	       suite, totals->passed + totals->failed + totals->skipped + errors, totals->failed,
+	       errors, totals->skipped, body_text);
 	free(body_text);
 	free(suite);
 }

@@ -42,6 +42,8 @@ static void row(const struct report_row *row)
 
 static void end(const struct report_totals *totals)
 {
+	if (totals->broken)
+		printf("Bail out! %s\n", totals->broken);
 	printf("# Totals: pass:%u fail:%u xfail:0 xpass:0 skip:%u error:0\n", totals->passed,
 	       totals->failed, totals->skipped);
 }

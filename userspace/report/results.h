@@ -19,6 +19,7 @@ struct report_row {
 
 struct report_totals {
 	unsigned int passed, failed, skipped;
+	const char *broken;	/* why the suite did not come to its end; NULL: it did */
 };
 
 /* begin, any number of rows, end. */
