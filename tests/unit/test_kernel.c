@@ -4,6 +4,7 @@
  */
 #include "unit.h"
 
+#include "conform/suite.h"
 #include "device/kernel.h"
 
 static void test_fixed(void **arg)
@@ -59,12 +60,62 @@ static void test_sentence(void **arg)
 	unsetenv("MIGLAB_RELEASE");
 }
 
+/* Whom it matters to: others' drivers that offer PRE_COPY, on such a kernel, not asked for. */
+static void test_who_may_take_the_blocked_arc(void **arg)
+{
+	struct lab *lab = (struct lab *)8;	/* is not looked into */
+	const struct {
+		const char *release;
+		uint32_t flags;
+		struct lab *lab;
+		bool destructive, may;
+	} rows[] = {
+		{ "6.12.95", 7, NULL, false, false },
+		{ "6.12.95", VFIO_MIGRATION_PRE_COPY, NULL, false, false },
+		{ "6.12.96", 7, NULL, false, true },
+		{ "6.12.95", 3, NULL, false, true },
+		{ "6.12.95", 7, lab, false, true },
+		{ "6.12.95", 7, NULL, true, true },
+	};
+
+	(void)arg;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct conform_options options = { .destructive = rows[i].destructive };
+		struct device dev = { .flags = rows[i].flags, .lab = rows[i].lab };
+		struct error err = { "" };
+
+		setenv("MIGLAB_RELEASE", rows[i].release, 1);
+		assert_int_equal(conform_may_block(&dev, &options, &err), rows[i].may);
+		assert_int_equal(*err.text == '\0', rows[i].may);
+		if (!rows[i].may)
+			assert_non_null(strstr(err.text, "hangs the host when PRE_COPY is wanted "
+					       "in STOP_COPY; see --destructive"));
+	}
+	unsetenv("MIGLAB_RELEASE");
+}
+
+/* All cases that ask for PRE_COPY in STOP_COPY say so. */
+static void test_cases_that_take_it(void **arg)
+{
+	char ids[64] = "";
+
+	(void)arg;
+	for (const struct conform_subject *u = conform_subjects; u->name; u++)
+		for (const struct conform_case *k = u->cases; k->id; k++)
+			if (k->needs & BLOCKED_ARC)
+				snprintf(ids + strlen(ids), sizeof(ids) - strlen(ids), "%u ",
+					 k->id);
+	assert_string_equal(ids, "18 21 84 85 ");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_fixed),
 		cmocka_unit_test(test_not_known),
 		cmocka_unit_test(test_sentence),
+		cmocka_unit_test(test_who_may_take_the_blocked_arc),
+		cmocka_unit_test(test_cases_that_take_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

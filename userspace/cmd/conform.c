@@ -11,7 +11,8 @@
 static const char usage[] =
 	"Usage: miglab conform DEV [--format ktap|junit] [--only IDS] [--skip IDS]\n"
 	"                          [--destructive] [--keep-rules] [--time-limit S]\n"
-	"       miglab conform DEV --walk N [--seed S] [--keep-rules] [--time-limit S]\n"
+	"       miglab conform DEV --walk N [--seed S] [--destructive] [--keep-rules]\n"
+	"                          [--time-limit S]\n"
 	"       miglab conform --list | --mutants\n"
 	"\n"
 	"Runs the contract of a VFIO migration driver, assertion by assertion, against\n"
@@ -22,7 +23,8 @@ static const char usage[] =
 	"  --format F      ktap (the default) or junit\n"
 	"  --only IDS      these cases: 1-9,13\n"
 	"  --skip IDS      all but these\n"
-	"  --destructive   those, too, that take the host down if the driver is wrong\n"
+	"  --destructive   those, too, that take the host down if the driver is wrong, or\n"
+	"                  if the kernel is not known to refuse STOP_COPY -> PRE_COPY\n"
 	"  --keep-rules    leave the rules of miglab's own devices in force\n"
 	"  --time-limit S  seconds that one call may take, and a pause between two; 60\n"
 	"  --walk N        instead of the cases, N random calls that the model explains\n"
@@ -31,7 +33,7 @@ static const char usage[] =
 	"Exit status: 0 none failed, 1 one did, 2 bad usage or no device that can be tested,\n"
 	"3 it could not be run or put back as it was, 77 nothing was judged, 128+N signal N.\n";
 
-/* Up to DESTROY they are of the cases, and a walk has no use for them. */
+/* Up to SKIP they are of the cases, and a walk has no use for them. */
 enum { FORMAT = 1, ONLY, SKIP, DESTROY, KEEP_RULES, TIME_LIMIT, WALK, SEED, LIST, MUTANTS };
 
 static const struct option options[] = {
@@ -151,7 +153,7 @@ static int parse(int argc, char **argv, struct request *r, struct error *err)
 		ret = take_option(id, r, err);
 		if (ret)
 			return ret;
-		if (id <= DESTROY)
+		if (id <= SKIP)
 			r->of_cases = options[index].name;
 	}
 	if (r->print)

@@ -35,6 +35,7 @@ enum conform_class {
 #define NEEDS_LOG	(1u << 5)	/* it logs what it writes to memory */
 #define NEEDS_DMA	(1u << 6)	/* the suite can make it write memory */
 #define DESTRUCTIVE	(1u << 7)	/* a driver with the defect takes the host down */
+#define BLOCKED_ARC	(1u << 8)	/* it takes the blocked arc: device/kernel.h */
 
 /* No data_fd, where one may be missing: neither a descriptor nor DEVICE_SELF. */
 #define NO_FD	(-2)

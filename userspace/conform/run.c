@@ -15,6 +15,7 @@
 #include "conform/kmsg.h"
 #include "conform/suite.h"
 #include "conform/worker.h"
+#include "device/kernel.h"
 #include "device/state.h"
 
 #define VERDICT_MAX	(WORKER_TEXT + 256)
@@ -118,6 +119,7 @@ static void __attribute__((noreturn)) run_case(void *arg, int out, struct pulse 
 struct suite {
 	const struct conform_options *options;
 	unsigned int has;		/* NEEDS_*: what the device offers */
+	struct error blocked;		/* why it must not take the blocked arc */
 	unsigned int stuck;		/* the case that could not be killed, 0: none */
 	unsigned int counts[CONFORM_SKIPPED + 1];
 };
@@ -152,7 +154,20 @@ static bool probe(struct device *dev, uint32_t feature)
 	return !dev->calls->ioctl(dev, DEVICE_SELF, VFIO_DEVICE_FEATURE, &arg);
 }
 
-static unsigned int offers(struct device *dev, const struct conform_options *options)
+bool conform_may_block(struct device *dev, const struct conform_options *options,
+		       struct error *err)
+{
+	struct error why;
+
+	if (options->destructive || dev->lab || !(dev->flags & VFIO_MIGRATION_PRE_COPY) ||
+	    kernel_is_safe(&why))
+		return true;
+	error_set(err, 0, "%s; see --destructive", why.text);
+	return false;
+}
+
+static unsigned int offers(struct device *dev, const struct conform_options *options,
+			   struct error *blocked)
 {
 	const bool has[] = {
 		dev->flags & VFIO_MIGRATION_P2P,
@@ -163,6 +178,7 @@ static unsigned int offers(struct device *dev, const struct conform_options *opt
 		probe(dev, VFIO_DEVICE_FEATURE_DMA_LOGGING_START),
 		!dev->calls->dma(dev, 0, 0),
 		options->destructive,
+		conform_may_block(dev, options, blocked),
 	};
 	unsigned int mask = 0;
 
@@ -248,7 +264,7 @@ static const char *unfit(const struct suite *s, const struct conform_case *k)
 	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
 		if (missing & reasons[i].need)
 			return reasons[i].missing;
-	return NULL;
+	return missing & BLOCKED_ARC ? s->blocked.text : NULL;
 }
 
 static void try(struct suite *s, const struct conform_case *k, struct outcome *o)
@@ -348,7 +364,7 @@ int conform_run(const struct conform_options *options, struct error *err)
 	ret = conform_open(options, &dev, &found, err);
 	if (ret)
 		return ret;
-	suite.has = offers(dev, options);
+	suite.has = offers(dev, options, &suite.blocked);
 	dev->ops->close(dev);
 	run_all(&suite);
 	ret = found_put_back(&found, err);

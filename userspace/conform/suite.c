@@ -30,6 +30,7 @@ static const char *const class_names[] = {
 
 static const char *const need_names[] = {
 	"p2p", "pre-copy", "info-v2", "lab", "kernel", "log", "dma", "destructive",
+	"blocked-arc",
 };
 
 static void print_needs(unsigned int needs)

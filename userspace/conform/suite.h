@@ -77,6 +77,10 @@ int conform_walk(const struct conform_options *options, unsigned long steps, uns
 int conform_open(const struct conform_options *options, struct device **ret_dev,
 		 struct found *ret_found, struct error *err);
 
+/* May the blocked arc be taken with @dev? @err says why not. */
+bool conform_may_block(struct device *dev, const struct conform_options *options,
+		       struct error *err);
+
 /*
  * The exit status: 128 + N after signal N; 1 when something failed; 3 when
  * @put_back, the result of found_put_back(), is an error; 77 when nothing was judged; else 0.

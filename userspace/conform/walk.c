@@ -374,7 +374,7 @@ int conform_walk(const struct conform_options *options, unsigned long steps, uns
 	enum conform_verdict verdict = CONFORM_SKIPPED;
 	struct device *dev;
 	struct found found;
-	bool kernel;
+	bool kernel, may;
 	int ret, back;
 
 	interrupt_catch();
@@ -382,12 +382,13 @@ int conform_walk(const struct conform_options *options, unsigned long steps, uns
 	if (ret)
 		return ret;
 	kernel = dev->calls->fileno(dev, DEVICE_SELF) >= 0;
+	may = conform_may_block(dev, options, err);
 	dev->ops->close(dev);
 	work.trail = mmap(NULL, sizeof(*work.trail), PROT_READ | PROT_WRITE,
 			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (work.trail == MAP_FAILED)
 		ret = error_set(err, -ENOMEM, "no memory for the walk");
-	else
+	else if (may)
 		ret = walk(&work, kernel, &verdict, err);
 	back = found_put_back(&found, err);
 	return ret ? ret : conform_status(verdict, back, err);
