@@ -41,7 +41,10 @@ struct device_ops {
 	 */
 	int (*set_state)(struct device *dev, uint32_t state, struct error *err);
 
-	/* VFIO_DEVICE_FEATURE GET MIG_DEVICE_STATE. Any thread. */
+	/*
+	 * VFIO_DEVICE_FEATURE GET MIG_DEVICE_STATE. Any thread. -EBADFD when the kernel says a
+	 * state that is none, so that *@ret_state is one; set_state() too.
+	 */
 	int (*get_state)(struct device *dev, uint32_t *ret_state, struct error *err);
 
 	/* VFIO_DEVICE_FEATURE_MIG_DATA_SIZE: bytes to the end of a stop-copy. */
@@ -52,7 +55,8 @@ struct device_ops {
 
 	/*
 	 * One read(2) of the data_fd: bytes, 0 at the end of the stream, -ENOMSG
-	 * when there is nothing for now (pre-copy only), -EBADF without a session.
+	 * when there is nothing for now (pre-copy only), -EBADF without a session,
+	 * -EBADFD when the driver says more than @size; write() too.
 	 */
 	ssize_t (*read)(struct device *dev, void *buf, size_t size);
 

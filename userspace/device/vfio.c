@@ -43,15 +43,21 @@ static void adopt_session(struct vfio *v, int fd)
 		close(old);
 }
 
-static int get_state(struct vfio *v, uint32_t *ret_state)
+/* A state that is none is an error: nobody above could do anything with it. */
+static int get_state(struct vfio *v, uint32_t *ret_state, struct error *err)
 {
 	struct vfio_device_feature_mig_state state = { 0 };
 	int ret = vfio_feature(v, VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE,
 			       &state, sizeof(state));
 
-	if (!ret)
-		*ret_state = state.device_state;
-	return ret;
+	if (ret)
+		return error_set(err, ret, "%s: cannot get its state: %s", v->dev.name,
+				 strerror(-ret));
+	if (state.device_state > VFIO_DEVICE_STATE_PRE_COPY_P2P)
+		return error_set(err, -EBADFD, "%s: the driver says that it is in state %u, which "
+				 "is none", v->dev.name, state.device_state);
+	*ret_state = state.device_state;
+	return 0;
 }
 
 enum session_kind { NO_SESSION, SAVING, RESUMING };
@@ -68,7 +74,7 @@ static void settle_session(struct vfio *v, enum session_kind before)
 {
 	uint32_t state;
 
-	if (get_state(v, &state) || kind_of(state) != before)
+	if (get_state(v, &state, NULL) || kind_of(state) != before)
 		adopt_session(v, -1);
 }
 
@@ -110,11 +116,10 @@ static int vfio_set_state(struct device *dev, uint32_t want, struct error *err)
 	struct vfio_device_feature_mig_state state = { .device_state = want, .data_fd = -1 };
 	struct vfio *v = to_vfio(dev);
 	uint32_t before;
-	int ret = get_state(v, &before);
+	int ret = get_state(v, &before, err);
 
 	if (ret)
-		return error_set(err, ret, "%s: cannot get its state: %s", dev->name,
-				 strerror(-ret));
+		return ret;
 	opt_in(v);
 	ret = vfio_feature(v, VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE,
 			   &state, sizeof(state));
@@ -129,12 +134,7 @@ static int vfio_set_state(struct device *dev, uint32_t want, struct error *err)
 
 static int vfio_get_state(struct device *dev, uint32_t *ret_state, struct error *err)
 {
-	int ret = get_state(to_vfio(dev), ret_state);
-
-	if (ret)
-		return error_set(err, ret, "%s: cannot get its state: %s", dev->name,
-				 strerror(-ret));
-	return 0;
+	return get_state(to_vfio(dev), ret_state, err);
 }
 
 static int vfio_data_size(struct device *dev, uint64_t *ret_bytes, struct error *err)
@@ -169,18 +169,22 @@ static int vfio_precopy_info(struct device *dev, struct precopy_info *ret_info, 
 	return 0;
 }
 
+/* What a driver's read() or write() gave: nothing stands between it and us that would check it. */
+static ssize_t moved(ssize_t n, size_t size)
+{
+	if (n < 0)
+		return -errno;
+	return (size_t)n > size ? -EBADFD : n;
+}
+
 static ssize_t vfio_read(struct device *dev, void *buf, size_t size)
 {
-	ssize_t n = read(to_vfio(dev)->data_fd, buf, size);
-
-	return n < 0 ? -errno : n;
+	return moved(read(to_vfio(dev)->data_fd, buf, size), size);
 }
 
 static ssize_t vfio_write(struct device *dev, const void *buf, size_t size)
 {
-	ssize_t n = write(to_vfio(dev)->data_fd, buf, size);
-
-	return n < 0 ? -errno : n;
+	return moved(write(to_vfio(dev)->data_fd, buf, size), size);
 }
 
 static int vfio_wait(struct device *dev, int timeout_ms)
@@ -234,7 +238,7 @@ static void vfio_close(struct device *dev)
 	free(v);
 }
 
-static const struct device_ops vfio_ops = {
+const struct device_ops vfio_ops = {
 	.close = vfio_close,
 	.set_state = vfio_set_state,
 	.get_state = vfio_get_state,

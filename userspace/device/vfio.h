@@ -37,6 +37,9 @@ struct vfio {
 /* VFIO_DEVICE_FEATURE with a payload of @size bytes, at most 40, in and out. */
 int vfio_feature(struct vfio *v, __u32 flags, void *payload, size_t size);
 
+/* vfio.c: of a struct vfio whose files are open and whose data_fd is -1. */
+extern const struct device_ops vfio_ops;
+
 /* vfio_memory.c */
 int vfio_map(struct device *dev, uint64_t iova, void *host, uint64_t length, struct error *err);
 int vfio_track(struct device *dev, uint64_t iova, uint64_t length, struct error *err);
