@@ -283,6 +283,7 @@ const struct qmp_command machine_commands[] = {
 	{ "qom-set", "path:s,property:s,value:*", qom_set, "Refused, as QEMU does" },
 	{ "x-prepare-ack", "device-id:s", prepare_ack,
 	  "Answer the announcement of a device: it may begin" },
+	{ "x-query-devices", "", query_devices, "What the devices can do, and their states" },
 	{ "x-query-workload", "", query_workload, "What the workload has done, and found" },
 	{ "x-miglab-read", "device:s,attribute:s", lab_read, "Read a device's attribute" },
 	{ "x-miglab-write", "device:s,attribute:s,text:s", lab_write,

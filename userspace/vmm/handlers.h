@@ -16,6 +16,10 @@ int query_migrate(void *opaque, struct json_object *args, struct json_object **r
 struct machine;
 void add_statistics(const struct machine *m, struct json_object *info);
 
+/* inventory.c */
+int query_devices(void *opaque, struct json_object *args, struct json_object **ret,
+		  struct qmp_error *err);
+
 /* settings.c */
 int set_capabilities(void *opaque, struct json_object *args, struct json_object **ret,
 		     struct qmp_error *err);
