@@ -13,14 +13,19 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 
-/* In the child. */
+#define KILLED_NS	(5 * NSEC_PER_SEC)	/* for the kernel to end who was killed */
+#define LOG_PREFIX	"miglab: "		/* of what our own programs write */
+
+/* In the child. A signal from the terminal is the parent's, who ends its children in order. */
 static void become(char *const *argv, const char *log, int out, pid_t parent)
 {
 	sigset_t none;
 	int fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	setpgid(0, 0);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (getppid() == parent && fd >= 0 && dup2(fd, STDERR_FILENO) >= 0 &&
@@ -84,11 +89,37 @@ void child_end(struct child *child)
 {
 	if (child->pid) {
 		kill(child->pid, SIGKILL);
-		reap(child, 0);
+		if (!child_ended(child, clock_ns() + KILLED_NS))
+			log_warn("the %s, process %d, was killed and does not end: a call of its device does not return",
+				 child->name, (int)child->pid);
+		child->pid = 0;
 	}
 	if (child->out > 0)
 		close(child->out);
 	child->out = -1;
+}
+
+static const char *without_prefix(const char *line)
+{
+	return strncmp(line, LOG_PREFIX, strlen(LOG_PREFIX)) ? line : line + strlen(LOG_PREFIX);
+}
+
+void child_last_words(const struct child *child, char *ret_line, size_t size)
+{
+	FILE *log = child->name ? fopen(child->log, "r+e") : NULL;
+	char line[1024];
+	long begin = 0, last = 0;
+
+	*ret_line = '\0';
+	while (log && fgets(line, sizeof(line), log)) {
+		line[strcspn(line, "\n")] = '\0';
+		snprintf(ret_line, size, "%s", without_prefix(line));
+		last = begin;
+		begin = ftell(log);
+	}
+	/* Said once. */
+	if (log && (ftruncate(fileno(log), last) || fclose(log)))
+		log_info("%s: %s", child->log, strerror(errno));
 }
 
 void child_print_log(const struct child *child)
@@ -99,6 +130,6 @@ void child_print_log(const struct child *child)
 	if (!log)
 		return;
 	while (fgets(line, sizeof(line), log))
-		fprintf(stderr, "%s: %s", child->name, line);
+		fprintf(stderr, "%s: %s", child->name, without_prefix(line));
 	fclose(log);
 }
