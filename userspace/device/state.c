@@ -40,3 +40,8 @@ bool device_state_is_saving(uint32_t state)
 	return state == VFIO_DEVICE_STATE_PRE_COPY || state == VFIO_DEVICE_STATE_PRE_COPY_P2P ||
 	       state == VFIO_DEVICE_STATE_STOP_COPY;
 }
+
+const char *device_strerror(int code)
+{
+	return code == ETIMEDOUT ? "timed out, as a hold does at its limit" : strerror(code);
+}

@@ -17,4 +17,10 @@ int device_state_parse(const char *name, uint32_t *ret_state);
 /* PRE_COPY, PRE_COPY_P2P and STOP_COPY share one data_fd: the saving group. */
 bool device_state_is_saving(uint32_t state);
 
+/*
+ * Why a change of state failed with the errno @code. As strerror(3), but -ETIMEDOUT, which has
+ * nothing to do with a connection here.
+ */
+const char *device_strerror(int code);
+
 #endif

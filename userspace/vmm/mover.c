@@ -280,7 +280,7 @@ static int change_state(struct mover *m, const struct work *work, struct work_re
 	if (!ret || ret == -EBADFD)
 		return ret ? error_prefix(&r->text, ret, "%s", m->id) : 0;
 	error_set(&r->text, ret, "%s: cannot go to %s: %s", m->id, device_state_name(work->state),
-		  strerror(-ret));
+		  device_strerror(-ret));
 	if (work->recover == WORK_STAY) {
 		ask_state(m, r, &why);
 		return ret;
