@@ -54,13 +54,16 @@ struct report {
 
 static int refuse(const struct report *r, const char *name, int code, struct error *err)
 {
-	return error_set(err, -EINVAL, "--report: %s%s%s cannot be written: %s; name a directory "
-			 "that can", r->dir, *name ? "/" : "", name, strerror(code));
+	/* Of the system, whatever its number: not of what the user wrote. */
+	return error_set(err, code == EINVAL || code == ENODEV || code == ENAMETOOLONG ? -EIO :
+			      -code, "--report: %s%s%s cannot be written: %s; name one that can",
+			 r->dir, *name ? "/" : "", name, strerror(code));
 }
 
 static int open_file(struct report *r, size_t i, struct error *err)
 {
 	struct stat st;
+	mode_t mask;
 	char *path;
 	int fd;
 
@@ -81,12 +84,34 @@ static int open_file(struct report *r, size_t i, struct error *err)
 		r->file[i].path = NULL;
 		return refuse(r, files[i].name, fd, err);
 	}
-	fchmod(fd, 0644);
+	/* As open(2) would have made it; mkostemp(3) thinks of temporary files only. */
+	mask = umask(0);
+	umask(mask);
+	fchmod(fd, 0666 & ~mask);
 	r->file[i].out = fdopen(fd, "w");
 	if (r->file[i].out)
 		return 0;
 	close(fd);
 	return error_set(err, -ENOMEM, "no memory for the report");
+}
+
+/* With its parents. 0 or the errno. */
+static int make_dirs(const char *dir)
+{
+	char *path = strdup(dir), *slash = path;
+	int code = !path ? ENOMEM : *path ? 0 : ENOENT;
+
+	while (!code && slash) {
+		slash = strchr(slash + 1, '/');
+		if (slash)
+			*slash = '\0';
+		if (mkdir(path, 0777) && errno != EEXIST)
+			code = errno;
+		if (slash)
+			*slash = '/';
+	}
+	free(path);
+	return code;
 }
 
 int report_open(const char *dir, uint64_t timeout_ns, struct report **ret, struct error *err)
@@ -98,8 +123,9 @@ int report_open(const char *dir, uint64_t timeout_ns, struct report **ret, struc
 		return error_set(err, -ENOMEM, "no memory for the report");
 	r->dir = dir;
 	r->in.timeout_ns = timeout_ns;
-	if (mkdir(dir, 0755) && errno != EEXIST)
-		code = refuse(r, "", errno, err);
+	code = make_dirs(dir);
+	if (code)
+		code = refuse(r, "", code, err);
 	for (size_t i = 0; !code && i < NR_FILES; i++)
 		code = open_file(r, i, err);
 	if (code) {
@@ -245,7 +271,7 @@ static int finish_file(struct report *r, size_t i, const struct timeline *t)
 	return 0;
 }
 
-int report_write(struct report *r, struct error *err)
+int report_write(struct report *r, const char *verdict, const char *text, struct error *err)
 {
 	struct timeline t;
 	int ret;
@@ -254,6 +280,8 @@ int report_write(struct report *r, struct error *err)
 		return 0;
 	if (!r->in.end_ns)
 		r->in.end_ns = clock_ns();
+	r->in.verdict = verdict;
+	r->in.text = text;
 	ret = timeline_build(&r->in, &t);
 	if (ret)
 		return error_set(err, ret, "no memory for the report");

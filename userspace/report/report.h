@@ -16,13 +16,14 @@ struct report;
 
 /**
  * report_open() - prepare to write into @dir
- * @dir: made if it is not there; its parent must be
+ * @dir: made if it is not there, with its parents
  * @timeout_ns: of a connection, see struct timeline_input
  *
  * All three files can be written when it returns; files of an earlier report are there
  * until report_write().
  *
- * Return: 0, -EINVAL when the directory cannot be written, -ENOMEM.
+ * Return: 0, -ENOMEM, or what the file system says of a directory that cannot be written; never
+ * -EINVAL or another that would stand for bad usage.
  */
 int report_open(const char *dir, uint64_t timeout_ns, struct report **ret, struct error *err);
 
@@ -42,7 +43,10 @@ void report_event(struct report *r, enum timeline_side side, const struct qmp_ev
 void report_history(struct report *r, enum timeline_side side, unsigned int index,
 		    const char *text);
 
-/* Writes the files, if the migration began. 0, -ENOMEM, or what the file system said. */
-int report_write(struct report *r, struct error *err);
+/*
+ * Writes the files, if the migration began. @verdict is the last line of what the program says
+ * of it, @text the lines before. 0, -ENOMEM, or what the file system said.
+ */
+int report_write(struct report *r, const char *verdict, const char *text, struct error *err);
 
 #endif

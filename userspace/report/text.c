@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "report/text.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -151,66 +152,110 @@ static void write_checkpoints(const struct timeline *t, FILE *out)
 		write_save(t, i, out);
 }
 
-static void write_arcs(const struct timeline *t, int lane, FILE *out)
-{
-	for (size_t i = 0; i < t->span_count; i++) {
-		const struct timeline_span *s = &t->spans[i];
-		char name[40];
+/* --- the tables ------------------------------------------------------------ */
 
-		if (s->lane != lane || s->kind != TIMELINE_IN_ARC)
-			continue;
-		snprintf(name, sizeof(name), "%s > %s", device_state_name(s->from),
-			 device_state_name(s->to));
-		fprintf(out, "  %-11s %-26s %10.3f %10.3f ms%s%s\n", timeline_side_name(s->side),
-			name, ms(t, s->begin_ns),
-			(double)(s->end_ns - s->begin_ns) / NSEC_PER_MSEC,
-			s->result ? "  " : "", s->result > 0 ? "in progress" :
-			s->result ? strerror(-s->result) : "");
-	}
+/* A line of a table: a span, a deaf time or a mark, one of them. */
+struct line {
+	uint64_t ns;
+	const struct timeline_span *arc;
+	const struct timeline_deaf *deaf;
+	const struct timeline_mark *mark;
+};
+
+static void write_arc(const struct timeline *t, const struct timeline_span *s, FILE *out)
+{
+	char name[40];
+
+	snprintf(name, sizeof(name), "%s > %s", device_state_name(s->from),
+		 device_state_name(s->to));
+	fprintf(out, "  %-11s %-26s %10.3f %10.3f%s%s\n", timeline_side_name(s->side), name,
+		ms(t, s->begin_ns), (double)(s->end_ns - s->begin_ns) / NSEC_PER_MSEC,
+		s->result ? "  " : "", s->result > 0 ? "in progress" :
+		s->result ? device_strerror(-s->result) : "");
 }
 
-static void write_deaf(const struct timeline *t, int lane, FILE *out)
+static void write_deaf(const struct timeline *t, const struct timeline_deaf *d, FILE *out)
 {
-	for (size_t i = 0; i < t->deaf_count; i++) {
-		const struct timeline_deaf *d = &t->deaf[i];
-
-		if (d->lane != lane)
-			continue;
-		fprintf(out, "  deaf                                   %10.3f %10.3f ms%s",
-			ms(t, d->begin_ns), (double)(d->end_ns - d->begin_ns) / NSEC_PER_MSEC,
-			d->open ? ", no end seen" : "");
-		if (d->timeout_ns)
-			fprintf(out, "; a connection's timeout of %.0f ms ran out at %.3f",
-				(double)t->in->timeout_ns / NSEC_PER_MSEC, ms(t, d->timeout_ns));
-		fprintf(out, "\n");
-	}
+	fprintf(out, "  %-38s %10.3f %10.3f%s", "deaf", ms(t, d->begin_ns),
+		(double)(d->end_ns - d->begin_ns) / NSEC_PER_MSEC, d->open ? ", no end seen" : "");
+	if (d->timeout_ns)
+		fprintf(out, "; a connection's timeout of %.0f ms ran out at %.3f",
+			(double)t->in->timeout_ns / NSEC_PER_MSEC, ms(t, d->timeout_ns));
+	fprintf(out, "\n");
 }
 
-static void write_marks(const struct timeline *t, int lane, FILE *out)
+static void write_line(const struct timeline *t, const struct line *line, FILE *out)
 {
-	for (size_t i = 0; i < t->mark_count; i++) {
-		const struct timeline_mark *m = &t->marks[i];
+	if (line->arc)
+		write_arc(t, line->arc, out);
+	else if (line->deaf)
+		write_deaf(t, line->deaf, out);
+	else
+		fprintf(out, "  %-11s event %-20s %10.3f\n", timeline_side_name(line->mark->side),
+			line->mark->text, ms(t, line->ns));
+}
 
-		if (m->lane == lane)
-			fprintf(out, "  %-11s event %-20s %10.3f\n", timeline_side_name(m->side),
-				m->text, ms(t, m->ns));
+/* By time, and as they were put in where that is the same. */
+static struct line *add_line(struct line *lines, size_t *count, uint64_t ns)
+{
+	size_t i = (*count)++;
+
+	for (; i && lines[i - 1].ns > ns; i--)
+		lines[i] = lines[i - 1];
+	lines[i] = (struct line){ .ns = ns };
+	return &lines[i];
+}
+
+/* What there is on a lane, in the order of time. */
+static void write_table(const struct timeline *t, int lane, FILE *out)
+{
+	struct line *lines = calloc(t->span_count + t->deaf_count + t->mark_count + 1,
+				    sizeof(*lines));
+	size_t count = 0;
+
+	if (!lines) {
+		fputs("  no memory for the table\n", out);
+		return;
 	}
+	for (size_t i = 0; i < t->deaf_count; i++)
+		if (t->deaf[i].lane == lane)
+			add_line(lines, &count, t->deaf[i].begin_ns)->deaf = &t->deaf[i];
+	for (size_t i = 0; i < t->span_count; i++)
+		if (t->spans[i].lane == lane && t->spans[i].kind == TIMELINE_IN_ARC)
+			add_line(lines, &count, t->spans[i].begin_ns)->arc = &t->spans[i];
+	for (size_t i = 0; i < t->mark_count; i++)
+		if (t->marks[i].lane == lane)
+			add_line(lines, &count, t->marks[i].ns)->mark = &t->marks[i];
+	for (size_t i = 0; i < count; i++)
+		write_line(t, &lines[i], out);
+	free(lines);
+}
+
+static void write_heading(const char *name, FILE *out)
+{
+	fprintf(out, "\n%s\n  %-11s %-26s %10s %10s\n", name, "side", "transition or event",
+		"at, ms", "took, ms");
 }
 
 void text_write(const struct timeline *t, FILE *out)
 {
+	if (t->in->verdict)
+		fprintf(out, "%s\n\n", t->in->verdict);
+	if (t->in->text && *t->in->text)
+		fprintf(out, "%s\n", t->in->text);
 	fprintf(out, "source: %s, destination: %s\n\n", timeline_outcome(t, TIMELINE_SOURCE),
 		timeline_outcome(t, TIMELINE_DESTINATION));
 	write_checkpoints(t, out);
-	fprintf(out, "\nmachine: milliseconds since the migration was asked for\n");
-	write_marks(t, TIMELINE_MACHINE, out);
+	fprintf(out, "\nTimes are milliseconds since the migration was asked for.\n");
+	write_heading("machine", out);
+	write_table(t, TIMELINE_MACHINE, out);
 	for (size_t i = 0; i < t->in->device_count; i++) {
 		const struct timeline_device *dev = &t->in->devices[i];
+		char name[256];
 
-		fprintf(out, "\n%s  %s -> %s\n", dev->id, dev->name[TIMELINE_SOURCE],
-			dev->name[TIMELINE_DESTINATION]);
-		write_arcs(t, i, out);
-		write_deaf(t, i, out);
-		write_marks(t, i, out);
+		snprintf(name, sizeof(name), "%s  %s -> %s", dev->id, dev->name[TIMELINE_SOURCE],
+			 dev->name[TIMELINE_DESTINATION]);
+		write_heading(name, out);
+		write_table(t, i, out);
 	}
 }

@@ -61,6 +61,8 @@ struct timeline_input {
 	uint64_t begin_ns;	/* the migration was asked for; what ended before is left out */
 	uint64_t end_ns;	/* when the histories were read: what is in progress ends here */
 	uint64_t timeout_ns;	/* of a connection of the device; 0: none */
+	/* What the program says of it; NULL: nothing. A line, and the lines before it. */
+	const char *verdict, *text;
 };
 
 enum timeline_span_kind {

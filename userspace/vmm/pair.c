@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,30 +17,29 @@
 #include "base/log.h"
 #include "device/discard.h"
 #include "device/lab.h"
+#include "device/state.h"
 #include "device/uapi.h"
 #include "qmp/client.h"
+#include "qmp/events.h"
+#include "qmp/json.h"
 #include "vmm/coordinator.h"
+#include "vmm/side.h"
 
 #define SELF		"/proc/self/exe"
 #define SLICE_NS	(50 * NSEC_PER_MSEC)	/* how long a signal or a dead child goes unseen */
-#define ANSWER_NS	(10 * NSEC_PER_SEC)	/* for a command: a live machine answers at once */
+#define ENDING_NS	(10 * NSEC_PER_SEC)	/* for questions at the end, when time is up, too */
 #define PARTING_NS	(5 * NSEC_PER_SEC)	/* for children to go by themselves */
-#define JUDGE_PARTING_NS (20 * NSEC_PER_SEC)	/* it may have to wait for an arc that is held */
+#define JUDGE_PARTING_NS (20 * NSEC_PER_SEC)	/* it may have to wait for a held arc */
 #define NAME_MAX_BYTES	108			/* of a path below dir: as much as sun_path has */
+#define DIR_MAX_BYTES	64			/* leaves room for the names of sockets */
 #define ARGS_MAX	(16 + 2 * VMM_DEVICES_MAX)
-
-/* One of the two machines. */
-struct side {
-	struct child child;
-	const char *socket;
-	struct qmp_client *client;
-	char status[32];	/* of its migration, as last heard of; final once over */
-};
+#define JUDGE_NA	77			/* status of a judge without anything to judge */
 
 struct pair {
 	const struct pair_options *opt;
-	uint64_t deadline_ns;
-	char dir[64];
+	struct outcome *o;
+	uint64_t begin_ns, deadline_ns;
+	char dir[DIR_MAX_BYTES];
 	struct side source, destination;
 	struct child judge;
 };
@@ -60,7 +60,15 @@ static void catch_signals(void)
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGHUP, &action, NULL);
+	sigaction(SIGQUIT, &action, NULL);
 	signal(SIGPIPE, SIG_IGN);
+}
+
+static void set_deadline(struct pair *p, uint64_t deadline_ns)
+{
+	p->deadline_ns = deadline_ns;
+	p->source.deadline_ns = deadline_ns;
+	p->destination.deadline_ns = deadline_ns;
 }
 
 static void path_of(const struct pair *p, const char *name, char *ret_path)
@@ -145,6 +153,19 @@ static const char *where(const char *device)
 	return strncmp(device, "emu", 3) ? device : "emu";
 }
 
+/* By the flags of the sources, unless the user knows better: who has no such arc makes none. */
+static int choose_judged(struct pair *p)
+{
+	bool any = false;
+
+	for (unsigned int i = 0; i < p->opt->count; i++)
+		any |= outcome_has_arc(&p->o->device[i]);
+	for (unsigned int i = 0; i < p->opt->count; i++)
+		p->o->device[i].judged = p->opt->expect >= 0 || !any ||
+					 outcome_has_arc(&p->o->device[i]);
+	return p->opt->expect >= 0 ? p->opt->expect : any;
+}
+
 static int start_judge(struct pair *p, struct error *err)
 {
 	unsigned long long seconds = p->opt->timeout_ns / NSEC_PER_SEC + 1;
@@ -155,13 +176,15 @@ static int start_judge(struct pair *p, struct error *err)
 	      add_arg(&args, "unix:%s/%s", p->dir, p->source.socket) ?:
 	      /* Without prepare events a hold would only end at its limit. */
 	      add_arg(&args, p->opt->no_prepare ? "--release" : "--hold") ?:
-	      add_arg(&args, "--expect=%u", p->opt->expect) ?:
-	      add_arg(&args, "--timeout=%llu", seconds);
+	      add_arg(&args, "--expect=%d", choose_judged(p)) ?:
+	      add_arg(&args, "--timeout=%llu", seconds) ?:
+	      (p->opt->json ? add_arg(&args, "--json") : 0);
 	for (unsigned int i = 0; !ret && i < p->opt->count; i++) {
 		const char *w = where(p->opt->from[i]);
 
-		ret = add_arg(&args, "--device") ?:
-		      add_arg(&args, "vf%u=%.*s", i, (int)strcspn(w, ","), w);
+		if (p->o->device[i].judged)
+			ret = add_arg(&args, "--device") ?:
+			      add_arg(&args, "vf%u=%.*s", i, (int)strcspn(w, ","), w);
 	}
 	if (ret) {
 		free_args(&args);
@@ -170,42 +193,16 @@ static int start_judge(struct pair *p, struct error *err)
 	return start_child(p, &p->judge, "judge", &args, true, err);
 }
 
-static int call(struct side *s, const char *command, struct json_object *args,
-		struct json_object **ret, struct error *err)
-{
-	int code = qmp_client_call(s->client, command, args, clock_ns() + ANSWER_NS, ret, err);
-
-	return code ? error_prefix(err, code, "%s of the %s", command, s->child.name) : 0;
-}
-
-static uint64_t number(struct json_object *info, const char *name)
-{
-	return json_object_get_int64(json_object_object_get(info, name));
-}
-
-/* A member of what @command of @s answers; 0 when there is none. */
-static uint64_t ask_number(struct side *s, const char *command, const char *name)
-{
-	struct json_object *answer;
-	struct error err;
-	uint64_t value;
-
-	if (call(s, command, NULL, &answer, &err))
-		return 0;
-	value = number(answer, name);
-	json_object_put(answer);
-	return value;
-}
-
 /* Devices that are written faster than they are read are the reason that nobody thinks of. */
 static int give_up(struct pair *p, struct error *err)
 {
 	unsigned long long seconds = p->opt->timeout_ns / NSEC_PER_SEC, expected = 0, limit = 0;
 
-	if (!strcmp(p->source.status, "active")) {
-		expected = ask_number(&p->source, "query-migrate", "expected-downtime");
-		limit = expected ? ask_number(&p->source, "query-migrate-parameters",
-					      "downtime-limit") : 0;
+	set_deadline(p, clock_ns() + ENDING_NS);
+	if (!strcmp(p->o->machine[OUTCOME_SOURCE].migration, "active")) {
+		expected = side_number(&p->source, "query-migrate", "expected-downtime");
+		limit = expected ? side_number(&p->source, "query-migrate-parameters",
+					       "downtime-limit") : 0;
 	}
 	if (expected > limit)
 		return error_set(err, -ETIMEDOUT,
@@ -214,23 +211,43 @@ static int give_up(struct pair *p, struct error *err)
 	return error_set(err, -ETIMEDOUT, "not done within %llu s; see --timeout", seconds);
 }
 
-/* Time is up, someone wants an end, or a child is no more: no use in going on. */
+/* A child that is no more, in its own words if it had any. */
+static int blame(struct child *child, struct error *err)
+{
+	char words[400];
+
+	child_last_words(child, words, sizeof(words));
+	return error_set(err, child->status == 2 ? -EINVAL : -ECHILD,
+			 "the %s ended with status %d%s%s", child->name, child->status,
+			 *words ? ": " : "", words);
+}
+
+/* Someone wants an end, a child is no more, or time is up: no use in going on. */
 static int check(struct pair *p, struct error *err)
 {
 	struct child *machines[] = { &p->source.child, &p->destination.child };
 
-	for (unsigned int i = 0; i < 2; i++) {
-		if (!child_ended(machines[i], 0))
-			continue;
-		return error_set(err, machines[i]->status == 2 ? -EINVAL : -ECHILD,
-				 "the %s ended with status %d", machines[i]->name,
-				 machines[i]->status);
-	}
 	if (interrupted)
 		return error_set(err, -EINTR, "interrupted");
+	for (unsigned int i = 0; i < 2; i++)
+		if (child_ended(machines[i], 0))
+			return blame(machines[i], err);
 	if (clock_ns() > p->deadline_ns)
 		return give_up(p, err);
 	return 0;
+}
+
+/* A connection ended: the machine behind it is about to, and is the reason. */
+static int blame_gone(struct pair *p, int code, struct error *err)
+{
+	struct child *machines[] = { &p->source.child, &p->destination.child };
+	uint64_t until_ns = clock_ns() + PARTING_NS;
+
+	while (clock_ns() < until_ns)
+		for (unsigned int i = 0; i < 2; i++)
+			if (child_ended(machines[i], clock_ns() + SLICE_NS))
+				return blame(machines[i], err);
+	return code;
 }
 
 static int connect_side(struct pair *p, struct side *s, struct error *err)
@@ -254,44 +271,72 @@ static int enable_events(struct side *s, struct error *err)
 	static const char on[] =
 		"{\"capabilities\": [{\"capability\": \"events\", \"state\": true},"
 		" {\"capability\": \"x-device-statistics\", \"state\": true}]}";
-	struct json_object *args = json_tokener_parse(on);
 
-	return call(s, "migrate-set-capabilities", args, NULL, err);
+	return side_call(s, "migrate-set-capabilities", json_tokener_parse(on), NULL, err);
 }
 
-static int limit_downtime(struct pair *p, struct error *err)
+static int set_parameters(struct pair *p, struct error *err)
 {
 	struct json_object *args;
 
-	if (p->opt->downtime_ms < 0)
+	if (p->opt->downtime_ms < 0 && !p->opt->bandwidth)
 		return 0;
 	args = json_object_new_object();
-	json_object_object_add(args, "downtime-limit",
-			       json_object_new_int64(p->opt->downtime_ms));
-	return call(&p->source, "migrate-set-parameters", args, NULL, err);
+	if (p->opt->downtime_ms >= 0)
+		json_add_int(args, "downtime-limit", p->opt->downtime_ms);
+	if (p->opt->bandwidth)
+		json_add_int(args, "avail-switchover-bandwidth", p->opt->bandwidth);
+	return side_call(&p->source, "migrate-set-parameters", args, NULL, err);
 }
 
-static bool over(const struct side *s)
+static const char *heard(const struct pair *p, enum outcome_end end)
 {
-	return !strcmp(s->status, "completed") || !strcmp(s->status, "failed");
+	return p->o->machine[end].migration;
 }
 
-/* Takes the events of @s that are here. */
-static int take_events(struct pair *p, struct side *s, struct error *err)
+static bool over(const struct pair *p, enum outcome_end end)
 {
+	const char *status = heard(p, end);
+
+	return !strcmp(status, "completed") || !strcmp(status, "failed") ||
+	       !strcmp(status, "cancelled");
+}
+
+static void note_event(struct pair *p, enum outcome_end end, const struct qmp_event *event)
+{
+	struct outcome_machine *m = &p->o->machine[end];
+	unsigned int i;
+
+	if (!strcmp(event->name, QMP_EVENT_MIGRATION) && !over(p, end))
+		snprintf(m->migration, sizeof(m->migration), "%s",
+			 qmp_event_text(event, "status"));
+	if (!strcmp(event->name, QMP_EVENT_VFIO_MIGRATION) &&
+	    !strcmp(qmp_event_text(event, "device-state"),
+		    qmp_vfio_state_name(QMP_VFIO_PRE_COPY_P2P_PREPARE)) &&
+	    sscanf(qmp_event_text(event, "device-id"), "vf%u", &i) == 1 && i < p->o->count)
+		p->o->device[i].announced = true;
+}
+
+/* Takes the events of one side that are here. */
+static int take_events(struct pair *p, enum outcome_end end, struct error *err)
+{
+	struct side *s = end == OUTCOME_SOURCE ? &p->source : &p->destination;
 	const struct pair_observer *observer = p->opt->observer;
 	struct qmp_event event;
 	int ret;
 
 	while ((ret = qmp_client_event(s->client, 0, &event, err)) > 0) {
 		if (observer)
-			observer->event(observer->opaque, s == &p->destination, &event);
-		if (!strcmp(event.name, "MIGRATION") && !over(s))
-			snprintf(s->status, sizeof(s->status), "%s",
-				 qmp_event_text(&event, "status"));
+			observer->event(observer->opaque, end == OUTCOME_DESTINATION, &event);
+		note_event(p, end, &event);
 		qmp_event_release(&event);
 	}
 	return ret;
+}
+
+static int take_all_events(struct pair *p, struct error *err)
+{
+	return take_events(p, OUTCOME_SOURCE, err) ?: take_events(p, OUTCOME_DESTINATION, err);
 }
 
 static struct json_object *uri_args(const struct pair *p)
@@ -300,52 +345,74 @@ static struct json_object *uri_args(const struct pair *p)
 	char uri[NAME_MAX_BYTES + 8];
 
 	snprintf(uri, sizeof(uri), "unix:%s/migration", p->dir);
-	json_object_object_add(args, "uri", json_object_new_string(uri));
+	json_add_string(args, "uri", uri);
 	return args;
 }
 
 static int begin(struct pair *p, struct error *err)
 {
 	/* What they said of their start has nothing to do with it. */
-	int ret = take_events(p, &p->source, err) ?: take_events(p, &p->destination, err);
+	int ret = take_all_events(p, err);
 	struct json_object *incoming;
 
 	if (ret)
 		return ret;
 	incoming = uri_args(p);
-	json_object_object_add(incoming, "exit-on-error", json_object_new_boolean(false));
+	json_add_bool(incoming, "exit-on-error", false);
+	p->o->begun = true;
+	p->begin_ns = clock_ns();
 	if (p->opt->observer)
 		p->opt->observer->begin(p->opt->observer->opaque);
-	return call(&p->destination, "migrate-incoming", incoming, NULL, err) ?:
-	       call(&p->source, "migrate", uri_args(p), NULL, err);
+	return side_call(&p->destination, "migrate-incoming", incoming, NULL, err) ?:
+	       side_call(&p->source, "migrate", uri_args(p), NULL, err);
 }
 
-/* Of both, so that each is stamped when it comes; then waits a moment for more. */
+static bool both_over(const struct pair *p)
+{
+	return over(p, OUTCOME_SOURCE) && over(p, OUTCOME_DESTINATION);
+}
+
+/* To both, so that each event is stamped when it comes; then waits a moment for more. */
 static int listen_to_both(struct pair *p, struct error *err)
 {
 	struct pollfd fds[] = {
 		{ .fd = qmp_client_fd(p->source.client), .events = POLLIN },
 		{ .fd = qmp_client_fd(p->destination.client), .events = POLLIN },
 	};
-	int ret = take_events(p, &p->source, err) ?: take_events(p, &p->destination, err);
+	int ret = take_all_events(p, err);
 
-	if (!ret && !(over(&p->source) && over(&p->destination)))
+	if (!ret && !both_over(p))
 		poll(fds, 2, SLICE_NS / NSEC_PER_MSEC);
 	return ret;
 }
 
-/* The destination of a source that failed may never have heard of it. */
+/* The destination of a source that gave up may never have heard of it. */
 static int watch(struct pair *p, struct error *err)
 {
 	uint64_t until_ns = UINT64_MAX;
 	int ret = 0;
 
-	while (!ret && !(over(&p->source) && over(&p->destination)) && clock_ns() < until_ns) {
+	while (!ret && !both_over(p) && clock_ns() < until_ns) {
 		ret = check(p, err) ?: listen_to_both(p, err);
-		if (until_ns == UINT64_MAX && !strcmp(p->source.status, "failed"))
+		if (until_ns == UINT64_MAX && over(p, OUTCOME_SOURCE) &&
+		    strcmp(heard(p, OUTCOME_SOURCE), "completed"))
 			until_ns = clock_ns() + PARTING_NS;
 	}
 	return ret;
+}
+
+/* --- the judge ------------------------------------------------------------- */
+
+/* More of what the judge writes: bytes, 0 at its end, -EAGAIN: nothing for now. */
+static ssize_t hear_judge(struct pair *p, char *buf, size_t size)
+{
+	struct pollfd fd = { .fd = p->judge.out, .events = POLLIN };
+	ssize_t n;
+
+	if (poll(&fd, 1, SLICE_NS / NSEC_PER_MSEC) <= 0)
+		return -EAGAIN;
+	n = read(p->judge.out, buf, size);
+	return n < 0 ? -EAGAIN : n;
 }
 
 /* The judge listens once it has written its first line. */
@@ -354,156 +421,59 @@ static int await_judge(struct pair *p, struct error *err)
 	char c = 0;
 
 	while (c != '\n') {
-		if (read(p->judge.out, &c, 1) != 1)
-			return error_set(err, -ECHILD, "the judge ended before it listened");
+		int ret = check(p, err);
+
+		if (ret)
+			return ret;
+		if (hear_judge(p, &c, 1))
+			continue;
+		child_ended(&p->judge, clock_ns() + PARTING_NS);
+		return error_prefix(err, blame(&p->judge, err), "nobody would judge it");
 	}
 	return 0;
 }
 
-/* A device's attribute as text for the caller to free; NULL when it has none. */
-static char *attribute(struct side *s, unsigned int device, const char *name)
+/* Until it writes no more. */
+static int collect_lines(struct pair *p, FILE *lines, struct error *err)
 {
-	struct json_object *args = json_object_new_object(), *answer, *text;
-	char id[16], *copy = NULL;
-	struct error err;
+	char buf[4096];
+	ssize_t n;
+	int ret = 0;
 
-	snprintf(id, sizeof(id), "vf%u", device);
-	json_object_object_add(args, "device", json_object_new_string(id));
-	json_object_object_add(args, "attribute", json_object_new_string(name));
-	if (call(s, "x-miglab-read", args, &answer, &err))
-		return NULL;
-	if (json_object_object_get_ex(answer, "text", &text) && text)
-		copy = strdup(json_object_get_string(text));
-	json_object_put(answer);
-	return copy;
-}
-
-/* Of the last PRE_COPY -> PRE_COPY_P2P; 0 when there was none. */
-static uint64_t quiesce_ns(struct side *s, unsigned int device)
-{
-	char *text = attribute(s, device, "history");
-	struct lab_arc *arcs;
-	uint64_t ns = 0;
-	size_t count;
-
-	if (text && !lab_parse_history(text, &arcs, &count, NULL)) {
-		for (size_t i = 0; i < count; i++) {
-			if (arcs[i].from == VFIO_DEVICE_STATE_PRE_COPY &&
-			    arcs[i].to == VFIO_DEVICE_STATE_PRE_COPY_P2P && !arcs[i].result)
-				ns = arcs[i].end_ns - arcs[i].begin_ns;
-		}
-		free(arcs);
+	while (!ret && (n = hear_judge(p, buf, sizeof(buf)))) {
+		if (n > 0)
+			fwrite(buf, 1, n, lines);
+		else
+			ret = check(p, err);
 	}
-	free(text);
-	return ns;
+	return ret;
 }
 
-/* False when the state that arrived is another one than what was sent. */
-static bool report_device(struct pair *p, unsigned int i, FILE *out)
+static int take_verdict(struct pair *p, struct error *err)
 {
-	char *sent = attribute(&p->source, i, "fingerprint");
-	char *arrived = attribute(&p->destination, i, "fingerprint");
-	bool known = sent && arrived, equal = false;
+	size_t size;
+	FILE *lines = open_memstream(&p->o->judge_lines, &size);
+	int ret;
 
-	if (known) {
-		sent[strcspn(sent, "\n")] = '\0';
-		arrived[strcspn(arrived, "\n")] = '\0';
-		/* Two states of which neither was looked at are not equal. */
-		equal = strcmp(sent, "none") && !strcmp(sent, arrived);
-	}
-	fprintf(out, "vf%u %s -> %s  PRE_COPY -> PRE_COPY_P2P %.1f ms  ", i, p->opt->from[i],
-		p->opt->to[i], (double)quiesce_ns(&p->source, i) / NSEC_PER_MSEC);
-	if (!strcmp(p->opt->to[i], DISCARD))
-		fprintf(out, "state thrown away: no fingerprints to compare\n");
-	else if (!known)
-		fprintf(out, "no fingerprints: not a driver of miglab's\n");
-	else if (equal)
-		fprintf(out, "fingerprints equal: %s\n", sent);
-	else
-		fprintf(out, "fingerprints differ: source %s, destination %s\n", sent, arrived);
-	free(sent);
-	free(arrived);
-	return equal || !known;
+	if (!lines)
+		return error_set(err, -ENOMEM, "no memory for the verdict");
+	p->o->judge = OUTCOME_JUDGE_NONE;
+	ret = collect_lines(p, lines, err);
+	fclose(lines);
+	if (ret)
+		return error_prefix(err, ret, "the judge did not end");
+	if (!child_ended(&p->judge, clock_ns() + PARTING_NS))
+		return error_set(err, -ETIMEDOUT, "the judge does not come to an end");
+	if (p->judge.status > 1 && p->judge.status != JUDGE_NA)
+		return blame(&p->judge, err);
+	p->o->judge = p->judge.status == 0 ? OUTCOME_JUDGE_PASS :
+		      p->judge.status == 1 ? OUTCOME_JUDGE_FAIL : OUTCOME_JUDGE_NA;
+	return 0;
 }
 
-/* 0, or 1 when one of the two says that the migration did not complete. */
-static int report_migration(struct pair *p, FILE *out, struct error *err)
-{
-	struct side *sides[] = { &p->source, &p->destination };
-	struct json_object *info;
-	int ret, verdict = 0;
+/* --- how it went ----------------------------------------------------------- */
 
-	for (unsigned int i = 0; i < 2; i++) {
-		ret = call(sides[i], "query-migrate", NULL, &info, err);
-		if (ret)
-			return ret;
-		if (strcmp(sides[i]->status, "completed")) {
-			struct json_object *why = json_object_object_get(info, "error-desc");
-
-			verdict = 1;
-			fprintf(out, "%s: migration %s: %s\n", sides[i]->child.name,
-				sides[i]->status,
-				why ? json_object_get_string(why) : "it heard of no end");
-		} else if (i == 0) {
-			fprintf(out,
-				"migration completed in %llu ms, downtime %llu ms, %llu bytes\n",
-				(unsigned long long)number(info, "total-time"),
-				(unsigned long long)number(info, "downtime"),
-				(unsigned long long)number(json_object_object_get(info, "vfio"),
-							   "transferred"));
-		}
-		json_object_put(info);
-	}
-	return verdict;
-}
-
-/* NULL: there is no such member, or @o is none. It lives as long as @o. */
-static const char *text(struct json_object *o, const char *name)
-{
-	return json_object_get_string(json_object_object_get(o, name));
-}
-
-/* What @s says of its memory: the caller puts it. NULL: nothing. */
-static struct json_object *ask_memory(struct side *s)
-{
-	struct json_object *info, *memory;
-	struct error err;
-
-	if (call(s, "query-migrate", NULL, &info, &err))
-		return NULL;
-	memory = json_object_get(json_object_object_get(info, "x-memory"));
-	json_object_put(info);
-	return memory;
-}
-
-/* False when what arrived is not what was sent, or nobody compared it. */
-static bool report_memory(struct pair *p, FILE *out)
-{
-	struct json_object *source = ask_memory(&p->source);
-	struct json_object *destination = ask_memory(&p->destination);
-	const char *sent = text(source, "checksum"), *arrived = text(destination, "checksum");
-	bool equal = sent && arrived && !strcmp(sent, arrived);
-
-	fprintf(out, "memory of %s bytes, %s pages in %s bytes moved  ",
-		text(source, "size") ?: "?", text(source, "pages") ?: "?",
-		text(source, "transferred") ?: "?");
-	if (equal)
-		fprintf(out, "checksums equal: %s\n", sent);
-	else
-		fprintf(out, "checksums differ: source %s, destination %s\n", sent ?: "none",
-			arrived ?: "none");
-	json_object_put(source);
-	json_object_put(destination);
-	return equal;
-}
-
-/* What @s says of its workload: the caller puts it. */
-static int ask_workload(struct side *s, struct json_object **ret, struct error *err)
-{
-	return call(s, "x-query-workload", NULL, ret, err);
-}
-
-/* Until it is through with @rounds rounds and an operation more, or found something wrong. */
+/* Until the workload of @s is through with @rounds rounds and an operation more, or in error. */
 static int await_workload(struct pair *p, struct side *s, unsigned int rounds, struct error *err)
 {
 	struct json_object *report;
@@ -511,11 +481,12 @@ static int await_workload(struct pair *p, struct side *s, unsigned int rounds, s
 	int ret = 0;
 
 	while (!ret && !done) {
-		ret = check(p, err) ?: ask_workload(s, &report, err);
+		ret = check(p, err) ?: side_call(s, "x-query-workload", NULL, &report, err);
 		if (ret)
 			return ret;
-		done = text(report, "error") ||
-		       number(report, "here") > rounds * number(report, "round");
+		done = json_arg(report, "error") ||
+		       json_object_get_int64(json_object_object_get(report, "here")) >
+		       rounds * json_object_get_int64(json_object_object_get(report, "round"));
 		json_object_put(report);
 		if (!done)
 			poll(NULL, 0, SLICE_NS / NSEC_PER_MSEC);
@@ -523,86 +494,66 @@ static int await_workload(struct pair *p, struct side *s, unsigned int rounds, s
 	return ret;
 }
 
-/* False when one of the two sides found something wrong. */
-static bool report_workload(struct pair *p, FILE *out)
+/* Of what moved, when all of it did. */
+static int ask_arrived(struct pair *p, struct error *err)
 {
-	struct side *sides[] = { &p->source, &p->destination };
-	bool good = true;
-	struct error err;
+	int ret = 0;
 
-	for (unsigned int i = 0; i < 2; i++) {
-		struct json_object *report;
-		const char *why;
-
-		if (ask_workload(sides[i], &report, &err)) {
-			fprintf(out, "workload: %s\n", err.text);
-			return false;
-		}
-		why = text(report, "error");
-		good &= !why;
-		fprintf(out,
-			"workload %s  %s: %llu operations, %llu of them here, %llu interrupts: %s\n",
-			p->opt->workload, sides[i]->child.name,
-			(unsigned long long)number(report, "operations"),
-			(unsigned long long)number(report, "here"),
-			(unsigned long long)number(report, "interrupts"),
-			why ? why : "each once, and with the right bytes");
-		json_object_put(report);
+	side_ask_fingerprints(&p->source, OUTCOME_SOURCE, p->o);
+	side_ask_fingerprints(&p->destination, OUTCOME_DESTINATION, p->o);
+	if (p->opt->ram) {
+		side_ask_memory(&p->source, OUTCOME_SOURCE, p->o);
+		side_ask_memory(&p->destination, OUTCOME_DESTINATION, p->o);
 	}
-	return good;
-}
-
-static int report_judge(struct pair *p, FILE *out, struct error *err)
-{
-	char buf[4096];
-	ssize_t n;
-
-	while ((n = read(p->judge.out, buf, sizeof(buf))) > 0)
-		fwrite(buf, 1, n, out);
-	if (!child_ended(&p->judge, clock_ns() + PARTING_NS))
-		return error_set(err, -ETIMEDOUT, "the judge does not come to an end");
-	if (p->judge.status > 1)
-		return error_set(err, -ECHILD, "the judge ended with status %d", p->judge.status);
-	return p->judge.status;
-}
-
-static int report(struct pair *p, FILE *out, struct error *err)
-{
-	int migrated, judged;
-	bool equal = true;
-
-	migrated = report_migration(p, out, err);
-	if (migrated < 0)
-		return migrated;
-	for (unsigned int i = 0; !migrated && i < p->opt->count; i++)
-		equal &= report_device(p, i, out);
-	if (!migrated && p->opt->ram)
-		equal &= report_memory(p, out);
-	if (!migrated && p->opt->workload) {
-		judged = await_workload(p, &p->destination, 1, err);
-		if (judged)
-			return judged;
-		equal &= report_workload(p, out);
+	if (p->opt->workload) {
+		ret = await_workload(p, &p->destination, 1, err);
+		side_ask_workload(&p->source, OUTCOME_SOURCE, p->o);
+		side_ask_workload(&p->destination, OUTCOME_DESTINATION, p->o);
 	}
-	judged = report_judge(p, out, err);
-	return judged < 0 ? judged : migrated || !equal || judged;
+	return ret;
 }
 
-static int rehearse(struct pair *p, FILE *out, struct error *err)
+/* Of what may be the reason that it did not. */
+static int ask_failed(struct pair *p)
 {
-	return start_side(p, &p->destination, "destination", p->opt->to, true, err) ?:
-	       start_side(p, &p->source, "source", p->opt->from, false, err) ?:
-	       connect_side(p, &p->source, err) ?:
-	       connect_side(p, &p->destination, err) ?:
-	       enable_events(&p->source, err) ?:
-	       enable_events(&p->destination, err) ?:
-	       limit_downtime(p, err) ?:
-	       start_judge(p, err) ?:
+	side_ask_sizes(&p->source, OUTCOME_SOURCE, p->o);
+	side_ask_sizes(&p->destination, OUTCOME_DESTINATION, p->o);
+	return 0;
+}
+
+/* Time that is up at the very end of a migration is no reason not to ask how it went. */
+static int ask_outcome(struct pair *p, struct error *err)
+{
+	bool completed = !strcmp(heard(p, OUTCOME_SOURCE), "completed") &&
+			 !strcmp(heard(p, OUTCOME_DESTINATION), "completed");
+
+	if (p->deadline_ns < clock_ns() + ENDING_NS)
+		set_deadline(p, clock_ns() + ENDING_NS);
+	return side_ask_migration(&p->source, OUTCOME_SOURCE, p->o, err) ?:
+	       side_ask_migration(&p->destination, OUTCOME_DESTINATION, p->o, err) ?:
+	       (completed ? ask_arrived(p, err) : ask_failed(p)) ?:
+	       take_verdict(p, err);
+}
+
+static int rehearse(struct pair *p, struct error *err)
+{
+	int ret = start_side(p, &p->destination, "destination", p->opt->to, true, err) ?:
+		  start_side(p, &p->source, "source", p->opt->from, false, err) ?:
+		  connect_side(p, &p->source, err) ?:
+		  connect_side(p, &p->destination, err) ?:
+		  enable_events(&p->source, err) ?:
+		  enable_events(&p->destination, err) ?:
+		  set_parameters(p, err);
+
+	if (ret)
+		return ret;
+	side_ask_flags(&p->source, p->o);
+	return start_judge(p, err) ?:
 	       await_judge(p, err) ?:
 	       (p->opt->workload ? await_workload(p, &p->source, 0, err) : 0) ?:
 	       begin(p, err) ?:
 	       watch(p, err) ?:
-	       report(p, out, err);
+	       ask_outcome(p, err);
 }
 
 /* Receipts that an observer wants shall not be late for our own reasons. */
@@ -614,32 +565,77 @@ static void hurry(void)
 		log_info("no real-time scheduling: %s", strerror(errno));
 }
 
-/* However it ended, and as long as they live. */
-static void observe_end(struct pair *p)
+/* What of a history belongs to this migration. */
+static void note_arc(struct pair *p, enum outcome_end end, unsigned int device,
+		     const struct lab_arc *arc)
 {
-	const struct pair_observer *observer = p->opt->observer;
-	struct side *sides[] = { &p->source, &p->destination };
-	struct error err;
+	struct outcome_device *d = &p->o->device[device];
 
-	for (unsigned int s = 0; observer && s < 2; s++) {
-		for (unsigned int i = 0; sides[s]->client && i < p->opt->count; i++) {
-			char *text = attribute(sides[s], i, "history");
-
-			if (text)
-				observer->history(observer->opaque, s, i, text);
-			free(text);
-		}
-		/* What came before the answers. */
-		if (sides[s]->client)
-			take_events(p, sides[s], &err);
+	if (arc->begin_ns < p->begin_ns || !arc->end_ns)
+		return;
+	if (arc->result)
+		snprintf(d->failed[end], sizeof(d->failed[end]), "%s -> %s failed: %s",
+			 device_state_name(arc->from), device_state_name(arc->to),
+			 device_strerror(-arc->result));
+	if (end == OUTCOME_SOURCE && !arc->result && arc->from == VFIO_DEVICE_STATE_PRE_COPY &&
+	    arc->to == VFIO_DEVICE_STATE_PRE_COPY_P2P) {
+		d->quiesced = true;
+		d->quiesce_ns = arc->end_ns - arc->begin_ns;
 	}
 }
+
+static void take_history(struct pair *p, enum outcome_end end, unsigned int device)
+{
+	struct side *s = end == OUTCOME_SOURCE ? &p->source : &p->destination;
+	const struct pair_observer *observer = p->opt->observer;
+	char *text = side_attribute(s, device, "history");
+	struct lab_arc *arcs;
+	size_t count;
+
+	if (text && observer)
+		observer->history(observer->opaque, end == OUTCOME_DESTINATION, device, text);
+	if (text && !lab_parse_history(text, &arcs, &count, NULL)) {
+		for (size_t i = 0; i < count; i++)
+			note_arc(p, end, device, &arcs[i]);
+		free(arcs);
+	}
+	free(text);
+}
+
+static void ask_end(struct pair *p, enum outcome_end end)
+{
+	struct side *s = end == OUTCOME_SOURCE ? &p->source : &p->destination;
+	struct outcome_machine *m = &p->o->machine[end];
+	struct error err;
+
+	if (s->client)
+		side_ask_states(s, end, p->o);
+	for (unsigned int i = 0; s->client && p->o->begun && i < p->o->count; i++)
+		take_history(p, end, i);
+	/* What came before the answers. */
+	if (s->client)
+		take_events(p, end, &err);
+	if (!m->answered && child_ended(&s->child, 0))
+		snprintf(m->gone, sizeof(m->gone), "ended with status %d", s->child.status);
+}
+
+/* However it ended, and as long as they live. */
+static void ask_both_ends(struct pair *p)
+{
+	set_deadline(p, clock_ns() + ENDING_NS);
+	ask_end(p, OUTCOME_SOURCE);
+	ask_end(p, OUTCOME_DESTINATION);
+}
+
+/* --- the end --------------------------------------------------------------- */
 
 /* Asked, not killed: it says what it has seen, and gives up what it holds. */
 static void part_judge(struct pair *p)
 {
-	if (p->judge.pid)
+	if (p->judge.pid) {
 		kill(p->judge.pid, SIGTERM);
+		kill(p->judge.pid, SIGCONT);	/* one that was stopped could not */
+	}
 	child_ended(&p->judge, clock_ns() + JUDGE_PARTING_NS);
 	child_end(&p->judge);
 }
@@ -647,12 +643,18 @@ static void part_judge(struct pair *p)
 static void part(struct side *s)
 {
 	struct error err;
+	bool asked = s->client && !side_call(s, "quit", NULL, NULL, &err);
 
-	if (s->client)
-		call(s, "quit", NULL, NULL, &err);
 	qmp_client_free(s->client);
-	child_ended(&s->child, s->client ? clock_ns() + PARTING_NS : 0);
+	s->client = NULL;
+	child_ended(&s->child, asked ? clock_ns() + PARTING_NS : 0);
 	child_end(&s->child);
+}
+
+static void print_logs(const struct pair *p)
+{
+	child_print_log(&p->destination.child);
+	child_print_log(&p->source.child);
 }
 
 static void tidy(struct pair *p)
@@ -670,13 +672,17 @@ static void tidy(struct pair *p)
 	rmdir(p->dir);
 }
 
-/* The path is short enough for the names of sockets below it. */
-static int make_dir(char dir[64], struct error *err)
+/*
+ * The path is short enough for the names of sockets below it, and has our number in it: what
+ * is left of a process that is no more can be told from what is in use.
+ */
+static int make_dir(char dir[DIR_MAX_BYTES], struct error *err)
 {
 	const char *parent = getenv("TMPDIR");
-	int n = snprintf(dir, 64, "%s/miglab-XXXXXX", parent && *parent ? parent : "/tmp");
+	int n = snprintf(dir, DIR_MAX_BYTES, "%s/miglab-%d-XXXXXX",
+			 parent && *parent ? parent : "/tmp", (int)getpid());
 
-	if (n >= 64)
+	if (n >= DIR_MAX_BYTES)
 		return error_set(err, -ENAMETOOLONG,
 				 "TMPDIR=%s is too long for the path of a socket", parent);
 	if (!mkdtemp(dir))
@@ -685,30 +691,49 @@ static int make_dir(char dir[64], struct error *err)
 	return 0;
 }
 
-int pair_migrate(const struct pair_options *opt, FILE *out, struct error *err)
+static void name_devices(const struct pair_options *opt, struct outcome *o)
+{
+	o->count = opt->count;
+	o->workload.kind = opt->workload;
+	for (unsigned int i = 0; i < opt->count; i++) {
+		o->device[i].dev[OUTCOME_SOURCE] = opt->from[i];
+		o->device[i].dev[OUTCOME_DESTINATION] = opt->to[i];
+		o->device[i].thrown_away = !strcmp(opt->to[i], DISCARD);
+	}
+}
+
+int pair_migrate(const struct pair_options *opt, struct outcome *o, struct error *err)
 {
 	struct pair p = {
-		.opt = opt,
-		.deadline_ns = clock_ns() + opt->timeout_ns,
+		.opt = opt, .o = o,
 		.source.child.out = -1, .destination.child.out = -1, .judge.out = -1,
 	};
 	int ret;
 
+	name_devices(opt, o);
+	set_deadline(&p, clock_ns() + opt->timeout_ns);
 	ret = make_dir(p.dir, err);
-	if (ret)
+	if (ret) {
+		o->error = *err;
 		return ret;
+	}
 	catch_signals();
 	if (opt->observer)
 		hurry();
-	ret = rehearse(&p, out, err);
-	observe_end(&p);
+	ret = rehearse(&p, err);
+	if (ret == -EPIPE)
+		ret = blame_gone(&p, ret, err);
+	if (ret)
+		o->error = *err;
+	ask_both_ends(&p);
+	/* What they say of being ended in the middle of it is of no interest. */
+	if (ret)
+		print_logs(&p);
 	part_judge(&p);
 	part(&p.source);
 	part(&p.destination);
-	if (fflush(out) && ret >= 0)
-		ret = error_set(err, -errno, "the result cannot be written: %s", strerror(errno));
-	child_print_log(&p.destination.child);
-	child_print_log(&p.source.child);
+	if (!ret)
+		print_logs(&p);
 	child_print_log(&p.judge);
 	tidy(&p);
 	return ret;

@@ -8,9 +8,9 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 
 #include "base/error.h"
+#include "vmm/outcome.h"
 
 struct qmp_event;
 
@@ -30,21 +30,26 @@ struct pair_options {
 	bool no_prepare;
 	const char *ram, *workload;	/* as --ram and --workload of miglab run; NULL: none */
 	long downtime_ms;	/* downtime-limit of the source; -1: what it begins with */
-	unsigned int expect;	/* announced transitions of each device, for the judge */
+	uint64_t bandwidth;	/* its avail-switchover-bandwidth, bytes/s; 0: what it measures */
+	int expect;	/* announced transitions of each device, for the judge; -1: by its flags */
 	uint64_t timeout_ns;	/* for the whole */
+	bool json;	/* the judge's lines are to be JSON */
 	const struct pair_observer *observer;	/* NULL: none */
 };
 
 /**
- * pair_migrate() - migrate once and say on @out how it went
+ * pair_migrate() - migrate once
+ * @ret: all zero; what is known of it, however it ended. outcome_cleanup() frees what it has
  *
- * Leaves no process and no file behind. SIGINT, SIGTERM and SIGHUP end it.
+ * Ends within @timeout_ns and at most 40 s that its children take to end, whatever they do;
+ * a call of a device that cannot be killed leaves a process behind and says so. Leaves no
+ * file behind. SIGINT, SIGTERM, SIGHUP and SIGQUIT end it in the same way, SIGKILL leaves
+ * the directory miglab-PID-* below TMPDIR.
  *
- * Return: 0 when the migration completed, fingerprints and memories are equal, the workload
- * found nothing wrong on either side and the judge is content; 1 when not; -EINVAL when a
+ * Return: 0 when it was tried to its end, and outcome_result() says how; -EINVAL when a
  * device cannot be opened as written; other negative errno when it could not be tried; @err
- * has the sentence.
+ * has the sentence, and so has @ret.
  */
-int pair_migrate(const struct pair_options *opt, FILE *out, struct error *err);
+int pair_migrate(const struct pair_options *opt, struct outcome *ret, struct error *err);
 
 #endif
