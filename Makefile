@@ -21,7 +21,7 @@ comma := ,
 .SECONDARY:
 .PHONY: all module userspace tests lab-tests demo demo-guard demo-emu check check-host check-vm check-vm-all \
 	check-debug check-peer check-peer-all lint fuzz bench install uninstall dkms-install dkms-remove \
-	clean help
+	clean help check-host-lab check-under-load host-rows
 
 help:
 	@echo 'miglab $(VERSION)'
@@ -44,12 +44,14 @@ help:
 	@echo '  dkms-install    dkms           the module, for the running kernel (KERNEL=) and those to'
 	@echo '                                 come; with DESTDIR= only its sources; dkms-remove'
 	@echo
-	@echo '  check           lab    17 min  lint + check-host + check-vm + check-peer'
+	@echo '  check           lab    17 min  lint, check-host, check-host-lab, check-vm, check-peer'
 	@echo '  lint            lab            checkpatch, sparse, include rules, purity of the core'
 	@echo '  check-host      cmocka  5 min  unit tests and the emulated backend, with sanitizers;'
 	@echo '                                 TEST=name runs one of its programs'
+	@echo '  check-host-lab  lab            check-host on Debian 13, natively in the root of the lab'
 	@echo '  check-vm        lab            the module on stock kernels 6.12 and 7.3'
-	@echo '  check-vm-all    lab            again with SLUB and KFENCE checks, and long runs'
+	@echo '  check-vm-all    lab            again with SLUB and KFENCE checks, long runs, and'
+	@echo '                                 check-under-load: tiers beside four busy loops'
 	@echo '  check-peer      lab            unmodified QEMU 10.0 and 11.1 as clients of the module'
 	@echo '  check-peer-all  lab            all that QEMU 11.1 and miglab run must play alike'
 	@echo '  check-debug     lab    45 min  everything on a kernel with KASAN, lockdep, kmemleak and'
@@ -291,7 +293,7 @@ demo-emu:
 # when one failed. A tier does not stop the next one.
 
 RESULTS := $(BUILD)/results
-TIERS := lint check-host check-vm check-peer
+TIERS := lint check-host check-host-lab check-vm check-peer
 
 check:
 	@rm -rf $(RESULTS)
@@ -311,8 +313,18 @@ check-host:
 	@test -n "$(if $(TEST),$(filter %/$(TEST),$(host-tests)),all)" || \
 		{ echo "there is no TEST=$(TEST); there are: $(notdir $(host-tests))"; exit 2; }
 	@$(MAKE) --no-print-directory -s -j$(shell nproc) userspace tests WERROR=1
-	@MIGLAB=$(BUILD)/asan/miglab tests/tap $(RESULTS)/check-host tests/host \
+	@tests/tap $(RESULTS)/check-host $(MAKE) --no-print-directory -s host-rows WERROR=1
+
+# The programs of check-host; the ones that take long begin first.
+host-rows: $(unit-tests) $(emu-tests) $(fuzz-replays) $(BUILD)/asan/miglab
+	@MIGLAB=$(BUILD)/asan/miglab tests/host \
 		$(if $(TEST),$(filter %/$(TEST),$(host-tests)),$(host-tests))
+
+check-host-lab:
+	@tests/deps lab
+	@tests/lab/build >/dev/null
+	@tests/tap $(RESULTS)/check-host-lab tests/lab/chroot -- \
+		make -s -j$(shell nproc) host-rows WERROR=1
 
 check-vm:
 	@tests/deps lab
@@ -322,6 +334,11 @@ check-vm:
 check-vm-all: check-vm
 	@tests/tap $(RESULTS)/check-vm-debug tests/vm/run --debug
 	@tests/tap $(RESULTS)/check-vm-often tests/vm/run --often
+	@$(MAKE) --no-print-directory check-under-load
+
+check-under-load:
+	@tests/host-under-load $(MAKE) --no-print-directory check RESULTS=$(RESULTS)/under-load \
+		TIERS="check-host check-vm check-peer"
 
 check-debug:
 	@tests/deps lab

@@ -458,7 +458,7 @@ static bool rule_acts(struct miglab_rule *rule)
 	rule->matched++;
 	if (rule->nth && rule->matched != rule->nth)
 		return false;
-	if (rule->every && rule->matched % (u32)rule->every)
+	if (rule->every && rule->matched % rule->every)
 		return false;
 	if (rule->times && rule->acted >= rule->times)
 		return false;
