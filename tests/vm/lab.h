@@ -94,6 +94,7 @@ int stream_rows(void);
 int rules_rows(void);
 int arcs_rows(void);
 int history_rows(void);
+int looks_rows(void);
 int faults_rows(void);
 int hold_rows(void);
 int life_rows(void);

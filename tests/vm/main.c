@@ -20,6 +20,7 @@ static const struct {
 	{ "rules", rules_rows, true },
 	{ "arcs", arcs_rows, true },
 	{ "history", history_rows, true },
+	{ "looks", looks_rows, true },
 	{ "faults", faults_rows, true },
 	{ "hold", hold_rows, true },
 	{ "life", life_rows, true },
