@@ -168,6 +168,31 @@ static void expect_ack(struct vm *vm, const char *device, bool answered)
 	qmp_event_release(&e);
 }
 
+/* The next event announces that @device goes quiet: its number, by which it is answered. */
+static int64_t next_announcement(struct vm *vm, const char *device)
+{
+	struct qmp_event e;
+	struct error err;
+	int64_t seq;
+
+	assert_int_equal(qmp_client_event(vm->client, clock_ns() + PATIENCE_NS, &e, &err), 1);
+	assert_string_equal(qmp_event_text(&e, "device-id"), device);
+	assert_string_equal(qmp_event_text(&e, "device-state"), "pre-copy-p2p-prepare");
+	seq = member(e.data, "x-seq");
+	assert_true(seq > 0);
+	qmp_event_release(&e);
+	return seq;
+}
+
+static char *answer_to(const char *device, int64_t seq)
+{
+	static char args[128];
+
+	snprintf(args, sizeof(args), "{\"device-id\": \"%s\", \"x-seq\": %lld}", device,
+		 (long long)seq);
+	return args;
+}
+
 /* Its first line says that it listens. */
 static void start_judge(struct child *judge)
 {
@@ -200,6 +225,7 @@ static void test_answered(void **state)
 	struct child judge = { .out = -1 };
 	char text[64];
 	struct vm s, d;
+	int64_t seq;
 
 	(void)state;
 	start_source(&s, QUICK, 1, NULL);
@@ -208,20 +234,64 @@ static void test_answered(void **state)
 	expect_refused(&s, "migrate-set-parameters", "{\"x-prepare-ack-timeout\": 0}",
 		       "in the range of 1 to 60000 ms");
 	do_call(&s, "migrate-set-capabilities", CAPABILITY("x-prepare-ack"));
-	expect_refused(&s, "x-prepare-ack", "{\"device-id\": \"vf0\"}", "waits for no answer");
-	expect_refused(&s, "x-prepare-ack", "{\"device-id\": \"vf1\"}", "'vf1' not found");
+	/* Twice promised is one promise. */
+	do_call(&s, "migrate-set-capabilities", CAPABILITY("x-prepare-ack"));
+	expect_refused(&s, "x-prepare-ack", answer_to("vf0", 1), "waits for no answer");
+	expect_refused(&s, "x-prepare-ack", answer_to("vf1", 1), "'vf1' not found");
+	expect_refused(&s, "x-prepare-ack", "{\"device-id\": \"vf0\"}",
+		       "Parameter 'x-seq' is missing");
 	start_judge(&judge);
 	migrate(&s);
-	expect_events(&s, SETUP_1 ", V vf0 pre-copy-p2p-prepare");
+	expect_events(&s, SETUP_1);
+	seq = next_announcement(&s, "vf0");
 	expect_no_event(&s);
 	attribute(&s, "vf0", "state", text, sizeof(text));
 	assert_string_equal(text, "PRE_COPY\n");
-	do_call(&s, "x-prepare-ack", "{\"device-id\": \"vf0\"}");
+	expect_refused(&s, "x-prepare-ack", answer_to("vf0", seq - 1), "waits for no answer");
+	do_call(&s, "x-prepare-ack", answer_to("vf0", seq));
 	expect_ack(&s, "vf0", true);
 	expect_events(&s, "V vf0 pre-copy-p2p, " FINISH_1);
-	expect_refused(&s, "x-prepare-ack", "{\"device-id\": \"vf0\"}", "waits for no answer");
+	expect_refused(&s, "x-prepare-ack", answer_to("vf0", seq), "waits for no answer");
 	expect_events(&d, DESTINATION_1);
 	expect_verdict(&judge, ", answered by 1 in at most ");
+	end(&s);
+	end(&d);
+}
+
+/*
+ * A cancel makes an announcement moot: nobody has broken a promise, and a late answer counts
+ * for no other one.
+ */
+static void test_cancelled_and_answered_late(void **state)
+{
+	int64_t first, second;
+	struct vm s, d;
+
+	(void)state;
+	policy = "--policy=group";
+	start_source(&s, QUICK, 1, NULL);
+	policy = NULL;
+	start_destination(&d, QUICK, 1, "vf");
+	do_call(&s, "migrate-set-parameters", "{\"x-prepare-ack-timeout\": 60000}");
+	do_call(&s, "migrate-set-capabilities", CAPABILITY("x-prepare-ack"));
+	migrate(&s);
+	expect_events(&s, SETUP_1);
+	first = next_announcement(&s, "vf0");
+	do_call(&s, "migrate_cancel", NULL);
+	expect_events(&s, "M cancelling, V vf0 running, M cancelled");
+	expect_refused(&s, "x-prepare-ack", answer_to("vf0", first), "waits for no answer");
+	expect_events(&d, "M setup, M active, V vf0 resuming, M failed");
+	end(&d);
+	start_destination(&d, QUICK, 1, "vf");
+	migrate(&s);
+	expect_events(&s, SETUP_1);
+	second = next_announcement(&s, "vf0");
+	assert_true(second > first);
+	expect_refused(&s, "x-prepare-ack", answer_to("vf0", first), "waits for no answer");
+	do_call(&s, "x-prepare-ack", answer_to("vf0", second));
+	expect_ack(&s, "vf0", true);
+	expect_events(&s, "V vf0 pre-copy-p2p, " FINISH_1);
+	expect_events(&d, DESTINATION_1);
 	end(&s);
 	end(&d);
 }
@@ -354,6 +424,7 @@ int main(void)
 		cmocka_unit_test(test_late_cancels),
 		cmocka_unit_test(test_statistics),
 		cmocka_unit_test(test_answered),
+		cmocka_unit_test(test_cancelled_and_answered_late),
 		cmocka_unit_test(test_promised_and_silent),
 		cmocka_unit_test(test_promised_and_gone),
 		cmocka_unit_test(test_promised_and_unannounced),

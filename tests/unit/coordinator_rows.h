@@ -105,6 +105,9 @@ static void note_output(struct machine *m, const struct output *o)
 		     o->state == VFIO_DEVICE_STATE_PRE_COPY_P2P ? "" : "x-",
 		     qmp_vfio_state_name(o->state));
 		break;
+	case OUTPUT_WITHDRAW:
+		note(m, false, "withdraw");
+		break;
 	case OUTPUT_STATUS:
 		note(m, true, "M %s", status_name(o->status));
 		break;

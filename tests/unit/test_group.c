@@ -189,7 +189,7 @@ static const struct row prepared_rows[] = {
 	/* They were running all the time, and run on. */
 	{ "cancel while they wait: none begins", 7, 2, .await_prepared = true, GROUP,
 	  .script = START "all cancel all prepared0 prepared1 all", .runstate = RUN_RUNNING,
-	  .all = WAIT2 ", M cancelling, tell failed, close, state vf0, state vf1, "
+	  .all = WAIT2 ", M cancelling, withdraw, tell failed, close, state vf0, state vf1, "
 		 "set vf0 RUNNING, set vf1 RUNNING, "
 		 "V vf0 running, V vf1 running, M cancelled" },
 	{ "one after the other: each waits for its own", 7, 2, .await_prepared = true,

@@ -89,11 +89,11 @@ static void restore_all(struct guard *g)
 /* --- what is heard --------------------------------------------------------- */
 
 /* What is not heeded is not answered; a device of others is none of ours to wait for. */
-static void answer(struct guard *g, unsigned int vmm, const char *id)
+static void answer(struct guard *g, unsigned int vmm, const char *id, struct json_object *seq)
 {
 	struct error err;
 
-	if (guard_answer(g->vmm[vmm], id, clock_ns() + ANSWER_NS, &err))
+	if (guard_answer(g->vmm[vmm], id, seq, clock_ns() + ANSWER_NS, &err))
 		log_info("guard: %s: %s takes no answer: %s", id, g->opt->qmp[vmm], err.text);
 }
 
@@ -110,7 +110,7 @@ static void take_event(struct guard *g, unsigned int vmm, const struct qmp_event
 			heeded = act(g, i, plan_event(&g->plan[i], &g->opt->plan, vmm, state,
 						      clock_ns()), state);
 	if (heeded && g->promised[vmm] && guard_is_announcement(state))
-		answer(g, vmm, id);
+		answer(g, vmm, id, json_object_object_get(event->data, "x-seq"));
 }
 
 static void lose(struct guard *g, unsigned int vmm, const char *why)

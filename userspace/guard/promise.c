@@ -55,10 +55,12 @@ bool guard_is_announcement(const char *state)
 	return len > strlen(SUFFIX) && !strcmp(state + len - strlen(SUFFIX), SUFFIX);
 }
 
-int guard_answer(struct qmp_client *vmm, const char *id, uint64_t deadline_ns, struct error *err)
+int guard_answer(struct qmp_client *vmm, const char *id, struct json_object *seq,
+		 uint64_t deadline_ns, struct error *err)
 {
 	struct json_object *args = json_object_new_object();
 
 	json_object_object_add(args, "device-id", json_object_new_string(id));
+	json_object_object_add(args, "x-seq", json_object_get(seq));
 	return qmp_client_call(vmm, COMMAND, args, deadline_ns, NULL, err);
 }

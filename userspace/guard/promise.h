@@ -24,7 +24,11 @@ int guard_promise(struct qmp_client *vmm, uint64_t deadline_ns, bool *ret_promis
 /* Does a VFIO_MIGRATION event with this device-state announce a change of state? */
 bool guard_is_announcement(const char *state);
 
-/* The announcement of device @id is heeded. As qmp_client_call(). */
-int guard_answer(struct qmp_client *vmm, const char *id, uint64_t deadline_ns, struct error *err);
+/*
+ * The announcement of device @id is heeded; @seq: its member x-seq, which stays the caller's, or
+ * NULL. As qmp_client_call().
+ */
+int guard_answer(struct qmp_client *vmm, const char *id, struct json_object *seq,
+		 uint64_t deadline_ns, struct error *err);
 
 #endif

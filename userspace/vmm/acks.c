@@ -96,11 +96,12 @@ static void on_bound(void *opaque)
 	a->handler->ready(a->opaque, device);
 }
 
-int acks_begin(struct acks *a, unsigned int device, uint64_t bound_ns)
+int acks_begin(struct acks *a, unsigned int device, uint64_t seq, uint64_t bound_ns)
 {
 	struct announcement *one = &a->device[device];
 
 	close_announcement(one);
+	one->seq = seq;
 	one->begin_ns = clock_ns();
 	one->bound = loop_at(a->loop, one->begin_ns + bound_ns, on_bound, one);
 	if (!one->bound)
@@ -118,14 +119,14 @@ static bool any_due(const struct announcement *one)
 	return false;
 }
 
-bool acks_answer(struct acks *a, unsigned int device, uint64_t client)
+bool acks_answer(struct acks *a, unsigned int device, uint64_t seq, uint64_t client)
 {
 	struct announcement *one = &a->device[device];
 	unsigned int i = 0;
 
 	while (i < QMP_CLIENTS_MAX && one->due[i] != client)
 		i++;
-	if (i == QMP_CLIENTS_MAX)
+	if (i == QMP_CLIENTS_MAX || one->seq != seq)
 		return false;
 	one->due[i] = 0;
 	a->handler->heard(a->opaque, device, client, true, clock_ns() - one->begin_ns);

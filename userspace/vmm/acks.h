@@ -31,6 +31,7 @@ struct acks {
 	struct announcement {
 		struct acks *acks;
 		struct loop_timer *bound;	/* NULL: no answer is due */
+		uint64_t seq;			/* its number */
 		uint64_t begin_ns;
 		uint64_t due[QMP_CLIENTS_MAX];	/* clients; 0: none, or it answered */
 	} device[VMM_DEVICES_MAX];
@@ -50,10 +51,13 @@ bool acks_wanted(const struct acks *a);
 /* Forgets those that are not connected to @server any more. */
 void acks_purge(struct acks *a, const struct qmp_server *server);
 
-/* @device was announced, and at least one client has subscribed. -ENOMEM. */
-int acks_begin(struct acks *a, unsigned int device, uint64_t bound_ns);
+/* @device was announced with number @seq, and at least one client has subscribed. -ENOMEM. */
+int acks_begin(struct acks *a, unsigned int device, uint64_t seq, uint64_t bound_ns);
 
-/* False when no answer of @client is due for @device. */
-bool acks_answer(struct acks *a, unsigned int device, uint64_t client);
+/*
+ * False when no answer of @client to announcement @seq is due for @device: a late one to an
+ * older announcement is none to this one.
+ */
+bool acks_answer(struct acks *a, unsigned int device, uint64_t seq, uint64_t client);
 
 #endif

@@ -170,15 +170,18 @@ static int prepare_ack(void *opaque, struct json_object *args, struct json_objec
 	const char *id = json_arg(args, "device-id");
 	struct machine *m = opaque;
 	unsigned int device = 0;
+	uint64_t seq;
 
 	(void)ret;
 	while (device < m->config->count && strcmp(m->config->device[device].id, id))
 		device++;
 	if (device == m->config->count)
 		return qmp_fail(err, QMP_DEVICE_NOT_FOUND, "Device '%s' not found", id);
-	if (!acks_answer(&m->acks, device, qmp_server_client(m->server)))
+	seq = json_object_get_int64(json_object_object_get(args, "x-seq"));
+	if (!acks_answer(&m->acks, device, seq, qmp_server_client(m->server)))
 		return qmp_fail(err, QMP_GENERIC_ERROR,
-				"Device '%s' waits for no answer of this client", id);
+				"Device '%s' waits for no answer of this client to announcement %llu",
+				id, (unsigned long long)seq);
 	return 0;
 }
 
@@ -281,7 +284,7 @@ const struct qmp_command machine_commands[] = {
 	  "The properties of vfio-pci" },
 	{ "qom-get", "path:s,property:s", qom_get, "Read a device's property" },
 	{ "qom-set", "path:s,property:s,value:*", qom_set, "Refused, as QEMU does" },
-	{ "x-prepare-ack", "device-id:s", prepare_ack,
+	{ "x-prepare-ack", "device-id:s,x-seq:i", prepare_ack,
 	  "Answer the announcement of a device: it may begin" },
 	{ "x-query-devices", "", query_devices, "What the devices can do, and their states" },
 	{ "x-query-workload", "", query_workload, "What the workload has done, and found" },

@@ -312,6 +312,8 @@ static void advance(struct coordinator *c, struct outputs *out)
 
 		if (applies(c, s->when) && !perform(c, s, out))
 			return;
+		if (c->unprepared)
+			emit(out, OUTPUT_WITHDRAW);
 		c->next = 0;
 		c->unprepared = 0;
 		c->aborted = c->broke = c->announced = false;

@@ -47,6 +47,7 @@ enum output_kind {
 	OUTPUT_WORK,		/* for the worker of @device */
 	OUTPUT_VFIO,		/* event VFIO_MIGRATION: @device is in @state */
 	OUTPUT_PREPARE,		/* event VFIO_MIGRATION: @device will go to @state */
+	OUTPUT_WITHDRAW,	/* nobody has to answer an OUTPUT_PREPARE any more: none begins */
 	OUTPUT_STATUS,		/* event MIGRATION */
 	OUTPUT_STOP,		/* event STOP */
 	OUTPUT_RESUME,		/* event RESUME */

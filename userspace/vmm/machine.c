@@ -37,11 +37,11 @@ static void on_ready(void *opaque, unsigned int device)
 
 static const struct acks_handler acks_handler = { .heard = on_heard, .ready = on_ready };
 
-/* Takes @data over. */
-static void send_vfio_event(struct machine *m, struct json_object *data)
+/* Takes @data over. @answered: somebody will answer it, by its number. */
+static void send_vfio_event(struct machine *m, struct json_object *data, bool answered)
 {
 	m->event_seq++;
-	if (m->capabilities.seq)
+	if (m->capabilities.seq || answered)
 		json_add_int(data, "x-seq", m->event_seq);
 	if (m->capabilities.monotonic)
 		json_add_int(data, "x-monotonic-ns", clock_ns());
@@ -81,7 +81,7 @@ static void do_vfio(struct machine *m, const struct output *o)
 		json_add_int(data, "x-errno", -o->error);
 	if (m->capabilities.duration)
 		json_add_int(data, "x-duration-us", o->ns / NSEC_PER_USEC);
-	send_vfio_event(m, data);
+	send_vfio_event(m, data, false);
 }
 
 static void do_prepare(struct machine *m, const struct output *o)
@@ -89,15 +89,24 @@ static void do_prepare(struct machine *m, const struct output *o)
 	const struct machine_device *d = &m->config->device[o->device];
 
 	if (d->events)
-		send_vfio_event(m, qmp_vfio_prepare_data(d->id, o->state));
+		send_vfio_event(m, qmp_vfio_prepare_data(d->id, o->state),
+				m->coordinator.await_prepared);
 	if (!m->coordinator.await_prepared)
 		return;
 	/*
 	 * Nobody can answer what was not announced, and without the memory to wait it does not
 	 * wait; what it decides comes after all of these.
 	 */
-	if (!d->events || acks_begin(&m->acks, o->device, m->ack_ms * NSEC_PER_MSEC))
+	if (!d->events || acks_begin(&m->acks, o->device, m->event_seq,
+				     m->ack_ms * NSEC_PER_MSEC))
 		on_ready(m, o->device);
+}
+
+/* Nobody who was to answer has broken a promise. */
+static void do_withdraw(struct machine *m, const struct output *o)
+{
+	(void)o;
+	acks_clear(&m->acks);
 }
 
 static void do_status(struct machine *m, const struct output *o)
@@ -155,6 +164,7 @@ static void carry_out(struct machine *m, const struct output *o)
 		[OUTPUT_WORK] = do_work,
 		[OUTPUT_VFIO] = do_vfio,
 		[OUTPUT_PREPARE] = do_prepare,
+		[OUTPUT_WITHDRAW] = do_withdraw,
 		[OUTPUT_STATUS] = do_status,
 		[OUTPUT_STOP] = do_stop,
 		[OUTPUT_RESUME] = do_resume,
