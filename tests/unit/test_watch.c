@@ -88,7 +88,23 @@ static void test_a_pause(void **arg)
 	assert_false(after(2 * SECOND));
 	assert_false(after(2 * SECOND));
 	assert_true(after(1 * SECOND));
-	assert_string_equal(why, "no call has returned for 3 s");
+	assert_string_equal(why, "it has made no call for 3 s");
+}
+
+/* As long as one is under way it is no pause. */
+static void test_a_long_call_is_no_pause(void **arg)
+{
+	(void)arg;
+	assert_false(after(2 * SECOND));
+	pulse.slot[4].begun = 1;
+	pulse.slot[4].call = "poll()";
+	assert_false(after(2 * SECOND));
+	assert_false(after(2 * SECOND));
+	pulse.slot[4].call = NULL;
+	pulse.ended++;
+	assert_false(after(2 * SECOND));
+	assert_false(after(2 * SECOND));
+	assert_true(after(2 * SECOND));
 }
 
 /* Nobody has called anything yet, nor will. */
@@ -281,6 +297,7 @@ int main(void)
 		cmocka_unit_test_setup(test_a_call_that_does_not_return, setup),
 		cmocka_unit_test_setup(test_calls_that_look_alike, setup),
 		cmocka_unit_test_setup(test_a_pause, setup),
+		cmocka_unit_test_setup(test_a_long_call_is_no_pause, setup),
 		cmocka_unit_test_setup(test_nothing_at_all, setup),
 		cmocka_unit_test_setup(test_without_an_end, setup),
 		cmocka_unit_test_setup(test_calls_are_counted_and_as_before, setup),

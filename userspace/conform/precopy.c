@@ -317,7 +317,7 @@ static void leaves_early(struct conform *c)
 	uint8_t head[10];
 	ssize_t end, n = dut_read(c, fd, head, sizeof(head));
 
-	require(c, n > 0, "read() in PRE_COPY gave %zd", n);
+	require(c, n > 0 && n <= (ssize_t)sizeof(head), "read() in PRE_COPY gave %zd", n);
 	dut_go(c, VFIO_DEVICE_STATE_STOP_COPY);
 	stream = dut_drain(c, fd, 65536, &end);
 	require_result(c, end, 0, "read() at the end");

@@ -19,8 +19,7 @@
 #define NR_STATES	(VFIO_DEVICE_STATE_PRE_COPY_P2P + 1)
 #define STORM_NS	(400 * NSEC_PER_MSEC)
 #define STORM_ROUNDS	20	/* of each thread, however long they take */
-#define HOLD_US		"20000000"
-#define PROMPT_NS	(10 * NSEC_PER_SEC)	/* half of it */
+#define HOLD_US		"20000000"	/* then an arc that nobody ends has failed: ETIMEDOUT */
 
 /* One reset in @state, by @reset. */
 static void reset_in(struct conform *c, uint32_t state, void (*reset)(struct conform *c))
@@ -105,17 +104,16 @@ static void hold_stop(struct conform *c, struct setter *s)
 	dut_wait_held(c);
 }
 
+/* Nobody releases the arc: it ends by the reset, or at the limit of its hold. */
 static void breaks_a_slow_arc(struct conform *c)
 {
 	struct setter s;
-	uint64_t begin;
 
 	hold_stop(c, &s);
-	begin = clock_ns();
 	dut_reset(c);
-	require(c, clock_ns() - begin < PROMPT_NS, "the reset waited for the arc");
 	pthread_join(s.thread, NULL);
-	require(c, clock_ns() - begin < PROMPT_NS, "the arc went on after the reset");
+	require(c, s.ret != -ETIMEDOUT, "the reset waited for the arc, or the arc outlasted it");
+	require(c, s.ret < 0, "an arc that a reset broke succeeded");
 	require_state(c, VFIO_DEVICE_STATE_RUNNING, "after a reset during an arc");
 }
 

@@ -2,7 +2,7 @@
 /*
  * When does a process that calls its device hang? Pure: time goes in, the answer comes out.
  *
- * The limit is for one call, and for a pause between two; how long all of them take together
+ * The limit is for one call, and for a pause without any; how long all of them take together
  * is the machine's affair. What goes on for ever with calls that come back is caught by the
  * processor time that it takes, WATCH_ENDLESS times the limit.
  */

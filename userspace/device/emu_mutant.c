@@ -121,6 +121,38 @@ static int get_gives_fd(struct device *dev, int fd, unsigned long request, void 
 	return ret;
 }
 
+static int keeps_passed_fd(struct device *dev, int fd, unsigned long request, void *arg)
+{
+	const bool set = is(fd, request, arg, SET(MIG_DEVICE_STATE));
+	const int passed = set ? *fd_in(arg) : 0;
+	int ret = emu_calls.ioctl(dev, fd, request, arg);
+
+	if (set && !ret && *fd_in(arg) == -1)
+		*fd_in(arg) = passed;
+	return ret;
+}
+
+static int failure_keeps_fd(struct device *dev, int fd, unsigned long request, void *arg)
+{
+	const bool set = is(fd, request, arg, SET(MIG_DEVICE_STATE));
+	const int passed = set ? *fd_in(arg) : 0;
+	int ret = emu_calls.ioctl(dev, fd, request, arg);
+
+	if (set && ret)
+		*fd_in(arg) = passed;
+	return ret;
+}
+
+static int gives_no_fd(struct device *dev, int fd, unsigned long request, void *arg)
+{
+	const bool set = is(fd, request, arg, SET(MIG_DEVICE_STATE));
+	int ret = emu_calls.ioctl(dev, fd, request, arg);
+
+	if (set)
+		*fd_in(arg) = -1;
+	return ret;
+}
+
 static int set_too_early(struct device *dev, int fd, unsigned long request, void *arg)
 {
 	u64 *old = to_emu(dev)->mutant_data, before = to_emu(dev)->state;
@@ -213,6 +245,55 @@ static int refusal_breaks(struct device *dev, int fd, unsigned long request, voi
 	return emu_calls.ioctl(dev, fd, request, arg);
 }
 
+/* Is it a SET that no device takes, in STOP_COPY? */
+static bool is_nonsense(struct device *dev, int fd, unsigned long request, void *arg)
+{
+	return to_emu(dev)->state == VFIO_DEVICE_STATE_STOP_COPY &&
+	       is(fd, request, arg, SET(MIG_DEVICE_STATE)) && *state_in(arg) == UINT32_MAX;
+}
+
+static int refusal_moves(struct device *dev, int fd, unsigned long request, void *arg)
+{
+	if (is_nonsense(dev, fd, request, arg))
+		force(dev, VFIO_DEVICE_STATE_STOP);
+	return emu_calls.ioctl(dev, fd, request, arg);
+}
+
+static int refusal_ends(struct device *dev, int fd, unsigned long request, void *arg)
+{
+	if (is_nonsense(dev, fd, request, arg))
+		emu_session_close(to_emu(dev), 0);
+	return emu_calls.ioctl(dev, fd, request, arg);
+}
+
+static int refusal_costs(struct device *dev, int fd, unsigned long request, void *arg)
+{
+	char lost[100];
+
+	if (is_nonsense(dev, fd, request, arg))
+		emu_session_read(to_emu(dev), 0, lost, sizeof(lost));
+	return emu_calls.ioctl(dev, fd, request, arg);
+}
+
+static ssize_t refusal_damages_read(struct device *dev, int fd, void *buf, size_t size)
+{
+	u64 *due = to_emu(dev)->mutant_data;
+	ssize_t ret = emu_calls.read(dev, fd, buf, size);
+
+	if (*due && ret > 2 * (ssize_t)MIGLAB_PAGE) {
+		((u8 *)buf)[MIGLAB_PAGE] ^= 1;	/* in the middle of a page's record */
+		*due = 0;
+	}
+	return ret;
+}
+
+static int refusal_damages_ioctl(struct device *dev, int fd, unsigned long request, void *arg)
+{
+	if (is_nonsense(dev, fd, request, arg))
+		to_emu(dev)->mutant_data[0] = 1;
+	return emu_calls.ioctl(dev, fd, request, arg);
+}
+
 static int second_fd(struct device *dev, int fd, unsigned long request, void *arg)
 {
 	const bool final = is_set(dev, fd, request, arg, VFIO_DEVICE_STATE_PRE_COPY,
@@ -279,6 +360,13 @@ static ssize_t loses_in_small_reads(struct device *dev, int fd, void *buf, size_
 	if (ret > 0)
 		memcpy(buf, two, 1);
 	return ret > 0 ? 1 : ret;
+}
+
+static ssize_t says_too_much(struct device *dev, int fd, void *buf, size_t size)
+{
+	ssize_t ret = emu_calls.read(dev, fd, buf, size);
+
+	return ret > 0 ? ret + 1 : ret;
 }
 
 static ssize_t no_empty_read(struct device *dev, int fd, void *buf, size_t size)
@@ -407,6 +495,37 @@ static int initial_stays(struct device *dev, int fd, unsigned long request, void
 		if (!*first)
 			*first = info->initial_bytes;
 		info->initial_bytes = *first;
+	}
+	return ret;
+}
+
+static int initial_rises(struct device *dev, int fd, unsigned long request, void *arg)
+{
+	u64 *asked = to_emu(dev)->mutant_data;
+	int ret = emu_calls.ioctl(dev, fd, request, arg);
+
+	if (!ret && is_info(fd, request, arg))
+		((struct vfio_precopy_info *)arg)->initial_bytes += ++*asked * 1000000;
+	return ret;
+}
+
+static int initial_jumps(struct device *dev, int fd, unsigned long request, void *arg)
+{
+	u64 *asked = to_emu(dev)->mutant_data;
+	int ret = emu_calls.ioctl(dev, fd, request, arg);
+
+	if (!ret && is_info(fd, request, arg) && ++*asked > 1)
+		((struct vfio_precopy_info *)arg)->initial_bytes /= 2;
+	return ret;
+}
+
+static int initial_is_never_0(struct device *dev, int fd, unsigned long request, void *arg)
+{
+	int ret = emu_calls.ioctl(dev, fd, request, arg);
+
+	if (!ret && is_info(fd, request, arg)) {
+		((struct vfio_precopy_info *)arg)->initial_bytes += 1;
+		((struct vfio_precopy_info *)arg)->dirty_bytes += 1;
 	}
 	return ret;
 }
@@ -688,6 +807,27 @@ static int reset_waits(struct device *dev, int fd, unsigned long request, void *
 	return ret;
 }
 
+/* A reset that no arc sees: neither does it end, nor is it made to fail. */
+static int reset_breaks_nothing(struct device *dev, int fd, unsigned long request, void *arg)
+{
+	if (request == VFIO_DEVICE_RESET && to_emu(dev)->held)
+		return 0;
+	return emu_calls.ioctl(dev, fd, request, arg);
+}
+
+static int reset_lets_go(struct device *dev, int fd, unsigned long request, void *arg)
+{
+	struct emu *e = to_emu(dev);
+
+	if (request != VFIO_DEVICE_RESET || !e->held)
+		return emu_calls.ioctl(dev, fd, request, arg);
+	pthread_mutex_lock(&e->lock);
+	e->permits++;
+	pthread_cond_broadcast(&e->changed);
+	pthread_mutex_unlock(&e->lock);
+	return 0;
+}
+
 static int arc_outlives_reset(struct device *dev, int fd, unsigned long request, void *arg)
 {
 	const bool breaks = request == VFIO_DEVICE_RESET && to_emu(dev)->held;
@@ -702,6 +842,48 @@ static int resets_deadlock(struct device *dev, int fd, unsigned long request, vo
 {
 	while (request == VFIO_DEVICE_RESET && to_emu(dev)->stats.resets == 9)
 		pause();
+	return emu_calls.ioctl(dev, fd, request, arg);
+}
+
+static int reset_fails_at_times(struct device *dev, int fd, unsigned long request, void *arg)
+{
+	int ret = emu_calls.ioctl(dev, fd, request, arg);
+
+	if (request == VFIO_DEVICE_RESET && to_emu(dev)->stats.resets % 8 == 7)
+		return -EAGAIN;
+	return ret;
+}
+
+static int set_gives_a_count(struct device *dev, int fd, unsigned long request, void *arg)
+{
+	int ret = emu_calls.ioctl(dev, fd, request, arg);
+
+	if (!ret && is(fd, request, arg, SET(MIG_DEVICE_STATE)) &&
+	    *state_in(arg) == VFIO_DEVICE_STATE_RESUMING)
+		ret = 1;
+	return ret;
+}
+
+static int get_fails_at_times(struct device *dev, int fd, unsigned long request, void *arg)
+{
+	if (is(fd, request, arg, GET(MIG_DEVICE_STATE)) &&
+	    __atomic_add_fetch(to_emu(dev)->mutant_data, 1, __ATOMIC_RELAXED) % 16 == 0)
+		return -EAGAIN;
+	return emu_calls.ioctl(dev, fd, request, arg);
+}
+
+/* Between two arcs, so that none is under way. */
+static int moves_between_sets(struct device *dev, int fd, unsigned long request, void *arg)
+{
+	struct emu *e = to_emu(dev);
+
+	if (is(fd, request, arg, SET(MIG_DEVICE_STATE))) {
+		pthread_mutex_lock(&e->set_lock);
+		if (++e->mutant_data[0] % 8 == 0)
+			force(dev, e->state == VFIO_DEVICE_STATE_STOP ? VFIO_DEVICE_STATE_RUNNING :
+			      VFIO_DEVICE_STATE_STOP);
+		pthread_mutex_unlock(&e->set_lock);
+	}
 	return emu_calls.ioctl(dev, fd, request, arg);
 }
 
@@ -840,6 +1022,15 @@ const struct mutant device_mutants[] = {
 	{ 14, "get-gives-fd",
 	  "GET leaves data_fd 0",
 	  { .ioctl = get_gives_fd }, 0 },
+	{ 15, "keeps-passed-fd",
+	  "leaves data_fd as it was passed in when no session begins",
+	  { .ioctl = keeps_passed_fd }, 0 },
+	{ 15, "failure-keeps-fd",
+	  "leaves data_fd as it was passed in when a SET fails",
+	  { .ioctl = failure_keeps_fd }, 0 },
+	{ 15, "gives-no-fd",
+	  "begins sessions without a data_fd",
+	  { .ioctl = gives_no_fd }, 0 },
 	{ 16, "set-too-early",
 	  "SET returns before the state has changed",
 	  { .ioctl = set_too_early }, 0 },
@@ -870,6 +1061,18 @@ const struct mutant device_mutants[] = {
 	{ 25, "refusal-breaks",
 	  "goes to ERROR when a SET is invalid",
 	  { .ioctl = refusal_breaks }, 0 },
+	{ 25, "refusal-moves",
+	  "goes to STOP when a SET is invalid",
+	  { .ioctl = refusal_moves }, 0 },
+	{ 25, "refusal-ends",
+	  "ends the session when a SET is invalid",
+	  { .ioctl = refusal_ends }, 0 },
+	{ 25, "refusal-costs",
+	  "loses data when a SET is invalid",
+	  { .ioctl = refusal_costs }, 0 },
+	{ 25, "refusal-damages",
+	  "changes data when a SET is invalid",
+	  { .ioctl = refusal_damages_ioctl, .read = refusal_damages_read }, 0 },
 	{ 29, "second-fd",
 	  "gives a second data_fd within a session",
 	  { .ioctl = second_fd }, 0 },
@@ -891,6 +1094,9 @@ const struct mutant device_mutants[] = {
 	{ 35, "loses-in-small-reads",
 	  "loses a byte in a read of one byte",
 	  { .read = loses_in_small_reads }, 0 },
+	{ 35, "says-too-much",
+	  "says of a read that it gave a byte more than it did",
+	  { .read = says_too_much }, 0 },
 	{ 36, "no-empty-read",
 	  "fails a read of 0 bytes",
 	  { .read = no_empty_read }, 0 },
@@ -933,6 +1139,15 @@ const struct mutant device_mutants[] = {
 	{ 53, "initial-stays",
 	  "never lets initial_bytes fall",
 	  { .ioctl = initial_stays }, 0 },
+	{ 53, "initial-rises",
+	  "lets initial_bytes rise",
+	  { .ioctl = initial_rises }, 0 },
+	{ 53, "initial-jumps",
+	  "lets initial_bytes fall by more than was read",
+	  { .ioctl = initial_jumps }, 0 },
+	{ 53, "initial-is-never-0",
+	  "never comes to initial_bytes 0",
+	  { .ioctl = initial_is_never_0 }, 0 },
 	{ 54, "promises-too-much",
 	  "doubles initial_bytes",
 	  { .ioctl = promises_too_much }, 0 },
@@ -1020,15 +1235,33 @@ const struct mutant device_mutants[] = {
 	{ 83, "reset-waits",
 	  "lets a reset wait for the arc under way",
 	  { .ioctl = reset_waits }, 0 },
+	{ 83, "reset-breaks-nothing",
+	  "goes on with an arc through a reset",
+	  { .ioctl = reset_breaks_nothing }, 0 },
+	{ 83, "reset-lets-go",
+	  "comes to the end of an arc with the help of a reset",
+	  { .ioctl = reset_lets_go }, 0 },
 	{ 83, "arc-outlives-reset",
 	  "comes to the end of an arc that a reset broke",
 	  { .ioctl = arc_outlives_reset }, 0 },
 	{ 84, "resets-deadlock",
 	  "hangs in its tenth reset",
 	  { .ioctl = resets_deadlock }, 0 },
+	{ 84, "reset-fails-at-times",
+	  "fails a reset that it did",
+	  { .ioctl = reset_fails_at_times }, 0 },
+	{ 84, "get-fails-at-times",
+	  "fails a GET now and then",
+	  { .ioctl = get_fails_at_times }, 0 },
 	{ 85, "state-runs-away",
 	  "has an impossible state after many SETs",
 	  { .ioctl = state_runs_away }, 0 },
+	{ 85, "set-gives-a-count",
+	  "answers 1 to a SET that succeeded",
+	  { .ioctl = set_gives_a_count }, 0 },
+	{ 85, "moves-between-sets",
+	  "changes its state without an arc",
+	  { .ioctl = moves_between_sets }, 0 },
 	{ 85, "sets-overlap",
 	  "walks for two SETs at once",
 	  { .ioctl = sets_overlap }, 0 },
