@@ -191,6 +191,24 @@ static void test_bind_again_only_sets_attributes(void **arg)
 	assert_tree_file("", "bus/pci/drivers/miglab_vfio_pci/unbind");
 }
 
+static void test_bind_again_while_in_use(void **arg)
+{
+	struct error err;
+
+	(void)arg;
+	tree_function(BDF, NETWORK, "3", "miglab_vfio_pci");
+	tree_file("full\n", DEVICE "/miglab/profile");
+	tree_file("synthetic\n", DEVICE "/miglab/model");
+	tree_link("../../../../../../class/net", DEVICE "/virtio0/net/eth7/subsystem");
+	tree_file("0x1003\n", DEVICE "/virtio0/net/eth7/flags");
+	assert_int_equal(bind_function(BDF, NULL, NULL, &err), 0);
+	assert_int_equal(bind_function(BDF, "no-p2p", NULL, &err), -EBUSY);
+	assert_int_equal(bind_function(BDF, NULL, "edu", &err), -EBUSY);
+	assert_string_equal(err.text, BDF " is in use: its net device eth7 is up");
+	assert_tree_file("full\n", DEVICE "/miglab/profile");
+	assert_tree_file("synthetic\n", DEVICE "/miglab/model");
+}
+
 static void test_unbind_where_nothing_can_be_missed(void **arg)
 {
 	static const struct { const char *memory, *override, *bind, *probe; } rows[] = {
@@ -464,6 +482,7 @@ int main(void)
 		tree_test(test_a_module_that_cannot_be_loaded),
 		tree_test(test_a_bind_that_fails_gives_the_function_back),
 		tree_test(test_bind_again_only_sets_attributes),
+		tree_test(test_bind_again_while_in_use),
 		tree_test(test_unbind_where_nothing_can_be_missed),
 		tree_test(test_unbind_gives_back),
 		tree_test(test_unbind_again),
