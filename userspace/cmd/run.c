@@ -33,7 +33,20 @@ static const char usage[] =
 	"  --ram SIZE   memory that the devices reach by DMA, and that migrates with them;\n"
 	"               a multiple of 4K, with K, M or G behind it\n"
 	"  --workload W a program that keeps devices busy and checks what they do: edu-dma,\n"
-	"               edu-p2p or bar-write\n";
+	"               edu-p2p or bar-write\n"
+	"\n"
+	"Keys of emu, and what they are by default; bytes may have K, M or G behind them:\n"
+	"\n"
+	"  state_bytes=1M         how much state it has: 4K to 1G, a multiple of 4K; the same on\n"
+	"                         both sides\n"
+	"  profile=full           what it can do: full, no-p2p, no-precopy, stop-copy\n"
+	"  rules=..               see miglab rules --help; by default PRE_COPY>PRE_COPY_P2P takes\n"
+	"                         300 ms\n"
+	"  dirty_bytes_per_sec=0  how much of its state it changes while it runs\n"
+	"  dma_bytes_per_sec=0    how much it writes to the memory of --ram\n"
+	"  dma_log_misses=PAGE    a page of that memory whose writes its log lacks; none\n"
+	"  seed=N                 of the noise that its state begins with; random\n"
+	"  mutant=NAME            a defect, see miglab conform --mutants; none\n";
 
 enum {
 	OPT_DEVICE = 1, OPT_QMP, OPT_INCOMING, OPT_PAUSED, OPT_POLICY, OPT_NO_PREPARE, OPT_RAM,

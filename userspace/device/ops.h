@@ -121,7 +121,7 @@ struct device {
 /**
  * device_open() - open DEV for migration
  * @spec: "vfio:BDF[,via=group|cdev]", also without "vfio:", or with the UUID of a mediated
- *	device in place of the address; "emu[:key=value,..]" or "discard", without the reserved key id
+ *	device in place of the address; "emu[:key=value,..]" or "discard"; no reserved key id
  * @ret_dev: to be closed with dev->ops->close()
  *
  * The device is in RUNNING afterwards. emu keys: state_bytes, dirty_bytes_per_sec,

@@ -56,7 +56,8 @@ static int refuse(const struct report *r, const char *name, int code, struct err
 {
 	/* Of the system, whatever its number: not of what the user wrote. */
 	return error_set(err, code == EINVAL || code == ENODEV || code == ENAMETOOLONG ? -EIO :
-			      -code, "--report: %s%s%s cannot be written: %s; name one that can",
+			      -code, "--report: %s%s%s cannot be written: %s; name one that "
+			 "can be written",
 			 r->dir, *name ? "/" : "", name, strerror(code));
 }
 
