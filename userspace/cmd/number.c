@@ -13,8 +13,8 @@ int cmd_number(const char *name, const char *text, long min, long max, long *ret
 	errno = 0;
 	value = strtol(text, &end, 10);
 	if (errno || end == text || *end || value < min || value > max)
-		return error_set(err, -EINVAL, "%s %s: give a number from %ld to %ld", name, text,
-				 min, max);
+		return error_set(err, -EINVAL, "%s \"%s\": give a number from %ld to %ld", name,
+				 text, min, max);
 	*ret = value;
 	return 0;
 }
@@ -39,6 +39,6 @@ int cmd_size(const char *name, const char *text, uint64_t *ret, struct error *er
 	return 0;
 
 malformed:
-	return error_set(err, -EINVAL, "%s %s: give a number of bytes, or one with K, M or G", name,
+	return error_set(err, -EINVAL, "%s \"%s\": give a number of bytes, or one with K, M or G", name,
 			 text);
 }
