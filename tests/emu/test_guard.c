@@ -5,6 +5,7 @@
  */
 #include "vm.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <stdbool.h>
 
@@ -253,8 +254,7 @@ static void test_mute_agent(void **state)
 	start_guard(&guard, NULL, NULL);
 	kill(agent.child.pid, SIGSTOP);
 	migrate(&source);
-	await_stderr(&guard, "guard: vf0: suspend: the agent does not answer: "
-		     "Connection timed out");
+	await_stderr(&guard, "/agent does not answer within 2 s");
 	kill_vm(&source);
 	kill_vm(&destination);
 	kill(agent.child.pid, SIGCONT);
@@ -292,11 +292,11 @@ static void test_answers(void **state)
 		start_source(&source, HELD, 1, NULL);
 		start_destination(&destination, "emu", 1, "vf");
 		start_guard(&guard, "--grace", "1");
-		if (mute) {
-			do_call(&source, "migrate-set-parameters",
-				"{\"x-prepare-ack-timeout\": 1}");
+		do_call(&source, "migrate-set-parameters",
+			mute ? "{\"x-prepare-ack-timeout\": 1}" :
+			       "{\"x-prepare-ack-timeout\": 60000}");
+		if (mute)
 			kill(agent.child.pid, SIGSTOP);
-		}
 		migrate(&source);
 		expect_events(&source, SETUP_1 ", V vf0 pre-copy-p2p-prepare");
 		assert_int_equal(next_answered(&source), !mute);
@@ -311,6 +311,48 @@ static void test_answers(void **state)
 	}
 }
 
+/* Whatever is announced, of whichever device: only a suspension is waited for. */
+static void test_answers_all(void **state)
+{
+	unsigned int answered = 0;
+	struct vm source, destination;
+	struct child guard;
+	char text[2048] = "";
+
+	(void)state;
+	start_agent();
+	start_source(&source, QUICK, 2, NULL);
+	start_destination(&destination, "emu", 2, "vf");
+	start_guard(&guard, NULL, NULL);
+	do_call(&source, "migrate-set-capabilities",
+		"{\"capabilities\": [{\"capability\": \"x-prepare-all\", \"state\": true}]}");
+	do_call(&source, "migrate-set-parameters", "{\"x-prepare-ack-timeout\": 60000}");
+	migrate(&source);
+	while (strcmp(text, "M completed")) {
+		struct qmp_event e;
+		struct error err;
+
+		if (qmp_client_event(source.client, clock_ns() + PATIENCE_NS, &e, &err) != 1)
+			fail_msg("no event");
+		if (!strcmp(e.name, "X_VFIO_PREPARE_ACK")) {
+			assert_true(json_object_get_boolean(json_object_object_get(e.data,
+										   "answered")));
+			answered++;
+		}
+		snprintf(text, sizeof(text), "M %s", qmp_event_text(&e, "status"));
+		qmp_event_release(&e);
+	}
+	/* To PRE_COPY, to PRE_COPY_P2P and to STOP_COPY, of each. */
+	assert_int_equal(answered, 6);
+	do_call(&source, "quit", NULL);
+	do_call(&destination, "quit", NULL);
+	assert_int_equal(end_guard(&guard, text, sizeof(text)), 0);
+	kill_vm(&source);
+	kill_vm(&destination);
+	unlink(path_of("migration"));
+	end_agent();
+}
+
 static void test_usage(void **state)
 {
 	static char *const rows[][8] = {
@@ -318,6 +360,7 @@ static void test_usage(void **state)
 		{ "--device", "vf0=unix:/nowhere" },
 		{ "--qmp", "unix:/nowhere", "--device", "vf0" },
 		{ "--qmp", "unix:/nowhere", "--device", "vf0=tcp:1.2.3.4:5" },
+		{ "--qmp", "unix:/nowhere", "--qmp", "unix:/nowhere", "--device", "vf0=unix:/a" },
 		{ "--qmp", "unix:/nowhere", "--device", "vf0=unix:/a", "--grace", "0" },
 		{ "--qmp", "unix:/nowhere", "--device", "vf0=unix:/a", "--grace", "86401" },
 		{ "--qmp", "unix:/nowhere", "--device", "vf0=unix:/a", "--limit", "-1" },
@@ -339,6 +382,284 @@ static void test_usage(void **state)
 		if (end_guard(&guard, text, sizeof(text)) != 2)
 			fail_msg("row %zu is not refused", i);
 	}
+}
+
+/* --- agents that the test plays ---------------------------------------------- */
+
+static int listen_as(const char *name)
+{
+	struct address address;
+	struct error err;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(unix_address(uri_of(name), &address, &err), 0);
+	assert_int_equal(bind(fd, &address.any, address.len), 0);
+	assert_int_equal(listen(fd, 8), 0);
+	return fd;
+}
+
+static void await_input(int fd)
+{
+	struct pollfd in = { .fd = fd, .events = POLLIN };
+
+	assert_int_equal(poll(&in, 1, PATIENCE_NS / NSEC_PER_MSEC), 1);
+}
+
+static int accept_guard(int listener)
+{
+	await_input(listener);
+	return accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+}
+
+static void expect_word(int fd, const char *want)
+{
+	char word[32] = "";
+	ssize_t n;
+
+	await_input(fd);
+	n = read(fd, word, sizeof(word) - 1);
+	assert_true(n > 0);
+	assert_string_equal(word, want);
+}
+
+static void say(int fd, const char *text)
+{
+	assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
+}
+
+/* Guards vf0 by the agents "agent0", vf1 by "agent1"; its stdout is a pipe of the caller's. */
+static void start_two(struct child *guard)
+{
+	char device[2][96], *argv[] = {
+		program(), "guard", "--qmp", uri_of("source"), "--qmp", uri_of("destination"),
+		"--device", device[0], "--device", device[1], NULL,
+	};
+	struct error err;
+
+	snprintf(device[0], sizeof(device[0]), "vf0=%s", uri_of("agent0"));
+	snprintf(device[1], sizeof(device[1]), "vf1=%s", uri_of("agent1"));
+	assert_int_equal(child_start(guard, "guard", argv, path_of("guard.log"), true, &err), 0);
+}
+
+static void start_one(struct child *guard)
+{
+	char device[96], *argv[] = {
+		program(), "guard", "--qmp", uri_of("source"), "--qmp", uri_of("destination"),
+		"--device", device, NULL,
+	};
+	struct error err;
+
+	snprintf(device, sizeof(device), "vf0=%s", uri_of("agent0"));
+	assert_int_equal(child_start(guard, "guard", argv, path_of("guard.log"), true, &err), 0);
+}
+
+/* One agent says nothing, as long as it likes; the other device's is asked all the same. */
+static void test_side_by_side(void **state)
+{
+	struct vm source, destination;
+	struct child guard;
+	int listener[2], agent_fd[2];
+	char text[2048];
+
+	(void)state;
+	for (int i = 0; i < 2; i++)
+		listener[i] = listen_as(i ? "agent1" : "agent0");
+	policy = "--policy=group";
+	start_source(&source, "emu:rules=arc=PRE_COPY>PRE_COPY_P2P hold limit_us=60000000", 2,
+		     NULL);
+	start_destination(&destination, "emu", 2, "vf");
+	policy = NULL;
+	start_two(&guard);
+	for (int i = 0; i < 2; i++)
+		agent_fd[i] = accept_guard(listener[i]);
+	await_line(&guard);
+	migrate(&source);
+	/* Both are asked before either has answered. */
+	expect_word(agent_fd[1], "suspend\n");
+	expect_word(agent_fd[0], "suspend\n");
+	say(agent_fd[1], "ok 1\n");
+	say(agent_fd[0], "ok 5\n");
+	for (int i = 0; i < 2; i++)
+		release(&source, i ? "vf1" : "vf0");
+	for (int i = 0; i < 2; i++) {
+		expect_word(agent_fd[i], "restore\n");
+		say(agent_fd[i], i ? "ok 1\n" : "ok 5\n");
+	}
+	do_call(&source, "quit", NULL);
+	do_call(&destination, "quit", NULL);
+	assert_int_equal(end_guard(&guard, text, sizeof(text)), 0);
+	expect_in_order(text, (const char *[]){ "vf1: pre-copy-p2p-prepare: suspended the timeouts "
+						"of 1 connection in", "has ended", NULL });
+	kill_vm(&source);
+	kill_vm(&destination);
+	for (int i = 0; i < 2; i++) {
+		close(agent_fd[i]);
+		close(listener[i]);
+		unlink(path_of(i ? "agent1" : "agent0"));
+	}
+	unlink(path_of("migration"));
+}
+
+/* An agent that refuses is a failure, although the device runs again. */
+static void test_refusal(void **state)
+{
+	struct vm source, destination;
+	struct child guard;
+	int listener = listen_as("agent0"), fd;
+	char text[2048];
+
+	(void)state;
+	start_source(&source, HELD, 1, NULL);
+	start_destination(&destination, "emu", 1, "vf");
+	start_one(&guard);
+	fd = accept_guard(listener);
+	await_line(&guard);
+	migrate(&source);
+	expect_word(fd, "suspend\n");
+	say(fd, "error not today\n");
+	await_stderr(&guard, "guard: vf0: suspend: the agent says \"error not today\"");
+	release(&source, "vf0");
+	expect_word(fd, "restore\n");
+	say(fd, "ok 0\n");
+	do_call(&source, "quit", NULL);
+	do_call(&destination, "quit", NULL);
+	assert_int_equal(end_guard(&guard, text, sizeof(text)), 1);
+	kill_vm(&source);
+	kill_vm(&destination);
+	close(fd);
+	close(listener);
+	unlink(path_of("agent0"));
+	unlink(path_of("migration"));
+}
+
+/*
+ * One that was started again while it should have its connections suspended is asked again, and
+ * an answer on the connection of before counts for nothing.
+ */
+static void test_restarted_agent(void **state)
+{
+	static const char *const parts[] = {
+		"vf0: the agent is back: suspended the timeouts of 3 connections",
+		"vf0: running: restored the timeouts of 3", NULL,
+	};
+	struct vm source, destination;
+	struct child guard;
+	int listener = listen_as("agent0"), fd, first;
+	char text[2048];
+
+	(void)state;
+	start_source(&source, HELD, 1, NULL);
+	start_destination(&destination, "emu", 1, "vf");
+	start_one(&guard);
+	first = accept_guard(listener);
+	await_line(&guard);
+	migrate(&source);
+	expect_word(first, "suspend\n");
+	/* Mute, until the guard has given up; it comes again. */
+	fd = accept_guard(listener);
+	expect_word(fd, "suspend\n");
+	send(first, "ok 9\n", 5, MSG_NOSIGNAL);
+	say(fd, "ok 2\n");
+	/* Dies, and is there again. */
+	close(fd);
+	fd = accept_guard(listener);
+	expect_word(fd, "suspend\n");
+	say(fd, "ok 3\n");
+	release(&source, "vf0");
+	expect_word(fd, "restore\n");
+	say(fd, "ok 3\n");
+	do_call(&source, "quit", NULL);
+	do_call(&destination, "quit", NULL);
+	assert_int_equal(end_guard(&guard, text, sizeof(text)), 1);
+	expect_in_order(text, parts);
+	assert_null(strstr(text, "of 9"));
+	kill_vm(&source);
+	kill_vm(&destination);
+	close(first);
+	close(fd);
+	close(listener);
+	unlink(path_of("agent0"));
+	unlink(path_of("migration"));
+}
+
+/* The guard may be started first. */
+static void test_waits_for_agent(void **state)
+{
+	struct vm source, destination;
+	struct child guard;
+	char text[256], uri[96], *argv[] = {
+		program(), "guard", "--qmp", uri, "--device", NULL, NULL,
+	};
+	char device[96];
+	int listener, fd;
+	struct error err;
+
+	(void)state;
+	start_source(&source, "emu", 1, NULL);
+	start_destination(&destination, "emu", 1, "vf");
+	snprintf(uri, sizeof(uri), "%s", uri_of("source"));
+	snprintf(device, sizeof(device), "vf0=%s", uri_of("agent0"));
+	argv[5] = device;
+	assert_int_equal(child_start(&guard, "guard", argv, path_of("guard.log"), true, &err), 0);
+	/* It cannot have come before there was something to come to. */
+	listener = listen_as("agent0");
+	fd = accept_guard(listener);
+	await_line(&guard);
+	do_call(&source, "quit", NULL);
+	assert_int_equal(end_guard(&guard, text, sizeof(text)), 0);
+	kill_vm(&source);
+	kill_vm(&destination);
+	close(fd);
+	close(listener);
+	unlink(path_of("agent0"));
+	unlink(path_of("migration"));
+}
+
+/* What it can still take is taken by us: the pipe of its stdout is full then. */
+static void fill_stdout(pid_t pid)
+{
+	char path[64], junk[4096] = "";
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd/1", pid);
+	fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+	assert_true(fd >= 0);
+	while (write(fd, junk, sizeof(junk)) > 0)
+		continue;
+	close(fd);
+}
+
+/* Nobody reads what it prints: it acts all the same, and says at its end that nobody did. */
+static void test_unread(void **state)
+{
+	struct vm source, destination;
+	struct child guard;
+	int listener = listen_as("agent0"), fd;
+
+	(void)state;
+	start_source(&source, HELD, 1, NULL);
+	start_destination(&destination, "emu", 1, "vf");
+	start_one(&guard);
+	fd = accept_guard(listener);
+	await_line(&guard);
+	fill_stdout(guard.pid);
+	migrate(&source);
+	expect_word(fd, "suspend\n");
+	say(fd, "ok 4\n");
+	release(&source, "vf0");
+	expect_word(fd, "restore\n");
+	say(fd, "ok 4\n");
+	kill(guard.pid, SIGTERM);
+	assert_true(child_ended(&guard, clock_ns() + PATIENCE_NS));
+	assert_int_equal(guard.status, 3);
+	await_stderr(&guard, "what was done cannot be told: nobody reads it");
+	child_end(&guard);
+	kill_vm(&source);
+	kill_vm(&destination);
+	close(fd);
+	close(listener);
+	unlink(path_of("agent0"));
+	unlink(path_of("migration"));
 }
 
 /* All dead, all dead, none dead. */
@@ -367,6 +688,12 @@ int main(void)
 		cmocka_unit_test(test_failed),
 		cmocka_unit_test(test_mute_agent),
 		cmocka_unit_test(test_answers),
+		cmocka_unit_test(test_answers_all),
+		cmocka_unit_test(test_side_by_side),
+		cmocka_unit_test(test_refusal),
+		cmocka_unit_test(test_restarted_agent),
+		cmocka_unit_test(test_waits_for_agent),
+		cmocka_unit_test(test_unread),
 		cmocka_unit_test(test_usage),
 	};
 

@@ -33,15 +33,16 @@ static const struct row {
 		AT(1, 0, "pre-copy", PLAN_NOTHING), SETTLED(PLAN_NOTHING),
 		AT(2, 0, PREPARE, PLAN_SUSPEND), AT(3, 0, "pre-copy-p2p", PLAN_NOTHING),
 		AT(4, 0, "stop-copy", PLAN_NOTHING), SETTLED(PLAN_NOTHING),
-		AT(5, 1, "running", PLAN_NOTHING), SETTLED(PLAN_RESTORE), SETTLED(PLAN_NOTHING),
+		AT(5, 1, "running", PLAN_NOTHING), SETTLED(PLAN_NOTHING), SETTLED(PLAN_RESTORE),
+		SETTLED(PLAN_NOTHING),
 	} },
 	{ "one that fails", {
 		AT(2, 0, PREPARE, PLAN_SUSPEND), AT(5, 0, "running", PLAN_NOTHING),
-		SETTLED(PLAN_RESTORE),
+		SETTLED(PLAN_NOTHING), SETTLED(PLAN_RESTORE),
 	} },
 	{ "not announced", {
 		AT(3, 0, "pre-copy-p2p", PLAN_SUSPEND), AT(5, 1, "running", PLAN_NOTHING),
-		SETTLED(PLAN_RESTORE),
+		SETTLED(PLAN_NOTHING), SETTLED(PLAN_RESTORE),
 	} },
 	{ "it starts up", {
 		AT(1, 0, "running-p2p", PLAN_NOTHING), AT(1, 0, "running", PLAN_NOTHING),
@@ -49,7 +50,22 @@ static const struct row {
 	} },
 	{ "the source's events are read after the destination's", {
 		AT(2, 0, PREPARE, PLAN_SUSPEND), AT(5, 1, "running", PLAN_NOTHING),
-		AT(5, 0, "pre-copy-p2p", PLAN_NOTHING), SETTLED(PLAN_RESTORE),
+		AT(5, 0, "pre-copy-p2p", PLAN_NOTHING), SETTLED(PLAN_NOTHING),
+		SETTLED(PLAN_RESTORE),
+	} },
+	{ "the source's events come when it has been looked at", {
+		AT(2, 0, PREPARE, PLAN_SUSPEND), AT(5, 1, "running", PLAN_NOTHING),
+		SETTLED(PLAN_NOTHING), AT(5, 0, "pre-copy-p2p", PLAN_NOTHING),
+		SETTLED(PLAN_RESTORE), SETTLED(PLAN_NOTHING),
+	} },
+	{ "it runs at the source, then at the destination", {
+		AT(2, 0, PREPARE, PLAN_SUSPEND), AT(5, 0, "running", PLAN_NOTHING),
+		SETTLED(PLAN_NOTHING), AT(6, 1, "running", PLAN_NOTHING),
+		SETTLED(PLAN_NOTHING), SETTLED(PLAN_RESTORE),
+	} },
+	{ "time is up before the second round", {
+		AT(2, 0, PREPARE, PLAN_SUSPEND), AT(5, 1, "running", PLAN_NOTHING),
+		SETTLED(PLAN_NOTHING), PASSED(102, PLAN_RESTORE), SETTLED(PLAN_NOTHING),
 	} },
 	{ "the next migration begins before anyone looks", {
 		AT(2, 0, PREPARE, PLAN_SUSPEND), AT(50, 0, "running", PLAN_NOTHING),
@@ -62,7 +78,7 @@ static const struct row {
 	} },
 	{ "it vanishes, and the other one says running", {
 		AT(2, 0, PREPARE, PLAN_SUSPEND), VANISHED(5, true),
-		AT(6, 1, "running", PLAN_NOTHING), SETTLED(PLAN_RESTORE),
+		AT(6, 1, "running", PLAN_NOTHING), SETTLED(PLAN_NOTHING), SETTLED(PLAN_RESTORE),
 		PASSED(15, PLAN_NOTHING),
 	} },
 	{ "both vanish: once is enough", {
@@ -108,6 +124,7 @@ static void test_rows(void **state)
 				fail_msg("%s: step %zd gave %d, not %d", rows[i].name,
 					 s - rows[i].steps + 1, got, s->want);
 			assert_int_equal(plan_deadline(&p) != UINT64_MAX, p.suspended);
+			assert_int_equal(plan_deadline(&p) == 0, p.suspended && p.due);
 		}
 		assert_false(p.suspended);
 	}

@@ -4,7 +4,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/address.h"
 #include "base/clock.h"
 #include "base/interrupts.h"
 #include "base/log.h"
@@ -27,7 +29,7 @@ static const char usage[] =
 	"  --grace S          after a VMM vanished while timeouts are suspended, they stay so for\n"
 	"                     S seconds, and are restored then (10)\n"
 	"  --limit S          of any suspension (300)\n"
-	"  --timeout S        to wait for the VMMs' sockets (30)\n"
+	"  --timeout S        to wait for the sockets of VMMs and agents (30)\n"
 	"\n"
 	"Ends when all VMMs have, or with a signal.\n"
 	"\n"
@@ -49,10 +51,15 @@ static const struct option options[] = {
 static int add_device(struct guard_options *opt, char *text, struct error *err)
 {
 	char *agent = strchr(text, '=');
+	struct address ignored;
+	int ret;
 
 	if (!agent || agent == text || !agent[1])
 		return error_set(err, -EINVAL,
 				 "--device %s: give ID=AGENT, such as vf0=unix:/run/agent", text);
+	ret = unix_address(agent + 1, &ignored, err);
+	if (ret)
+		return error_prefix(err, -EINVAL, "--device %s", text);
 	*agent++ = '\0';
 	for (size_t i = 0; i < opt->device_count; i++)
 		if (!strcmp(opt->devices[i].id, text))
@@ -70,6 +77,9 @@ static int add_vmm(struct guard_options *opt, const char *uri, struct error *err
 
 	if (ret)
 		return error_prefix(err, -EINVAL, "--qmp");
+	for (size_t i = 0; i < opt->vmm_count; i++)
+		if (!strcmp(opt->qmp[i], uri))
+			return error_set(err, -EINVAL, "--qmp %s is given twice", uri);
 	if (opt->vmm_count == GUARD_VMMS_MAX)
 		return error_set(err, -EINVAL, "more than %d VMMs", GUARD_VMMS_MAX);
 	opt->qmp[opt->vmm_count++] = uri;
@@ -120,7 +130,7 @@ static int run_guard(int argc, char **argv)
 				"give at least one --qmp and one --device; see miglab guard --help");
 	if (!ret) {
 		signal(SIGPIPE, SIG_IGN);
-		ret = guard_run(&opt, stdout, &err);
+		ret = guard_run(&opt, STDOUT_FILENO, &err);
 	}
 	if (ret < 0)
 		log_error("guard: %s", err.text);

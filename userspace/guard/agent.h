@@ -13,12 +13,15 @@
 /**
  * guard_open_agent() - connect to the program at @uri
  * @uri: "unix:PATH"
+ * @deadline_ns: CLOCK_MONOTONIC; until then it is tried again while nobody listens there
  *
- * An operation fails with -ETIMEDOUT when there is no answer within two seconds, and from
- * then on with -EPIPE, since no answer could be told from an old one.
+ * take() fails with -ETIMEDOUT when there is no answer within two seconds. Whoever does not
+ * answer, or is gone, is connected to anew when it is asked the next time: no answer can be
+ * taken for that of an older question.
  *
  * Return: 0, -EINVAL for another kind of address, or what connect(2) said.
  */
-int guard_open_agent(const char *uri, struct guarded **ret, struct error *err);
+int guard_open_agent(const char *uri, uint64_t deadline_ns, struct guarded **ret,
+		     struct error *err);
 
 #endif

@@ -8,7 +8,6 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 
 #include "base/error.h"
 #include "guard/plan.h"
@@ -27,21 +26,23 @@ struct guard_options {
 	struct guard_device devices[GUARD_DEVICES_MAX];
 	size_t device_count;
 	struct plan_options plan;
-	uint64_t connect_ns;	/* how long a VMM may take to be there */
+	uint64_t connect_ns;	/* how long an agent or a VMM may take to be there */
 	/* As judge_options.watch_interrupts. */
 	int (*watch_interrupts)(void);
 };
 
 /**
  * guard_run() - guard until all VMMs are gone, or it is interrupted
- * @out: gets a line for what was done; the first one, flushed, says that it listens
+ * @out: a descriptor, gets a line for what was done; the first one says that it listens.
+ *	Nothing waits for who reads it.
  *
- * Nothing is suspended when it returns, unless an agent does not answer. Asks for
- * real-time scheduling, as the judge does.
+ * No device waits for the agent of another one. An agent that is gone while it should have its
+ * connections suspended is asked again as soon as it is back. Nothing is suspended when this
+ * returns, unless an agent does not answer. Asks for real-time scheduling, as the judge does.
  *
  * Return: 0 when `running` ended each suspension; 1 when the clock or the end of the
- * guard did, or an agent failed; negative errno with @err when it could not listen.
+ * guard did, or an agent failed; negative errno with @err when it could not listen, or tell.
  */
-int guard_run(const struct guard_options *opt, FILE *out, struct error *err);
+int guard_run(const struct guard_options *opt, int out, struct error *err);
 
 #endif

@@ -8,6 +8,7 @@ enum plan_action plan_event(struct plan *p, const struct plan_options *opt, unsi
 {
 	if (!strcmp(state, "running")) {
 		p->due = p->suspended;
+		p->heard = false;
 		p->due_from = vmm;
 		return PLAN_NOTHING;
 	}
@@ -36,7 +37,10 @@ static enum plan_action restore_if(struct plan *p, bool condition)
 
 enum plan_action plan_settle(struct plan *p)
 {
-	return restore_if(p, p->due);
+	bool again = p->due && p->heard;
+
+	p->heard = p->due;
+	return restore_if(p, again);
 }
 
 bool plan_vanished(struct plan *p, const struct plan_options *opt, uint64_t now_ns)
@@ -54,5 +58,7 @@ enum plan_action plan_time(struct plan *p, uint64_t now_ns)
 
 uint64_t plan_deadline(const struct plan *p)
 {
+	if (p->suspended && p->due)
+		return 0;
 	return p->suspended ? p->until_ns : UINT64_MAX;
 }

@@ -30,6 +30,7 @@ enum plan_action {
 struct plan {
 	bool suspended;
 	bool due;		/* `running` was received: plan_settle() restores */
+	bool heard;		/* and the round in which it was received is over */
 	unsigned int due_from;	/* of which VMM */
 	uint64_t until_ns;	/* suspended no longer than this */
 };
@@ -40,12 +41,16 @@ struct plan {
  * @state: its device-state
  *
  * Return: PLAN_NOTHING or PLAN_SUSPEND. A restoration waits for plan_settle(): the events
- * of the source that precede the destination's `running` may still lie in its socket.
+ * of the source that precede the destination's `running` may still lie in its socket, or have
+ * come to it when it had been looked at already.
  */
 enum plan_action plan_event(struct plan *p, const struct plan_options *opt, unsigned int vmm,
 			    const char *state, uint64_t now_ns);
 
-/* What every VMM had sent when `running` was received has been seen: PLAN_RESTORE if it was. */
+/*
+ * All that lay in the socket of each VMM has been taken, one after the other. PLAN_RESTORE when
+ * that was so twice since `running` was sent: what every VMM had sent before it has been seen.
+ */
 enum plan_action plan_settle(struct plan *p);
 
 /* A VMM vanished. Returns whether that began a grace period. */
@@ -54,7 +59,7 @@ bool plan_vanished(struct plan *p, const struct plan_options *opt, uint64_t now_
 /* PLAN_RESTORE when the time of a suspension is up. */
 enum plan_action plan_time(struct plan *p, uint64_t now_ns);
 
-/* When plan_time() has something to do; UINT64_MAX: never. */
+/* When plan_time(), or now when plan_settle(), has something to do; UINT64_MAX: never. */
 uint64_t plan_deadline(const struct plan *p);
 
 #endif
