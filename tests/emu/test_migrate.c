@@ -120,8 +120,6 @@ static const struct row rows[] = {
 	  "--bandwidth 0: give bytes per second" },
 	{ "a bandwidth that is no size", { "--from", "emu", "--to", "emu", "--bandwidth", "fast" },
 	  2, "--bandwidth" },
-	{ "given twice", { "--from", "emu", "--to", "emu", "--timeout", "9", "--timeout", "8" }, 2,
-	  "--timeout is given twice" },
 	{ "drawn where", { "--from", "emu", "--to", "emu", "--connection-timeout", "9" }, 2,
 	  "--connection-timeout is drawn in the report; give --report DIR, too" },
 	{ "a downtime beyond QEMU's", { "--from", "emu", "--to", "emu", "--downtime-limit",
