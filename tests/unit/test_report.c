@@ -50,6 +50,38 @@ static const struct lab_arc hanging[] = {
 	ARC(PRE_COPY, PRE_COPY_P2P, 100, 0, 1),
 };
 
+/* Both sides fail first, and then do it. */
+static const struct lab_arc second_try[] = {
+	ARC(RUNNING, PRE_COPY, 10, 20, 0),
+	ARC(PRE_COPY, PRE_COPY_P2P, 100, 150, 0),
+	ARC(PRE_COPY_P2P, STOP_COPY, 160, 165, -EIO),
+	ARC(PRE_COPY_P2P, STOP_COPY, 170, 180, 0),
+};
+
+static const struct lab_arc second_landing[] = {
+	ARC(STOP, RESUMING, 3, 4, 0),
+	ARC(RESUMING, STOP, 215, 216, 0),
+	ARC(STOP, RUNNING_P2P, 216, 217, 0),
+	ARC(RUNNING_P2P, RUNNING, 217, 220, -EIO),
+	ARC(RUNNING_P2P, RUNNING, 230, 240, 0),
+};
+
+/* The last that the destination says of it is a failure. */
+static const struct lab_arc no_landing[] = {
+	ARC(RESUMING, STOP, 215, 216, 0),
+	ARC(RUNNING_P2P, RUNNING, 217, 220, -EIO),
+};
+
+static const struct timeline_device second_device = {
+	.id = "vf3", .name = { "emu", "emu" }, .arcs = { second_try, second_landing },
+	.count = { ROWS(second_try), ROWS(second_landing) },
+};
+
+static const struct timeline_device lost_device = {
+	.id = "vf4", .name = { "emu", "emu" }, .arcs = { second_try, no_landing },
+	.count = { ROWS(second_try), ROWS(no_landing) },
+};
+
 static const struct timeline_device good_device = {
 	.id = "vf0", .name = { "vfio:0000:01:00.0", "emu:rules=a>b & \"c\"" },
 	.arcs = { source, destination }, .count = { ROWS(source), ROWS(destination) },
@@ -103,6 +135,14 @@ static void test_deaf(void **state)
 	timeline_free(&t);
 	t = build(&hanging_device, &in);
 	assert_int_equal(t.deaf_count, 1);
+	expect_deaf(&t, 0, 100, 300, 160, true);
+	timeline_free(&t);
+	/* A device that could not be started answers nobody. */
+	t = build(&second_device, &in);
+	assert_int_equal(t.deaf_count, 1);
+	expect_deaf(&t, 0, 100, 240, 160, false);
+	timeline_free(&t);
+	t = build(&lost_device, &in);
 	expect_deaf(&t, 0, 100, 300, 160, true);
 	timeline_free(&t);
 }
@@ -192,6 +232,101 @@ static void test_text(void **state)
 	expect_line(text, "event pre-copy-p2p-prepare     99.000\n");
 	expect_line(text, "; a connection's timeout of 60 ms ran out at 160.000\n");
 	free(text);
+	timeline_free(&t);
+}
+
+static unsigned int occurrences(const char *text, const char *part)
+{
+	unsigned int count = 0;
+
+	for (; (text = strstr(text, part)); text++)
+		count++;
+	return count;
+}
+
+/* What failed was not done: it is no checkpoint. */
+static void test_text_failures(void **state)
+{
+	struct timeline_input in;
+	struct timeline t = build(&second_device, &in);
+	char *text = draw(text_write, &t);
+
+	(void)state;
+	expect_line(text, "dst-precopy-loadvm-completed -> dst-precopy-bh-vm-started: 25000 (us)\n");
+	expect_line(text, "Device SAVE of vf3 took 35000 (us)\n");
+	assert_int_equal(occurrences(text, "Device SAVE"), 1);
+	expect_line(text, "PRE_COPY_P2P > STOP_COPY      160.000      5.000  Input/output error\n");
+	free(text);
+	timeline_free(&t);
+	t = build(&lost_device, &in);
+	text = draw(text_write, &t);
+	assert_int_equal(occurrences(text, "bh-vm-started"), 0);
+	free(text);
+	timeline_free(&t);
+}
+
+/* What was received before the migration was asked for, or after the end, is not of it. */
+static void test_other_events(void **state)
+{
+	struct timeline_mark events[] = {
+		{ TIMELINE_MACHINE, TIMELINE_SOURCE, TIMELINE_STATUS, AT(301), "failed" },
+		{ TIMELINE_MACHINE, TIMELINE_SOURCE, TIMELINE_STATUS, AT(-1), "completed" },
+		{ TIMELINE_MACHINE, TIMELINE_SOURCE, TIMELINE_STATUS, AT(0), "setup" },
+		{ TIMELINE_MACHINE, TIMELINE_SOURCE, TIMELINE_RUN, AT(300), "RESUME" },
+		{ TIMELINE_MACHINE, TIMELINE_SOURCE, TIMELINE_RUN, AT(-2), "STOP" },
+	};
+	struct timeline_input in;
+	struct timeline t = build(&good_device, &in);
+
+	(void)state;
+	timeline_free(&t);
+	in.events = events;
+	in.event_count = ROWS(events);
+	assert_int_equal(timeline_build(&in, &t), 0);
+	assert_int_equal(t.mark_count, 2);
+	assert_string_equal(timeline_outcome(&t, TIMELINE_SOURCE), "setup");
+	assert_null(timeline_find(&t, TIMELINE_SOURCE, "STOP"));
+	timeline_free(&t);
+}
+
+/* What went wrong is what a picture is looked at for: it is wide enough, and says why. */
+static void test_svg_failure(void **state)
+{
+	static const struct lab_arc quick[] = {
+		ARC(RUNNING, PRE_COPY, 10, 20, 0),
+		{ .from = VFIO_DEVICE_STATE_PRE_COPY, .to = VFIO_DEVICE_STATE_PRE_COPY_P2P,
+		  .begin_ns = AT(100), .end_ns = AT(100) + 3000, .result = -ETIMEDOUT },
+		ARC(PRE_COPY, RUNNING, 200, 210, 0),
+	};
+	static const struct timeline_device dev = {
+		.id = "vf0", .name = { "emu", "emu" }, .arcs = { quick }, .count = { ROWS(quick) },
+	};
+	struct timeline_input in;
+	struct timeline t = build(&dev, &in);
+	char *svg, *at;
+	double x, width;
+	int y;
+
+	(void)state;
+	in.verdict = "FAIL: the migration failed";
+	svg = draw(svg_write, &t);
+	at = strstr(svg, "PRE_COPY &gt; PRE_COPY_P2P, 0.003 ms, timed out");
+	assert_non_null(at);
+	while (strncmp(at, "<rect", 5))
+		at--;
+	assert_int_equal(sscanf(at, "<rect class=\"failed\" x=\"%lf\" y=\"%d\" width=\"%lf\"",
+				&x, &y, &width), 3);
+	assert_true(width >= 4);
+	expect_line(svg, ">failed: timed out, as a hold does at its limit<");
+	expect_line(svg, ">FAIL: the migration failed<");
+	free(svg);
+	timeline_free(&t);
+	t = build(&good_device, &in);
+	in.verdict = "PASS: all";
+	svg = draw(svg_write, &t);
+	expect_line(svg, ">deaf 120.0 ms<");
+	expect_line(svg, ">PASS: all<");
+	free(svg);
 	timeline_free(&t);
 }
 
@@ -312,6 +447,9 @@ int main(void)
 		cmocka_unit_test(test_spans),
 		cmocka_unit_test(test_state_after_failure),
 		cmocka_unit_test(test_text),
+		cmocka_unit_test(test_text_failures),
+		cmocka_unit_test(test_other_events),
+		cmocka_unit_test(test_svg_failure),
 		cmocka_unit_test(test_svg_texts),
 		cmocka_unit_test(test_empty),
 	};

@@ -25,6 +25,8 @@
 #define LANE		(2 * EDGE + 2 * BAR + GAP)
 #define LETTER		6.6	/* of text of 11 px, on the wide side */
 #define NAME_LETTERS	20
+#define VERDICT_LETTERS	120
+#define FAILED_WIDTH	4	/* at least: a failure is quick, and is what is looked for */
 #define TICKS		10	/* at most */
 
 struct picture {
@@ -196,6 +198,13 @@ static void put_legend(const struct picture *p)
 		 timeline_outcome(p->t, TIMELINE_SOURCE),
 		 timeline_outcome(p->t, TIMELINE_DESTINATION));
 	put_text(p, 660, 26, "label", outcome);
+	if (p->t->in->verdict) {
+		char verdict[VERDICT_LETTERS + 1];
+
+		if (snprintf(verdict, sizeof(verdict), "%s", p->t->in->verdict) > VERDICT_LETTERS)
+			memcpy(verdict + VERDICT_LETTERS - 2, "..", 2);
+		put_text(p, 24, 78, strncmp(verdict, "PASS", 4) ? "bad" : "label", verdict);
+	}
 	put_text(p, x, 26, "title", "A migration, device by device");
 	put_text(p, 320, 26, "faint", "milliseconds since the migration was asked for");
 	for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++) {
@@ -277,21 +286,28 @@ static void span_name(const struct timeline_span *span, char text[64])
 		snprintf(text, 64, "%s", device_state_name(span->from));
 }
 
-/* A transition that is too short to be seen is drawn one pixel wide. */
+static bool has_failed(const struct timeline_span *span)
+{
+	return span->kind == TIMELINE_IN_ARC && span->result < 0;
+}
+
+/* A transition that is too short to be seen is drawn wide enough for that. */
 static void put_span(const struct picture *p, const struct timeline_span *span)
 {
 	double x = at(p, span->begin_ns), width = at(p, span->end_ns) - x;
 	int y = bar_top(span->lane, span->side);
+	double least = has_failed(span) ? FAILED_WIDTH : 1;
 	char name[64];
 
 	if (span->end_ns < p->begin_ns || span->begin_ns > p->end_ns)
 		return;
 	span_name(span, name);
 	fprintf(p->out, "<rect class=\"%s\" x=\"%.1f\" y=\"%d\" width=\"%.1f\" height=\"%d\">"
-		"<title>", span_class(span), x, y + 1, width < 1 ? 1 : width, BAR - 2);
+		"<title>", span_class(span), x, y + 1, width < least ? least : width, BAR - 2);
 	xml_put(p->out, name);
-	fprintf(p->out, ", %.3f ms</title></rect>\n",
-		(double)(span->end_ns - span->begin_ns) / NSEC_PER_MSEC);
+	fprintf(p->out, ", %.3f ms%s%s</title></rect>\n",
+		(double)(span->end_ns - span->begin_ns) / NSEC_PER_MSEC,
+		has_failed(span) ? ", " : "", has_failed(span) ? device_strerror(-span->result) : "");
 }
 
 /* Above the hatching, on paper of its own, so that it can be read. */
@@ -414,6 +430,27 @@ static void put_timeout_label(const struct picture *p, const struct timeline_dea
 		  text);
 }
 
+/* How long it was, where it begins. */
+static void put_deaf_label(const struct picture *p, const struct timeline_deaf *deaf,
+			   struct labels *labels)
+{
+	char text[48];
+
+	snprintf(text, sizeof(text), "deaf %.1f ms%s",
+		 (double)(deaf->end_ns - deaf->begin_ns) / NSEC_PER_MSEC,
+		 deaf->open ? ", no end seen" : "");
+	put_label(p, labels, deaf->lane, TIMELINE_DESTINATION, at(p, deaf->begin_ns), "bad", text);
+}
+
+static void put_failure_label(const struct picture *p, const struct timeline_span *span,
+			      struct labels *labels)
+{
+	char text[96];
+
+	snprintf(text, sizeof(text), "failed: %s", device_strerror(-span->result));
+	put_label(p, labels, span->lane, span->side, at(p, span->begin_ns), "bad", text);
+}
+
 static void put_marks_of(const struct picture *p, int lane, struct labels *labels, bool prepare)
 {
 	for (size_t i = 0; i < p->t->mark_count; i++) {
@@ -434,7 +471,12 @@ static void put_marks(const struct picture *p, int lane)
 
 		if (deaf->lane == lane && deaf->timeout_ns)
 			put_timeout_label(p, deaf, &labels[TIMELINE_DESTINATION]);
+		if (deaf->lane == lane)
+			put_deaf_label(p, deaf, &labels[TIMELINE_DESTINATION]);
 	}
+	for (size_t i = 0; i < p->t->span_count; i++)
+		if (p->t->spans[i].lane == lane && has_failed(&p->t->spans[i]))
+			put_failure_label(p, &p->t->spans[i], &labels[p->t->spans[i].side]);
 	put_marks_of(p, lane, labels, true);
 	put_marks_of(p, lane, labels, false);
 }
