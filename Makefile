@@ -19,7 +19,8 @@ comma := ,
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all module userspace tests lab-tests demo demo-guard demo-emu check check-host check-vm check-vm-all \
+.PHONY: all module userspace tests lab-tests demo demo-guard demo-emu check check-host check-docs \
+	check-vm check-vm-all \
 	check-debug check-peer check-peer-all lint fuzz bench install uninstall dkms-install dkms-remove \
 	clean help check-host-lab check-under-load host-rows
 
@@ -44,7 +45,8 @@ help:
 	@echo '  dkms-install    dkms           the module, for the running kernel (KERNEL=) and those to'
 	@echo '                                 come; with DESTDIR= only its sources; dkms-remove'
 	@echo
-	@echo '  check           lab    17 min  lint, check-host, check-host-lab, check-vm, check-peer'
+	@echo '  check           lab    17 min  lint, check-host, check-host-lab, check-vm, check-peer,'
+	@echo '                                 check-docs'
 	@echo '  lint            lab            checkpatch, sparse, include rules, purity of the core'
 	@echo '  check-host      cmocka  5 min  unit tests and the emulated backend, with sanitizers;'
 	@echo '                                 TEST=name runs one of its programs'
@@ -54,6 +56,7 @@ help:
 	@echo '                                 check-under-load: tiers beside four busy loops'
 	@echo '  check-peer      lab            unmodified QEMU 10.0 and 11.1 as clients of the module'
 	@echo '  check-peer-all  lab            all that QEMU 11.1 and miglab run must play alike'
+	@echo '  check-docs      lab            each command line of README, manual and Documentation'
 	@echo '  check-debug     lab    45 min  everything on a kernel with KASAN, lockdep, kmemleak and'
 	@echo '                                 faults to order, which takes 15 minutes to build, once'
 	@echo '  fuzz            clang          the parsers against inputs of libFuzzer (FUZZ_RUNS=,'
@@ -293,7 +296,7 @@ demo-emu:
 # when one failed. A tier does not stop the next one.
 
 RESULTS := $(BUILD)/results
-TIERS := lint check-host check-host-lab check-vm check-peer
+TIERS := lint check-host check-host-lab check-vm check-peer check-docs
 
 check:
 	@rm -rf $(RESULTS)
@@ -355,6 +358,11 @@ check-peer:
 	@tests/deps lab
 	@tests/lab/build >/dev/null
 	@tests/tap $(RESULTS)/check-peer tests/peer/run
+
+check-docs:
+	@tests/deps lab
+	@tests/lab/build >/dev/null
+	@tests/tap $(RESULTS)/check-docs tests/docs/run
 
 check-peer-all:
 	@tests/deps lab
