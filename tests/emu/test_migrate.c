@@ -409,9 +409,44 @@ static void test_does_not_converge(void **state)
 	assert_true(ends_well(r.out, 3));
 }
 
+/* What was endless ends, and goes through the hold of the judge; unless time is up before. */
+static void let_converge(struct qmp_client *source)
+{
+	static const char *const calls[][2] = {
+		{ "x-miglab-write", "{\"device\": \"vf0\", \"attribute\": \"rules\", \"text\": \"\"}" },
+		{ "migrate-set-parameters", "{\"downtime-limit\": 2000000, "
+					    "\"avail-switchover-bandwidth\": 1000000000000}" },
+	};
+	static const char held[] = "{\"device\": \"vf0\", \"attribute\": \"held\"}";
+	struct json_object *answer = NULL;
+	unsigned long long seq = 0;
+	char release[96];
+	struct error err;
+	int ret = 0;
+
+	for (size_t i = 0; !ret && i < sizeof(calls) / sizeof(calls[0]); i++)
+		ret = qmp_client_call(source, calls[i][0], json_tokener_parse(calls[i][1]),
+				      clock_ns() + PATIENCE_NS, NULL, &err);
+	while (!ret && !seq) {
+		ret = qmp_client_call(source, "x-miglab-read", json_tokener_parse(held),
+				      clock_ns() + PATIENCE_NS, &answer, &err);
+		if (!ret)
+			sscanf(json_object_get_string(json_object_object_get(answer, "text")),
+			       "PRE_COPY>PRE_COPY_P2P seq=%llu", &seq);
+		json_object_put(answer);
+		answer = NULL;
+	}
+	snprintf(release, sizeof(release), "{\"device\": \"vf0\", \"attribute\": \"release\", "
+		 "\"text\": \"seq=%llu\"}", seq);
+	if (!ret)
+		qmp_client_call(source, "x-miglab-write", json_tokener_parse(release),
+				clock_ns() + PATIENCE_NS, NULL, &err);
+}
+
 /* Who is stopped is not waited for beyond the limit. */
 static void test_stopped(void **state)
 {
+	char *seconds[] = { "5", "10", "20", "60" };
 	struct qmp_client *source;
 	struct run r;
 
@@ -422,17 +457,15 @@ static void test_stopped(void **state)
 	qmp_client_free(source);
 	expect_said(&r, "now: the destination does not answer\n");
 
-	source = start_endless(&r, "--timeout", "5");
-	kill(find_child(r.child.pid, " judge ", ""), SIGSTOP);
-	json_object_put(ask(source, "x-miglab-write", "{\"device\": \"vf0\", \"attribute\": "
-			    "\"rules\", \"text\": \"\"}"));
-	json_object_put(ask(source, "migrate-set-parameters",
-			    "{\"downtime-limit\": 2000000, "
-			    "\"avail-switchover-bandwidth\": 1000000000000}"));
-	await_status(source, "completed");
-	assert_int_equal(end_run(&r, "a stopped judge"), 3);
-	qmp_client_free(source);
-	expect_said(&r, "miglab: migrate: the judge did not end: not done within 5 s");
+	/* A busy machine may not have moved it when time is up. */
+	for (size_t i = 0; i < 4 && (!i || !strstr(r.out, "migration completed in ")); i++) {
+		source = start_endless(&r, "--timeout", seconds[i]);
+		kill(find_child(r.child.pid, " judge ", ""), SIGSTOP);
+		let_converge(source);
+		assert_int_equal(end_run(&r, "a stopped judge"), 3);
+		qmp_client_free(source);
+	}
+	expect_said(&r, "miglab: migrate: the judge did not end: not done within ");
 	expect_said(&r, "migration completed in ");
 	assert_true(ends_well(r.out, 3));
 }

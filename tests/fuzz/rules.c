@@ -20,30 +20,37 @@ static struct miglab_rules set, again, joined, untouched;
 
 /* --- printing ------------------------------------------------------------------- */
 
-static const struct { const char *key; size_t field; } numbers[] = {
-	{ "delay_us", offsetof(struct miglab_rule, delay_us) },
-	{ "limit_us", offsetof(struct miglab_rule, limit_us) },
-	{ "nth", offsetof(struct miglab_rule, nth) },
-	{ "every", offsetof(struct miglab_rule, every) },
-	{ "times", offsetof(struct miglab_rule, times) },
+#define FIELD(member)	offsetof(struct miglab_rule, member), \
+			sizeof(((struct miglab_rule *)NULL)->member)
+
+static const struct { const char *key; size_t field, bytes; } numbers[] = {
+	{ "delay_us", FIELD(delay_us) }, { "limit_us", FIELD(limit_us) }, { "nth", FIELD(nth) },
+	{ "every", FIELD(every) }, { "times", FIELD(times) },
 };
 
 /* Keys whose presence is a bit of faults; with a number, or without. */
-static const struct { u32 fault; const char *key; size_t field; } faults[] = {
-	{ MIGLAB_FAULT_SHORT, "short", offsetof(struct miglab_rule, size) },
-	{ MIGLAB_FAULT_VALUE, "value", offsetof(struct miglab_rule, size) },
-	{ MIGLAB_FAULT_CORRUPT, "corrupt", offsetof(struct miglab_rule, corrupt) },
-	{ MIGLAB_FAULT_TRUNCATE, "truncate", offsetof(struct miglab_rule, truncate) },
-	{ MIGLAB_FAULT_GARBAGE, "garbage", 0 },
-	{ MIGLAB_FAULT_REINIT, "reinit", 0 },
-	{ MIGLAB_FAULT_DROP, "drop", 0 },
+static const struct { u32 fault; const char *key; size_t field, bytes; } faults[] = {
+	{ MIGLAB_FAULT_SHORT, "short", FIELD(size) },
+	{ MIGLAB_FAULT_VALUE, "value", FIELD(size) },
+	{ MIGLAB_FAULT_CORRUPT, "corrupt", FIELD(corrupt) },
+	{ MIGLAB_FAULT_TRUNCATE, "truncate", FIELD(truncate) },
+	{ MIGLAB_FAULT_GARBAGE, "garbage", 0, 0 },
+	{ MIGLAB_FAULT_REINIT, "reinit", 0, 0 },
+	{ MIGLAB_FAULT_DROP, "drop", 0, 0 },
 };
 
-static u64 field_of(const struct miglab_rule *rule, size_t field)
+/* A number of 32 bits or 64. */
+static u64 field_of(const struct miglab_rule *rule, size_t field, size_t bytes)
 {
+	const u8 *at = (const u8 *)rule + field;
 	u64 value;
+	u32 low;
 
-	memcpy(&value, (const u8 *)rule + field, sizeof(value));
+	if (bytes == sizeof(low)) {
+		memcpy(&low, at, sizeof(low));
+		return low;
+	}
+	memcpy(&value, at, sizeof(value));
 	return value;
 }
 
@@ -58,15 +65,17 @@ static size_t print_rule(char *text, size_t room, const struct miglab_rule *rule
 	else
 		PRINT("op=%s", miglab_op_name(rule->op));
 	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
-		if (field_of(rule, numbers[i].field))
+		if (field_of(rule, numbers[i].field, numbers[i].bytes))
 			PRINT(" %s=%llu", numbers[i].key,
-			      (unsigned long long)field_of(rule, numbers[i].field));
+			      (unsigned long long)field_of(rule, numbers[i].field,
+							   numbers[i].bytes));
 	for (size_t i = 0; i < ARRAY_SIZE(faults); i++) {
 		if (!(rule->faults & faults[i].fault))
 			continue;
 		PRINT(" %s", faults[i].key);
 		if (faults[i].field)
-			PRINT("=%llu", (unsigned long long)field_of(rule, faults[i].field));
+			PRINT("=%llu", (unsigned long long)field_of(rule, faults[i].field,
+								    faults[i].bytes));
 	}
 	if (rule->jitter_us || rule->prng)
 		PRINT(" jitter_us=%llu seed=%llu", (unsigned long long)rule->jitter_us,
