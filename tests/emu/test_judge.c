@@ -417,7 +417,8 @@ static void start(struct vmm *vmm, const struct row *row)
 	sem_init(&vmm->heard, 0, 0);
 	assert_int_equal(pipe(vmm->interrupt), 0);
 	interrupt_fd = vmm->interrupt[0];
-	snprintf(vmm->schedstat, sizeof(vmm->schedstat), "/tmp/miglab-test-judge-%d.sched", getpid());
+	snprintf(vmm->schedstat, sizeof(vmm->schedstat), "/tmp/miglab-test-judge-%d.sched",
+		 getpid());
 	write_schedstat(vmm, "1 0 1");
 	if (row->older)
 		make_older_arc(vmm->devices[0]);
