@@ -15,7 +15,10 @@
  * What is written to the attribute `hold`: transitions under test, and for how long one is held
  * that is not announced. Far longer than an announcement takes, and shorter than managers wait.
  */
-#define HOLD_LEASE	"PRE_COPY>PRE_COPY_P2P limit_us=5000000\n"
+#define HOLD_LEASE	"PRE_COPY>PRE_COPY_P2P limit_us=" HOLD_TEXT(HOLD_LIMIT_US) "\n"
+#define HOLD_LIMIT_US	5000000
+#define HOLD_TEXT(n)	HOLD_TEXT_(n)
+#define HOLD_TEXT_(n)	#n
 
 /* The number of the transition under test that the attribute `held` names in @text; 0: none. */
 uint64_t hold_seq(const char *text);

@@ -777,7 +777,7 @@ int witness_collect(struct witness *w, struct verdict_input *ret_in, struct erro
 		.until_ns = read_ns,
 		.noise_ns = VERDICT_NOISE_NS,
 		.lead_ns = VERDICT_LEAD_NS,
-		.hold_ns = w->opt->hold ? WITNESS_HOLD_NS : 0,
+		.hold_ns = w->opt->hold ? HOLD_LIMIT_US * NSEC_PER_USEC : 0,
 		.expected = -1,
 	};
 	return 0;

@@ -10,14 +10,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/clock.h"
 #include "base/error.h"
 #include "judge/verdict.h"
 #include "qmp/client.h"
 
 struct witness;
-
-#define WITNESS_HOLD_NS	(5 * NSEC_PER_SEC)	/* then the judge's hold fails the arc */
 
 /* A device of the VMM and where its history is. */
 struct witness_target {
