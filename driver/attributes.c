@@ -293,7 +293,8 @@ static void history_line(char *line, const struct miglab_arc *arc)
 /*
  * Which arcs @file shows: from the one that was the oldest when it was last read from its
  * beginning, so that an arc that begins between two read()s moves nothing. Who is not known, since
- * many others have read meanwhile, begins with the oldest one now.
+ * many others have read meanwhile, begins with the oldest one now; who never reads the beginning
+ * may be taken for a file that was closed.
  */
 static struct miglab_history_view *history_view(struct miglab_device *m, const struct file *file,
 						bool anew)

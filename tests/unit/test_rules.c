@@ -61,6 +61,7 @@ static const struct {
 	{ SET(ARC " nth=4294967295"), 1, { P2P, .nth = 4294967295 } },
 	{ SET(ARC " every=4294967295"), 1, { P2P, .every = 4294967295 } },
 	{ SET(ARC " times=4294967295"), 1, { P2P, .times = 4294967295 } },
+	{ SET(ARC " times=5 every=3 nth=2"), 1, { P2P, .nth = 2, .every = 3, .times = 5 } },
 	{ SET(ARC " errno=1"), 1, { P2P, .error = -1 } },
 	{ SET(ARC " errno=4095"), 1, { P2P, .error = -4095 } },
 	{ SET(ARC " errno=ENOMEM"), 1, { P2P, .error = -ENOMEM } },

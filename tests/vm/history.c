@@ -14,7 +14,8 @@
 #include "lab.h"
 
 #define TEXT_MAX	(4 * MIGLAB_HISTORY_ARCS * MIGLAB_HISTORY_LINE)
-#define READERS		20	/* more than the driver tells apart */
+#define KNOWN		8	/* readers that the driver tells apart */
+#define READERS		20
 
 /* One reader of the file, and what it has so far. */
 struct reader {
@@ -91,13 +92,14 @@ static void an_arc_between_two_reads_moves_no_line(void **state)
 	struct device *dev = open_with_a_full_ring();
 	uint64_t last = last_seq(dev);
 	struct lab_arc *arcs;
-	size_t count;
+	size_t count, i;
 
 	(void)state;
 	reader_open(&readers[0]);
-	do
+	for (i = 0; i < 40; i++) {
 		make_arcs(dev, 3);
-	while (reader_step(&readers[0], 1000));
+		assert_true(reader_step(&readers[0], 1000));
+	}
 	arcs = reader_end(&readers[0], &count);
 	assert_no_gap(arcs, count);
 	assert_int_equal(arcs[0].seq, last + 3 - MIGLAB_HISTORY_ARCS + 1);
@@ -126,8 +128,8 @@ static void what_is_overwritten_is_a_gap(void **state)
 	free(arcs);
 }
 
-/* Those that the driver cannot tell apart any more read what there is, line by line. */
-static void many_readers_disturb_nobody_for_long(void **state)
+/* Those that it has forgotten may miss lines; all get whole ones, up to the newest. */
+static void the_last_readers_are_known(void **state)
 {
 	struct device *dev = open_with_a_full_ring();
 	struct lab_arc *arcs;
@@ -139,10 +141,10 @@ static void many_readers_disturb_nobody_for_long(void **state)
 		reader_step(&readers[i], 4096);
 		make_arcs(dev, 1);
 	}
-	for (i = 0; i < READERS; i++) {
+	while (i--) {
 		arcs = reader_end(&readers[i], &count);
 		assert_int_equal(arcs[count - 1].seq, last_seq(dev));
-		if (i == READERS - 1)
+		if (i >= READERS - KNOWN)
 			assert_no_gap(arcs, count);
 		free(arcs);
 	}
@@ -155,6 +157,7 @@ static void a_read_far_behind_the_end_is_empty(void **state)
 	(void)dev;
 	(void)state;
 	reader_open(&readers[0]);
+	assert_true(reader_step(&readers[0], 160));
 	assert_int_equal(pread(readers[0].fd, readers[0].text, 4096,
 			       MIGLAB_HISTORY_ARCS * MIGLAB_HISTORY_LINE), 0);
 	assert_int_equal(pread(readers[0].fd, readers[0].text, 4096, INT64_MAX - 4096), 0);
@@ -166,7 +169,7 @@ int history_rows(void)
 	const struct CMUnitTest rows[] = {
 		row(an_arc_between_two_reads_moves_no_line),
 		row(what_is_overwritten_is_a_gap),
-		row(many_readers_disturb_nobody_for_long),
+		row(the_last_readers_are_known),
 		row(a_read_far_behind_the_end_is_empty),
 	};
 
