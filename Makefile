@@ -337,6 +337,7 @@ check-vm:
 check-vm-all: check-vm
 	@tests/tap $(RESULTS)/check-vm-debug tests/vm/run --debug
 	@tests/tap $(RESULTS)/check-vm-often tests/vm/run --often
+	@tests/tap $(RESULTS)/check-vm-hangs tests/lab/hangs
 	@$(MAKE) --no-print-directory check-under-load
 
 check-under-load:

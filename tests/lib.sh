@@ -38,14 +38,18 @@ $output"
 # does not end well fails, unless a row said so: after which row that was tells where it hung.
 suite()
 {
-	local name=$1 record status last
+	local name=$1 record status said last
 	shift
 	record=$(mktemp)
 	"$@" 2>&1 </dev/null | tee "$record" |
 		sed -uE "s/^( *)(ok|not ok) ([0-9]+ )?(- )?/\\1\\2 - $name: /"
 	status=${PIPESTATUS[0]}
-	if [ "$status" -gt 1 ] && [ "$status" != 77 ] ||
-	   [ "$status" = 1 ] && ! grep -qa '^ *not ok' "$record"; then
+	case $status in
+	0 | 77) said=1 ;;
+	1) said=$(grep -ac '^ *not ok' "$record") ;;
+	*) said=0 ;;
+	esac
+	if [ "$said" = 0 ]; then
 		last=$(grep -aE '^ *(not )?ok' "$record" | tail -n 1)
 		last=${last:+after the row \"$last\"}
 		not_ok "$name: ended with status $status ${last:-before any row}" \
