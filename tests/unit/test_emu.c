@@ -1243,10 +1243,10 @@ static void test_bad_specs_have_their_sentence(void **arg)
 		{ "emu:state_bytes=0", "emu: state_bytes=0 must be a multiple of 4096, from "
 		  "4096 to "
 		  "1073741824" },
-		{ "emu:profile=", "emu: profile= is none; write full, no-p2p, no-precopy or "
-		  "stop-copy" },
-		{ "emu:profile=half", "emu: profile=half is none; write full, no-p2p, no-precopy "
+		{ "emu:profile=", "emu: there is no profile \"\"; write full, no-p2p, no-precopy "
 		  "or stop-copy" },
+		{ "emu:profile=half", "emu: there is no profile \"half\"; write full, no-p2p, "
+		  "no-precopy or stop-copy" },
 		{ "emu:rules=arc=STOP>NOWHERE hold", "emu: rules=: line 1 column 1: unknown state: "
 		  "\"arc=STOP>NOWHERE\"; the states are STOP, RUNNING, STOP_COPY, RESUMING, "
 		  "RUNNING_P2P, PRE_COPY, PRE_COPY_P2P" },

@@ -39,6 +39,6 @@ int cmd_size(const char *name, const char *text, uint64_t *ret, struct error *er
 	return 0;
 
 malformed:
-	return error_set(err, -EINVAL, "%s \"%s\": give a number of bytes, or one with K, M or G", name,
-			 text);
+	return error_set(err, -EINVAL, "%s \"%s\": give a number of bytes, or one with K, M or G",
+			 name, text);
 }

@@ -183,14 +183,18 @@ static int load_module(struct error *err)
 	return 0;
 }
 
+/* @known: what can be written, for who wrote something else */
 static int set_attribute(const char *bdf, const char *attribute, const char *value,
-			 struct error *err)
+			 const char *known, struct error *err)
 {
 	int ret;
 
 	if (!value)
 		return 0;
 	ret = sysfs_write(value, PCI_DEVICES "/%s/miglab/%s", bdf, attribute);
+	if (ret == -EINVAL)
+		return error_set(err, ret, "%s does not take %s \"%s\"; there are %s", bdf,
+				 attribute, value, known);
 	return ret ? error_set(err, ret, "%s does not take %s \"%s\": %s", bdf, attribute, value,
 			       sysfs_strerror(ret)) : 0;
 }
@@ -198,10 +202,11 @@ static int set_attribute(const char *bdf, const char *attribute, const char *val
 static int set_attributes(const char *bdf, const char *profile, const char *model,
 			  struct error *err)
 {
-	int ret = set_attribute(bdf, "profile", profile, err);
+	int ret = set_attribute(bdf, "profile", profile, "full, no-p2p, no-precopy and stop-copy",
+				err);
 
 	if (!ret)
-		ret = set_attribute(bdf, "model", model, err);
+		ret = set_attribute(bdf, "model", model, "synthetic, edu, bar and bar:N", err);
 	if (ret == -ENODEV)
 		return error_set(err, ret,
 				 "%s does not take model \"%s\": the kernel log (dmesg) says why",

@@ -1323,6 +1323,6 @@ int emu_mutate(struct emu *e, const char *name, struct error *err)
 		e->dev.flags = m->flags ? m->flags : e->dev.flags;
 		return 0;
 	}
-	return error_set(err, -EINVAL, "emu: mutant=%s is none; see miglab conform --mutants",
-			 name);
+	return error_set(err, -EINVAL,
+			 "emu: there is no mutant \"%s\"; see miglab conform --mutants", name);
 }

@@ -85,7 +85,7 @@ static int set_profile(struct emu_spec *spec, const char *value, size_t len, str
 {
 	if (miglab_profile_parse(value, len, &spec->flags))
 		return error_set(err, -EINVAL,
-				 "emu: profile=%.*s is none; write full, no-p2p, no-precopy or stop-copy",
+				 "emu: there is no profile \"%.*s\"; write full, no-p2p, no-precopy or stop-copy",
 				 (int)len, value);
 	return 0;
 }
@@ -104,7 +104,7 @@ static int set_mutant(struct emu_spec *spec, const char *value, size_t len, stru
 {
 	if (!len || len >= sizeof(spec->mutant))
 		return error_set(err, -EINVAL,
-				 "emu: mutant=%.*s is none; see miglab conform --mutants",
+				 "emu: there is no mutant \"%.*s\"; see miglab conform --mutants",
 				 (int)len, value);
 	memcpy(spec->mutant, value, len);
 	spec->mutant[len] = '\0';
