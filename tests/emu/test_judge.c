@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,6 +72,7 @@ struct row {
 	const char *rules;
 	struct step steps[STEPS_MAX];
 	bool release;
+	bool thief;		/* somebody else releases what the judge is about to */
 	int expected;		/* 0: any number */
 	uint64_t lead_ns;	/* 0: no limit */
 	size_t devices;		/* judged; 0: 1 */
@@ -128,6 +130,10 @@ static const struct row rows[] = {
 	  .rules = SHORT_HOLD, .release = true, .expected = 1,
 	  .steps = { ENTER(0), PREPARE(0), HEARD_IT, LEAVE(0), ENTER(0), P2P(0), FAILED },
 	  .result = 1, .out = "failed (timed out)  no prepare   MISSING  FAIL" },
+	{ .name = "released by somebody else in that moment: not claimed", .rules = HOLD,
+	  .release = true, .thief = true, .expected = 1,
+	  .steps = { ENTER(0), PREPARE(0), HEARD_IT, P2P(0), COMPLETED }, .result = 0,
+	  .out = " ms before it   BEFORE  PASS" },
 	{ .name = "two devices, one without an arc", .rules = HOLD, .release = true, .devices = 2,
 	  .steps = { ENTER(0), PREPARE(0), HEARD_IT, P2P(0), DONE(0), COMPLETED },
 	  .result = JUDGE_SKIPPED, .out = "  no arc; its history is empty   N/A\n",
@@ -235,17 +241,33 @@ static int do_read(void *opaque, struct json_object *args, struct json_object **
 	return 0;
 }
 
+static void steal(struct lab *lab, const char *text)
+{
+	bool held = true;
+	struct error err;
+	char *now;
+
+	assert_int_equal(lab->ops->write(lab, "release", text, &err), 0);
+	while (held) {
+		assert_int_equal(lab->ops->read(lab, "held", &now, &err), 0);
+		held = strcmp(now, "none\n");
+		free(now);
+		sched_yield();
+	}
+}
+
 static int do_write(void *opaque, struct json_object *args, struct json_object **ret,
 		    struct qmp_error *err)
 {
+	const char *name = json_object_get_string(json_object_object_get(args, "attribute"));
+	const char *text = json_object_get_string(json_object_object_get(args, "text"));
 	struct vmm *vmm = opaque;
 	struct lab *lab = vmm->devices[find_device(args)]->lab;
 
 	(void)ret;
-	return lab->ops->write(lab,
-			       json_object_get_string(json_object_object_get(args, "attribute")),
-			       json_object_get_string(json_object_object_get(args, "text")),
-			       &err->error);
+	if (vmm->row->thief && !strcmp(name, "release"))
+		steal(lab, text);
+	return lab->ops->write(lab, name, text, &err->error);
 }
 
 static int do_status(void *opaque, struct json_object *args, struct json_object **ret,
