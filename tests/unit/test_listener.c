@@ -182,6 +182,22 @@ static void test_stale_socket_is_replaced(void **state)
 	listener_free(listen_here());
 }
 
+/* Who finds its socket removed and replaced leaves the new one alone. */
+static void test_the_socket_of_others_stays(void **state)
+{
+	struct listener *first = listen_here(), *second;
+
+	(void)state;
+	assert_int_equal(unlink(address.text), 0);
+	second = listen_here();
+	listener_free(first);
+	close(knock());
+	assert_int_equal(loop_run(loop), 0);
+	assert_int_equal(accepted, 1);
+	listener_free(second);
+	assert_int_not_equal(access(address.text, F_OK), 0);
+}
+
 static void give_descriptors(void *opaque)
 {
 	assert_int_equal(accepted, 0);
@@ -238,6 +254,7 @@ int main(void)
 		LISTENER_TEST(test_two_on_one_path),
 		LISTENER_TEST(test_other_files_stay),
 		LISTENER_TEST(test_stale_socket_is_replaced),
+		LISTENER_TEST(test_the_socket_of_others_stays),
 		LISTENER_TEST(test_out_of_descriptors),
 	};
 

@@ -2,7 +2,10 @@
 #include "base/listener.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -18,12 +21,43 @@ struct listener {
 	struct loop *loop;
 	int fd;
 	struct address address;
+	struct stat socket;		/* the file of a UNIX socket */
 	struct loop_source *source;
 	struct loop_timer *pause;
 	struct log_limit failures;	/* of accept(2) */
 	listener_fn fn;
 	void *opaque;
 };
+
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/*
+ * Removes the socket that @found is of. Somebody may have put a living one in its place since:
+ * only what has another name, where nobody looks for it, is ours to judge.
+ */
+static int take_away(const char *path, const struct stat *found, struct error *err)
+{
+	char aside[sizeof(((struct address *)0)->text) + 32];
+	struct stat st;
+
+	snprintf(aside, sizeof(aside), "%s.stale-%d", path, (int)getpid());
+	if (rename(path, aside)) {
+		if (errno == ENOENT)
+			return 0;
+		return error_set(err, -errno, "cannot replace the stale socket %s: %s", path,
+				 strerror(errno));
+	}
+	if (!lstat(aside, &st) && !same_file(&st, found)) {
+		renameat2(AT_FDCWD, aside, AT_FDCWD, path, RENAME_NOREPLACE);
+		return error_set(err, -EADDRINUSE,
+				 "another process listens at %s, choose another path", path);
+	}
+	unlink(aside);
+	return 0;
+}
 
 /* 0 when there is nothing at the path (any more). */
 static int remove_stale(const struct address *address, struct error *err)
@@ -49,21 +83,23 @@ static int remove_stale(const struct address *address, struct error *err)
 	if (ret != -ECONNREFUSED)
 		return error_set(err, -EADDRINUSE,
 				 "another process listens at %s, choose another path", path);
-	if (unlink(path) && errno != ENOENT)
-		return error_set(err, -errno, "cannot replace the stale socket %s: %s", path,
-				 strerror(errno));
-	return 0;
+	return take_away(path, &st, err);
 }
 
-static void remove_socket(const struct address *address)
+/* Unless another one has taken its place. */
+static void remove_socket(const struct address *address, const struct stat *own)
 {
-	if (address->any.sa_family == AF_UNIX)
+	struct stat st;
+
+	if (address->any.sa_family == AF_UNIX && !lstat(address->text, &st) &&
+	    same_file(&st, own))
 		unlink(address->text);
 }
 
 static int open_socket(const struct address *address, int queue, int *ret_fd,
-		       struct error *err)
+		       struct stat *ret_socket, struct error *err)
 {
+	struct stat st = { 0 };
 	int fd = address_socket(address), one = 1, ret;
 
 	if (fd < 0)
@@ -81,16 +117,19 @@ static int open_socket(const struct address *address, int queue, int *ret_fd,
 				strerror(errno));
 		goto out_close;
 	}
+	if (address->any.sa_family == AF_UNIX)
+		lstat(address->text, &st);
 	if (listen(fd, queue)) {
 		ret = error_set(err, -errno, "cannot listen at %s: %s", address->text,
 				strerror(errno));
 		goto out_unlink;
 	}
 	*ret_fd = fd;
+	*ret_socket = st;
 	return 0;
 
 out_unlink:
-	remove_socket(address);
+	remove_socket(address, &st);
 out_close:
 	close(fd);
 	return ret;
@@ -139,7 +178,7 @@ int listener_new(struct loop *loop, const struct address *address, int queue, li
 	*l = (struct listener){ .loop = loop, .address = *address, .fn = fn, .opaque = opaque };
 	ret = remove_stale(address, err);
 	if (!ret)
-		ret = open_socket(address, queue, &l->fd, err);
+		ret = open_socket(address, queue, &l->fd, &l->socket, err);
 	if (ret) {
 		free(l);
 		return ret;
@@ -160,6 +199,6 @@ void listener_free(struct listener *l)
 	loop_cancel(l->pause);
 	loop_remove(l->source);
 	close(l->fd);
-	remove_socket(&l->address);
+	remove_socket(&l->address, &l->socket);
 	free(l);
 }

@@ -28,7 +28,10 @@ typedef void (*listener_fn)(void *opaque, int fd);
 int listener_new(struct loop *loop, const struct address *address, int queue, listener_fn fn,
 		 void *opaque, struct listener **ret_listener, struct error *err);
 
-/* Removes a UNIX socket, too. Also from @fn. NULL is allowed. */
+/*
+ * Removes its UNIX socket, too, unless another one has taken its place. Also from @fn. NULL is
+ * allowed.
+ */
 void listener_free(struct listener *listener);
 
 #endif
