@@ -5,6 +5,8 @@
  */
 #include "vm.h"
 
+#include "vmm/coordinator.h"
+
 /* A destination that does not begin to read: its source stays in pre-copy. */
 #define LARGE		"emu:state_bytes=64M"
 /* A destination that has everything, and is about to see whether it fits. */
@@ -440,6 +442,129 @@ static void test_signal_while_an_arc_is_held(void **state)
 	end_while_held(true);
 }
 
+#define ADDRESS	"{\"transport\": \"socket\", \"type\": \"unix\", \"path\": \"/x\"}"
+
+/* What is refused has changed nothing, and says what to do. */
+static void test_all_parameters_or_none(void **state)
+{
+	struct vm s;
+
+	(void)state;
+	start(&s, "source", QUICK, 1, "vf", NULL);
+	expect_refused(&s, "migrate-set-parameters",
+		       "{\"downtime-limit\": 7, \"avail-switchover-bandwidth\": 7, "
+		       "\"x-peer-timeout\": 7000, \"x-transition-deadline\": 7, "
+		       "\"x-cancel-late\": true, \"x-prepare-ack-timeout\": 0}",
+		       "x-prepare-ack-timeout");
+	expect_member(&s, "query-migrate-parameters", "downtime-limit", "300");
+	expect_member(&s, "query-migrate-parameters", "avail-switchover-bandwidth", "1000000000");
+	expect_member(&s, "query-migrate-parameters", "x-peer-timeout", "30000");
+	expect_member(&s, "query-migrate-parameters", "x-cancel-late", "false");
+	expect_refused(&s, "migrate-set-parameters",
+		       "{\"x-prepare-ack-timeout\": 7, \"x-transition-deadline\": 0}",
+		       "x-transition-deadline");
+	expect_member(&s, "query-migrate-parameters", "x-prepare-ack-timeout", "1000");
+	do_call(&s, "migrate-set-parameters",
+		"{\"downtime-limit\": 7, \"avail-switchover-bandwidth\": 8, "
+		"\"x-peer-timeout\": 7000, \"x-transition-deadline\": 9, "
+		"\"x-cancel-late\": true, \"x-prepare-ack-timeout\": 10}");
+	expect_member(&s, "query-migrate-parameters", "downtime-limit", "7");
+	expect_member(&s, "query-migrate-parameters", "avail-switchover-bandwidth", "8");
+	expect_member(&s, "query-migrate-parameters", "x-peer-timeout", "7000");
+	expect_member(&s, "query-migrate-parameters", "x-transition-deadline", "9");
+	expect_member(&s, "query-migrate-parameters", "x-cancel-late", "true");
+	expect_member(&s, "query-migrate-parameters", "x-prepare-ack-timeout", "10");
+	expect_refused(&s, "migrate", "{\"channels\": [{\"channel-type\": \"main\", "
+		       "\"addr\": " ADDRESS "}]}", "takes no 'channels', give 'uri'");
+	qmp_client_free(s.client);
+	child_end(&s.child);
+	unlink(path_of("source"));
+}
+
+static void expect_shutdown(struct vm *vm, const char *reason)
+{
+	struct qmp_event e;
+	struct error err;
+
+	do {
+		assert_int_equal(qmp_client_event(vm->client, clock_ns() + PATIENCE_NS, &e, &err),
+				 1);
+	} while (strcmp(e.name, "SHUTDOWN") && (qmp_event_release(&e), true));
+	assert_string_equal(qmp_event_text(&e, "reason"), reason);
+	assert_false(json_object_get_boolean(json_object_object_get(e.data, "guest")));
+	qmp_event_release(&e);
+	qmp_client_free(vm->client);
+	assert_true(child_ended(&vm->child, clock_ns() + PATIENCE_NS));
+	assert_int_equal(vm->child.status, 0);
+}
+
+/* As QEMU says it, behind the answer to quit. */
+static void test_shutdown_is_said(void **state)
+{
+	struct vm vm;
+
+	(void)state;
+	start(&vm, "source", QUICK, 1, "vf", NULL);
+	do_call(&vm, "quit", NULL);
+	expect_shutdown(&vm, "host-qmp-quit");
+	start(&vm, "source", QUICK, 1, "vf", NULL);
+	kill(vm.child.pid, SIGTERM);
+	expect_shutdown(&vm, "host-signal");
+}
+
+#define MANY	VMM_DEVICES_MAX
+
+static void start_many(struct vm *vm, const char *name, const char *incoming)
+{
+	static char devices[MANY][64];
+	char *argv[8 + 2 * MANY] = { program(), "run", "--qmp", uri_of(name) }, log[32];
+	struct error err;
+	unsigned int argc = 4;
+
+	memset(vm, 0, sizeof(*vm));
+	vm->devices = MANY;
+	for (unsigned int i = 0; i < MANY; i++) {
+		snprintf(devices[i], sizeof(devices[i]), "emu,state_bytes=64K,rules=,id=vf%u", i);
+		argv[argc++] = "--device";
+		argv[argc++] = devices[i];
+	}
+	argv[argc++] = "--policy=group";
+	argv[argc] = (char *)incoming;
+	snprintf(log, sizeof(log), "%s.log", name);
+	assert_int_equal(child_start(&vm->child, name, argv, path_of(log), false, &err), 0);
+	while (qmp_client_connect(uri_of(name), clock_ns() + 100 * NSEC_PER_MSEC, &vm->client,
+				  &err)) {
+		if (child_ended(&vm->child, 0)) {
+			child_print_log(&vm->child);
+			fail_msg("%s: %s", name, err.text);
+		}
+	}
+}
+
+/* As many as there may be. */
+static void test_64_devices(void **state)
+{
+	char text[128] = "";
+	struct vm s, d;
+
+	(void)state;
+	start_many(&s, "source", NULL);
+	start_many(&d, "destination", "--incoming=defer");
+	do_call(&s, "migrate-set-capabilities",
+		"{\"capabilities\": [{\"capability\": \"events\", \"state\": true}]}");
+	listen_for_migration(&d);
+	migrate(&s);
+	while (strcmp(text, "M completed") && strcmp(text, "M failed"))
+		next_event(&s, text, sizeof(text));
+	assert_string_equal(text, "M completed");
+	expect_equal_fingerprints(&s, &d);
+	expect_member(&s, "query-status", "status", "postmigrate");
+	do_call(&s, "quit", NULL);
+	expect_shutdown(&s, "host-qmp-quit");
+	do_call(&d, "quit", NULL);
+	expect_shutdown(&d, "host-qmp-quit");
+}
+
 static void test_refusals(void **state)
 {
 	struct vm s, d;
@@ -523,6 +648,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_one_device),
+		cmocka_unit_test(test_64_devices),
+		cmocka_unit_test(test_all_parameters_or_none),
+		cmocka_unit_test(test_shutdown_is_said),
 		cmocka_unit_test(test_four_devices),
 		cmocka_unit_test(test_answers_while_an_arc_is_held),
 		cmocka_unit_test(test_no_prepare),

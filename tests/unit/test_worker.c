@@ -241,6 +241,28 @@ static void test_state_and_reset(void **state)
 	}
 }
 
+/* A driver that says what no state is: a shift by it, or its name, would be none. */
+static void test_a_state_that_is_none(void **state)
+{
+	static const uint32_t states[] = { 8, 42, UINT32_MAX };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+		struct work_result r;
+		struct bench b;
+		char want[32];
+
+		open_bench(&b);
+		b.fake.state = states[i];
+		mover_do(&b.mover, &(struct work){ .op = WORK_STATE }, &r);
+		assert_int_equal(r.error, -EPROTO);
+		assert_int_equal(r.state, VFIO_DEVICE_STATE_ERROR);
+		snprintf(want, sizeof(want), "in state %u,", states[i]);
+		assert_non_null(strstr(r.text.text, want));
+		close_bench(&b);
+	}
+}
+
 /* One frame from the far end. */
 static void expect_frame(struct bench *b, enum frame_type type, uint32_t length)
 {
@@ -577,6 +599,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_set),
 		cmocka_unit_test(test_state_and_reset),
+		cmocka_unit_test(test_a_state_that_is_none),
 		cmocka_unit_test(test_passes_then_save),
 		cmocka_unit_test(test_initial_bytes),
 		cmocka_unit_test(test_no_figures),

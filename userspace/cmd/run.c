@@ -199,6 +199,8 @@ static int serve(const struct machine_config *config, struct error *err)
 		ret = loop_run(loop);
 		if (ret < 0)
 			error_set(err, ret, "event loop: %s", strerror(-ret));
+		if (!ret)
+			machine_say_shutdown(machine);
 		/* A device that is held in a transition ends with the process only. */
 		if (!machine_free(machine)) {
 			fflush(NULL);

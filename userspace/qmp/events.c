@@ -84,8 +84,8 @@ struct json_object *qmp_vfio_late_data(const char *device_id, unsigned int state
 
 	json_add_string(data, "device-id", device_id);
 	json_object_object_add(data, "qom-path", qom_path(device_id));
-	json_add_string(data, "device-state", qmp_vfio_state_name(state));
-	json_add_string(data, "requested-state", qmp_vfio_state_name(requested));
+	json_add_string(data, "device-state", qmp_vfio_state_name(state) ?: "error");
+	json_add_string(data, "requested-state", qmp_vfio_state_name(requested) ?: "error");
 	json_add_int(data, "elapsed-us", elapsed_us);
 	return data;
 }
@@ -95,5 +95,14 @@ struct json_object *qmp_migration_data(const char *status)
 	struct json_object *data = json_object_new_object();
 
 	json_object_object_add(data, "status", json_object_new_string(status));
+	return data;
+}
+
+struct json_object *qmp_shutdown_data(bool by_quit)
+{
+	struct json_object *data = json_object_new_object();
+
+	json_add_bool(data, "guest", false);
+	json_add_string(data, "reason", by_quit ? "host-qmp-quit" : "host-signal");
 	return data;
 }

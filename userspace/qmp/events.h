@@ -16,6 +16,7 @@
 #define QMP_EVENT_MIGRATION		"MIGRATION"
 #define QMP_EVENT_STOP			"STOP"
 #define QMP_EVENT_RESUME		"RESUME"
+#define QMP_EVENT_SHUTDOWN		"SHUTDOWN"
 
 /*
  * QEMU's QapiVfioMigrationState, except that the values are those of enum
@@ -49,6 +50,9 @@ struct json_object *qmp_vfio_ack_data(const char *device_id, uint64_t client, bo
 /* Data of X_VFIO_MIGRATION_LATE, which is not of QEMU; two states of enum qmp_vfio_state. */
 struct json_object *qmp_vfio_late_data(const char *device_id, unsigned int state,
 				       unsigned int requested, uint64_t elapsed_us);
+
+/* Data of SHUTDOWN, which the host asked for: by quit, or by a signal. */
+struct json_object *qmp_shutdown_data(bool by_quit);
 
 /* Data of MIGRATION; @status as MigrationStatus spells it, "active" and so on. */
 struct json_object *qmp_migration_data(const char *status);

@@ -11,15 +11,21 @@
 #include "vmm/handlers.h"
 #include "vmm/machine.h"
 
-/* QEMU's "channels" is another way to write the same. */
-static const char no_uri[] = "need either 'uri' or 'channels' argument";
+/* QEMU's "channels", another way to write the same, is not had here. */
+static const char *check_uri(struct json_object *args)
+{
+	if (json_object_object_get_ex(args, "channels", NULL))
+		return "this machine takes no 'channels', give 'uri'";
+	return json_arg(args, "uri") ? NULL : "need either 'uri' or 'channels' argument";
+}
 
 static int migrate(void *opaque, struct json_object *args, struct json_object **ret,
 		   struct qmp_error *err)
 {
 	struct machine *m = opaque;
 	const char *uri = json_arg(args, "uri");
-	const char *refusal = uri ? coordinator_refuses(&m->coordinator, INPUT_MIGRATE) : no_uri;
+	const char *refusal = check_uri(args) ?: coordinator_refuses(&m->coordinator,
+								     INPUT_MIGRATE);
 	struct error why;
 
 	(void)ret;
@@ -35,7 +41,8 @@ static int migrate_incoming(void *opaque, struct json_object *args, struct json_
 {
 	struct machine *m = opaque;
 	const char *uri = json_arg(args, "uri");
-	const char *refusal = uri ? coordinator_refuses(&m->coordinator, INPUT_INCOMING) : no_uri;
+	const char *refusal = check_uri(args) ?: coordinator_refuses(&m->coordinator,
+								     INPUT_INCOMING);
 	struct json_object *exit_on_error = json_object_object_get(args, "exit-on-error");
 	struct error why;
 
@@ -130,6 +137,7 @@ static int quit(void *opaque, struct json_object *args, struct json_object **ret
 	(void)args;
 	(void)ret;
 	(void)err;
+	m->quit = true;
 	loop_stop(m->loop, 0);
 	return 0;
 }
@@ -259,9 +267,9 @@ static int query_workload(void *opaque, struct json_object *args, struct json_ob
 }
 
 const struct qmp_command machine_commands[] = {
-	{ "migrate", "?uri:s,?detach:b", migrate,
+	{ "migrate", "?uri:s,?channels:*,?detach:b", migrate,
 	  "Migrate to uri, which is unix:PATH, tcp:HOST:PORT or file:PATH" },
-	{ "migrate-incoming", "?uri:s,?exit-on-error:b", migrate_incoming,
+	{ "migrate-incoming", "?uri:s,?channels:*,?exit-on-error:b", migrate_incoming,
 	  "Wait for a migration; a machine that was started with --incoming defer" },
 	{ "migrate_cancel", "", migrate_cancel,
 	  "Give the outgoing migration up, unless the destination may run already" },

@@ -77,6 +77,8 @@ static void do_vfio(struct machine *m, const struct output *o)
 	if (!d->events)
 		return;
 	data = qmp_vfio_migration_data(d->id, o->state);
+	if (!data)
+		return;
 	if (m->capabilities.error)
 		json_add_int(data, "x-errno", -o->error);
 	if (m->capabilities.duration)
@@ -403,9 +405,12 @@ static int start(struct machine *m, struct error *err)
 		machine_feed(m, &(struct input){ .kind = INPUT_STOP });
 	else if (!incoming)
 		machine_feed(m, &(struct input){ .kind = INPUT_CONT });
-	if (incoming && strcmp(incoming, "defer"))
-		return machine_incoming(m, incoming, err);
-	return 0;
+	if (!incoming || !strcmp(incoming, "defer"))
+		return 0;
+	if (channel_check_uri(incoming, err))
+		return error_prefix(err, -EINVAL,
+				    "--incoming takes defer, unix:PATH, tcp:HOST:PORT or file:PATH");
+	return machine_incoming(m, incoming, err);
 }
 
 int machine_new(struct loop *loop, const struct machine_config *config,
@@ -440,6 +445,11 @@ int machine_new(struct loop *loop, const struct machine_config *config,
 	}
 	*ret_machine = m;
 	return 0;
+}
+
+void machine_say_shutdown(struct machine *m)
+{
+	qmp_server_event(m->server, QMP_EVENT_SHUTDOWN, qmp_shutdown_data(m->quit));
 }
 
 bool machine_free(struct machine *m)

@@ -84,6 +84,7 @@ struct machine {
 	uint64_t ack_ms;		/* "x-prepare-ack-timeout" */
 	bool cancel_late;		/* "x-cancel-late": who misses it ends the migration */
 	bool exit_on_error;		/* of migrate-incoming */
+	bool quit;			/* the command was given */
 };
 
 /* Listens for QMP clients and starts. @config outlives the machine. */
@@ -96,6 +97,9 @@ int machine_new(struct loop *loop, const struct machine_config *config,
  * us for gone, and run, while a device of ours may be running. NULL is allowed.
  */
 bool machine_free(struct machine *m);
+
+/* Event SHUTDOWN: the process ends, by quit or a signal. */
+void machine_say_shutdown(struct machine *m);
 
 /* The rest is for the QMP commands. */
 

@@ -262,6 +262,10 @@ static int ask_state(struct mover *m, struct work_result *r, struct error *err)
 {
 	int ret = m->device->ops->get_state(m->device, &r->state, err);
 
+	if (!ret && r->state > VFIO_DEVICE_STATE_PRE_COPY_P2P)
+		ret = error_set(err, -EPROTO,
+				"the driver says that it is in state %u, and there is none of that number",
+				r->state);
 	if (ret)
 		r->state = VFIO_DEVICE_STATE_ERROR;
 	return ret;

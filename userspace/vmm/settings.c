@@ -128,69 +128,81 @@ int query_capabilities(void *opaque, struct json_object *args, struct json_objec
 	return 0;
 }
 
-/* Of a change of state. @deadline NULL: not given. */
-static int set_deadline(struct machine *m, struct json_object *deadline, struct qmp_error *err)
-{
-	int64_t ms = json_object_get_int64(deadline);
+struct parameters {
+	int64_t downtime_ms, bandwidth, peer_timeout_ms, deadline_ms, ack_ms;
+	bool cancel_late;
+};
 
-	if (!deadline)
-		return 0;
-	if (ms < 1 || ms > TIMEOUT_MS_MAX)
-		return qmp_fail(err, QMP_GENERIC_ERROR,
-				"Parameter 'x-transition-deadline' expects an integer in the range of 1 to %d ms",
-				TIMEOUT_MS_MAX);
-	m->deadline_ms = ms;
-	return 0;
+/* What @args has not stays as it is in @p. */
+static void take_parameters(struct parameters *p, struct json_object *args)
+{
+	struct { const char *name; int64_t *value; } ints[] = {
+		{ "downtime-limit", &p->downtime_ms },
+		{ "avail-switchover-bandwidth", &p->bandwidth },
+		{ "x-peer-timeout", &p->peer_timeout_ms },
+		{ "x-transition-deadline", &p->deadline_ms },
+		{ "x-prepare-ack-timeout", &p->ack_ms },
+	};
+	struct json_object *value;
+
+	for (size_t i = 0; i < sizeof(ints) / sizeof(ints[0]); i++) {
+		if (json_object_object_get_ex(args, ints[i].name, &value))
+			*ints[i].value = json_object_get_int64(value);
+	}
+	if (json_object_object_get_ex(args, "x-cancel-late", &value))
+		p->cancel_late = json_object_get_boolean(value);
 }
 
-static int set_ack_timeout(struct machine *m, struct json_object *timeout, struct qmp_error *err)
+static int check_parameters(const struct parameters *p, struct json_object *args,
+			    struct qmp_error *err)
 {
-	int64_t ms = json_object_get_int64(timeout);
+	bool deadline = json_object_object_get_ex(args, "x-transition-deadline", NULL);
 
-	if (!timeout)
-		return 0;
-	if (ms < 1 || ms > ACK_MS_MAX)
-		return qmp_fail(err, QMP_GENERIC_ERROR,
-				"Parameter 'x-prepare-ack-timeout' expects an integer in the range of 1 to %d ms",
-				ACK_MS_MAX);
-	m->ack_ms = ms;
-	return 0;
-}
-
-int set_parameters(void *opaque, struct json_object *args, struct json_object **ret,
-		   struct qmp_error *err)
-{
-	struct json_object *downtime = json_object_object_get(args, "downtime-limit");
-	struct json_object *bandwidth = json_object_object_get(args, "avail-switchover-bandwidth");
-	struct json_object *timeout = json_object_object_get(args, "x-peer-timeout");
-	int64_t ms = json_object_get_int64(downtime), rate = json_object_get_int64(bandwidth);
-	struct json_object *cancel;
-	int64_t silence = json_object_get_int64(timeout);
-	struct machine *m = opaque;
-
-	(void)ret;
-	if (ms < 0 || ms > DOWNTIME_MS_MAX)
+	if (p->downtime_ms < 0 || p->downtime_ms > DOWNTIME_MS_MAX)
 		return qmp_fail(err, QMP_GENERIC_ERROR,
 				"Option downtime-limit expects an integer in the range of 0 to (2000 * 1000) ms");
-	if (rate < 0)
+	if (p->bandwidth < 0)
 		return qmp_fail(err, QMP_GENERIC_ERROR,
 				"Parameter 'avail-switchover-bandwidth' expects a size in bytes");
-	if (silence && (silence < TIMEOUT_MS_MIN || silence > TIMEOUT_MS_MAX))
+	if (p->peer_timeout_ms &&
+	    (p->peer_timeout_ms < TIMEOUT_MS_MIN || p->peer_timeout_ms > TIMEOUT_MS_MAX))
 		return qmp_fail(err, QMP_GENERIC_ERROR,
 				"Parameter 'x-peer-timeout' expects 0 for none, or an integer in the range of %d to %d ms",
 				TIMEOUT_MS_MIN, TIMEOUT_MS_MAX);
-	if (set_deadline(m, json_object_object_get(args, "x-transition-deadline"), err))
+	/* 0, none at all, is for the beginning only. */
+	if (deadline && (p->deadline_ms < 1 || p->deadline_ms > TIMEOUT_MS_MAX))
+		return qmp_fail(err, QMP_GENERIC_ERROR,
+				"Parameter 'x-transition-deadline' expects an integer in the range of 1 to %d ms",
+				TIMEOUT_MS_MAX);
+	if (p->ack_ms < 1 || p->ack_ms > ACK_MS_MAX)
+		return qmp_fail(err, QMP_GENERIC_ERROR,
+				"Parameter 'x-prepare-ack-timeout' expects an integer in the range of 1 to %d ms",
+				ACK_MS_MAX);
+	return 0;
+}
+
+/* All of them, or none. */
+int set_parameters(void *opaque, struct json_object *args, struct json_object **ret,
+		   struct qmp_error *err)
+{
+	struct machine *m = opaque;
+	struct parameters p = {
+		.downtime_ms = m->downtime_ms, .bandwidth = m->bandwidth,
+		.peer_timeout_ms = m->peer_timeout_ms, .deadline_ms = m->deadline_ms,
+		.ack_ms = m->ack_ms, .cancel_late = m->cancel_late,
+	};
+
+	(void)ret;
+	take_parameters(&p, args);
+	if (check_parameters(&p, args, err))
 		return -EINVAL;
-	if (set_ack_timeout(m, json_object_object_get(args, "x-prepare-ack-timeout"), err))
-		return -EINVAL;
-	if (json_object_object_get_ex(args, "x-cancel-late", &cancel))
-		m->cancel_late = json_object_get_boolean(cancel);
-	if (downtime)
-		m->downtime_ms = ms;
-	if (bandwidth)
-		m->bandwidth = rate;
-	if (timeout)
-		machine_set_peer_timeout(m, silence);
+	m->downtime_ms = p.downtime_ms;
+	m->bandwidth = p.bandwidth;
+	m->deadline_ms = p.deadline_ms;
+	m->ack_ms = p.ack_ms;
+	m->cancel_late = p.cancel_late;
+	if ((uint64_t)p.peer_timeout_ms != m->peer_timeout_ms)
+		machine_set_peer_timeout(m, p.peer_timeout_ms);
 	return 0;
 }
 
