@@ -125,7 +125,9 @@ static const struct {
 	{ "mutant", set_mutant },
 };
 
-static int set_key(struct emu_spec *spec, const char *item, size_t len, struct error *err)
+/* @seen: bits of those that were there before. */
+static int set_key(struct emu_spec *spec, const char *item, size_t len, unsigned int *seen,
+		   struct error *err)
 {
 	const char *equals = memchr(item, '=', len);
 	size_t name_len = equals ? (size_t)(equals - item) : len;
@@ -136,6 +138,10 @@ static int set_key(struct emu_spec *spec, const char *item, size_t len, struct e
 		if (!equals)
 			return error_set(err, -EINVAL, "emu: %s needs a value: %s=..",
 					 keys[i].name, keys[i].name);
+		if (*seen & 1u << i)
+			return error_set(err, -EINVAL, "emu: %s is there twice; give one",
+					 keys[i].name);
+		*seen |= 1u << i;
 		return keys[i].set(spec, equals + 1, len - name_len - 1, err);
 	}
 	return error_set(err, -EINVAL,
@@ -153,17 +159,19 @@ int emu_spec_parse(const char *spec, struct emu_spec *ret, struct error *err)
 		.rules = MIGLAB_RULES_DEFAULT,
 	};
 	const char *item = spec + strlen("emu");
+	unsigned int seen = 0;
 	int error;
 
 	if (getrandom(&new.seed, sizeof(new.seed), 0) != sizeof(new.seed))
 		return error_set(err, -EIO, "emu: the system gives no random seed; use seed=N");
+	/* QEMU's users write a comma. */
 	if (*item != '\0' && *item != ':' && *item != ',')
 		return error_set(err, -EINVAL, "\"%s\" is no device; write emu or emu:key=value,..",
 				 spec);
 	while (*item) {
 		size_t len = strcspn(++item, ",");
 
-		error = set_key(&new, item, len, err);
+		error = set_key(&new, item, len, &seen, err);
 		if (error)
 			return error;
 		item += len;

@@ -32,6 +32,9 @@ int qmp_address_parse(const char *uri, struct address *ret_address, struct error
 	if (!bare)
 		return error_set(err, -ENOMEM, "qmp: no memory for an address");
 	ret = check_options(uri + len, err);
+	if (!ret && !strncmp(bare, "tcp:", 4))
+		ret = error_set(err, -EINVAL,
+				"'%s': QMP is served on UNIX sockets only, write unix:PATH", bare);
 	if (!ret)
 		ret = unix_address(bare, ret_address, err);
 	free(bare);

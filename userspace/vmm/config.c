@@ -26,7 +26,8 @@ static int set_id(struct machine_device *d, const char *value, struct error *err
 		return error_set(err, -EINVAL,
 				 "id=%s: an id is a letter, then letters, digits, '-', '.' or '_', at most %d",
 				 value, HELLO_ID_MAX);
-	free(d->id);
+	if (d->id)
+		return error_set(err, -EINVAL, "two ids, %s and %s; give one", d->id, value);
 	d->id = strdup(value);
 	return d->id ? 0 : error_set(err, -ENOMEM, "no memory for a device");
 }
@@ -46,6 +47,14 @@ static const struct {
 	{ "id=", set_id },
 	{ "migration-events=", set_events },
 };
+
+/* Blanks are part of values only; "emu, id=vf0" has none. */
+static int check_blank(const char *part, struct error *err)
+{
+	return *part != ' ' ? 0 : error_set(err, -EINVAL,
+					    "there is a blank before \"%s\"; write keys without",
+					    part + strspn(part, " "));
+}
 
 /* 1 when @part was one of our own keys, 0 when it is not. */
 static int take_key(struct machine_device *d, const char *part, struct error *err)
@@ -70,7 +79,7 @@ static int split(char *arg, struct machine_device *d, struct error *err)
 		int ret;
 
 		*stop = '\0';
-		ret = take_key(d, part, err);
+		ret = check_blank(part, err) ?: take_key(d, part, err);
 		*stop = saved;
 		if (ret < 0)
 			return ret;
