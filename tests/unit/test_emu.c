@@ -1174,6 +1174,48 @@ static void test_a_reset_ends_a_delayed_read(void **arg)
 	dev->ops->close(dev);
 }
 
+/* Sleeps for data that do not come, until @end is done with the device; returns what it is told. */
+static int sleep_until(void (*end)(struct device *dev))
+{
+	struct device *dev = open_dev("emu:state_bytes=8K");
+	struct sleeper s = { .dev = dev, .timeout_ms = 60000 };
+	uint8_t buf[4096];
+
+	go(dev, VFIO_DEVICE_STATE_PRE_COPY);
+	while (dev->ops->read(dev, buf, sizeof(buf)) > 0)
+		;
+	sleeper_start(&s);
+	end(dev);
+	assert_int_equal(pthread_join(s.thread, NULL), 0);
+	dev->ops->close(dev);
+	return s.ret;
+}
+
+static void reset_it(struct device *dev)
+{
+	struct error err;
+
+	assert_int_equal(dev->ops->reset(dev, &err), 0);
+}
+
+static void cancel_it(struct device *dev)
+{
+	go(dev, VFIO_DEVICE_STATE_RUNNING);
+}
+
+static void stop_it(struct device *dev)
+{
+	go(dev, VFIO_DEVICE_STATE_STOP_COPY);
+}
+
+static void test_what_ends_a_wait_for_data(void **arg)
+{
+	(void)arg;
+	assert_int_equal(sleep_until(reset_it), -EBADF);
+	assert_int_equal(sleep_until(cancel_it), -EBADF);
+	assert_int_equal(sleep_until(stop_it), 1);
+}
+
 /* Sleeps for data, which come once it sleeps; returns how long that was. */
 static uint64_t sleep_for_data(struct device *dev, int timeout_ms)
 {
@@ -1297,6 +1339,7 @@ int main(void)
 		cmocka_unit_test(test_op_load),
 		cmocka_unit_test(test_op_reset),
 		cmocka_unit_test(test_a_reset_ends_a_delayed_read),
+		cmocka_unit_test(test_what_ends_a_wait_for_data),
 		cmocka_unit_test(test_op_poll),
 		cmocka_unit_test(test_bad_specs_have_their_sentence),
 	};

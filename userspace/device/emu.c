@@ -294,11 +294,10 @@ int emu_reset(struct device *dev, struct error *err)
 
 	if (ret)
 		return error_set(err, ret, "%s: cannot be reset: %s", dev->name, strerror(-ret));
-	/* first what makes a waiting arc give up: it must not delay the reset */
+	/* An arc that is on its way fails from now on. One that waits is woken in the end. */
 	pthread_mutex_lock(&e->lock);
 	e->reset_gen++;
 	e->stats.resets++;
-	pthread_cond_broadcast(&e->changed);
 	pthread_mutex_unlock(&e->lock);
 
 	pthread_mutex_lock(&e->model_lock);
@@ -308,6 +307,7 @@ int emu_reset(struct device *dev, struct error *err)
 	pthread_mutex_lock(&e->lock);
 	e->state = MIGLAB_RUNNING;
 	e->latched = false;
+	pthread_cond_broadcast(&e->changed);
 	pthread_mutex_unlock(&e->lock);
 	pthread_mutex_unlock(&e->model_lock);
 	return 0;

@@ -217,7 +217,7 @@ int emu_log_stop(struct emu *e);
 int emu_log_report(struct emu *e, const struct vfio_device_feature_dma_logging_report *report);
 /* The device writes zeros to memory, or will when it may again; model_lock is held too. */
 int emu_log_write(struct emu *e, u64 iova, u64 length);
-/* The device may write again: what was asked for meanwhile happens; model_lock is held too. */
+/* What was asked for and may be done by now happens, the rest waits on; model_lock is held too. */
 void emu_log_resume(struct emu *e);
 
 /*

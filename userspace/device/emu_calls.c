@@ -112,8 +112,7 @@ static int set_state(struct emu *e, void *payload)
 		ret = 0;
 		pthread_mutex_lock(&e->model_lock);
 		pthread_mutex_lock(&e->lock);
-		if (emu_may_write(e->state))
-			emu_log_resume(e);
+		emu_log_resume(e);
 		pthread_mutex_unlock(&e->lock);
 		pthread_mutex_unlock(&e->model_lock);
 	}

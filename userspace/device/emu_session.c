@@ -33,6 +33,7 @@ static void session_spoil(struct emu *e, struct emu_session *s)
 	s->final_delay_us = plan.delay_us;
 }
 
+/* Who waits for data is woken when the arc or the reset is done, of which this is a part. */
 static void session_install(struct emu *e, struct emu_session *s)
 {
 	struct emu_session *old;
@@ -40,7 +41,6 @@ static void session_install(struct emu *e, struct emu_session *s)
 	pthread_mutex_lock(&e->lock);
 	old = e->session;
 	e->session = s;
-	pthread_cond_broadcast(&e->changed);
 	pthread_mutex_unlock(&e->lock);
 	session_free(old);
 }
