@@ -252,7 +252,8 @@ static void test_text_failures(void **state)
 	char *text = draw(text_write, &t);
 
 	(void)state;
-	expect_line(text, "dst-precopy-loadvm-completed -> dst-precopy-bh-vm-started: 25000 (us)\n");
+	expect_line(text,
+		    "dst-precopy-loadvm-completed -> dst-precopy-bh-vm-started: 25000 (us)\n");
 	expect_line(text, "Device SAVE of vf3 took 35000 (us)\n");
 	assert_int_equal(occurrences(text, "Device SAVE"), 1);
 	expect_line(text, "PRE_COPY_P2P > STOP_COPY      160.000      5.000  Input/output error\n");

@@ -305,9 +305,10 @@ static void put_span(const struct picture *p, const struct timeline_span *span)
 	fprintf(p->out, "<rect class=\"%s\" x=\"%.1f\" y=\"%d\" width=\"%.1f\" height=\"%d\">"
 		"<title>", span_class(span), x, y + 1, width < least ? least : width, BAR - 2);
 	xml_put(p->out, name);
-	fprintf(p->out, ", %.3f ms%s%s</title></rect>\n",
-		(double)(span->end_ns - span->begin_ns) / NSEC_PER_MSEC,
-		has_failed(span) ? ", " : "", has_failed(span) ? device_strerror(-span->result) : "");
+	fprintf(p->out, ", %.3f ms", (double)(span->end_ns - span->begin_ns) / NSEC_PER_MSEC);
+	if (has_failed(span))
+		fprintf(p->out, ", %s", device_strerror(-span->result));
+	fputs("</title></rect>\n", p->out);
 }
 
 /* Above the hatching, on paper of its own, so that it can be read. */
