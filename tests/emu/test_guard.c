@@ -82,11 +82,14 @@ static void await_unsuspended(unsigned int want)
 	}
 }
 
+/* Of the guards that are started from now on. */
+static char *agent_timeout = "60";
+
 static void start_guard(struct child *guard, char *option, char *value)
 {
 	char device[96], *argv[] = {
 		program(), "guard", "--qmp", uri_of("source"), "--qmp", uri_of("destination"),
-		"--device", device, option, value, NULL,
+		"--device", device, "--agent-timeout", agent_timeout, option, value, NULL,
 	};
 	struct error err;
 
@@ -251,10 +254,12 @@ static void test_mute_agent(void **state)
 	start_agent();
 	start_source(&source, HELD, 1, NULL);
 	start_destination(&destination, "emu", 1, "vf");
+	agent_timeout = "1";
 	start_guard(&guard, NULL, NULL);
+	agent_timeout = "60";
 	kill(agent.child.pid, SIGSTOP);
 	migrate(&source);
-	await_stderr(&guard, "/agent does not answer within 2 s");
+	await_stderr(&guard, "/agent does not answer in time");
 	kill_vm(&source);
 	kill_vm(&destination);
 	kill(agent.child.pid, SIGCONT);
@@ -291,7 +296,9 @@ static void test_answers(void **state)
 		start_agent();
 		start_source(&source, HELD, 1, NULL);
 		start_destination(&destination, "emu", 1, "vf");
+		agent_timeout = mute ? "1" : "60";
 		start_guard(&guard, "--grace", "1");
+		agent_timeout = "60";
 		do_call(&source, "migrate-set-parameters",
 			mute ? "{\"x-prepare-ack-timeout\": 1}" :
 			       "{\"x-prepare-ack-timeout\": 60000}");
@@ -432,7 +439,7 @@ static void start_two(struct child *guard)
 {
 	char device[2][96], *argv[] = {
 		program(), "guard", "--qmp", uri_of("source"), "--qmp", uri_of("destination"),
-		"--device", device[0], "--device", device[1], NULL,
+		"--device", device[0], "--device", device[1], "--agent-timeout", "60", NULL,
 	};
 	struct error err;
 
@@ -441,16 +448,23 @@ static void start_two(struct child *guard)
 	assert_int_equal(child_start(guard, "guard", argv, path_of("guard.log"), true, &err), 0);
 }
 
-static void start_one(struct child *guard)
+static void start_one(struct child *guard, char *agent_timeout)
 {
 	char device[96], *argv[] = {
 		program(), "guard", "--qmp", uri_of("source"), "--qmp", uri_of("destination"),
-		"--device", device, NULL,
+		"--device", device, "--agent-timeout", agent_timeout, NULL,
 	};
 	struct error err;
 
 	snprintf(device, sizeof(device), "vf0=%s", uri_of("agent0"));
 	assert_int_equal(child_start(guard, "guard", argv, path_of("guard.log"), true, &err), 0);
+}
+
+/* Until the guard has told that two VMMs have ended. */
+static void await_ends(struct child *guard)
+{
+	await_line(guard);
+	await_line(guard);
 }
 
 /* One agent says nothing, as long as it likes; the other device's is asked all the same. */
@@ -511,7 +525,7 @@ static void test_refusal(void **state)
 	(void)state;
 	start_source(&source, HELD, 1, NULL);
 	start_destination(&destination, "emu", 1, "vf");
-	start_one(&guard);
+	start_one(&guard, "60");
 	fd = accept_guard(listener);
 	await_line(&guard);
 	migrate(&source);
@@ -532,10 +546,7 @@ static void test_refusal(void **state)
 	unlink(path_of("migration"));
 }
 
-/*
- * One that was started again while it should have its connections suspended is asked again, and
- * an answer on the connection of before counts for nothing.
- */
+/* One that was started again while it should have its connections suspended is asked again. */
 static void test_restarted_agent(void **state)
 {
 	static const char *const parts[] = {
@@ -550,18 +561,14 @@ static void test_restarted_agent(void **state)
 	(void)state;
 	start_source(&source, HELD, 1, NULL);
 	start_destination(&destination, "emu", 1, "vf");
-	start_one(&guard);
+	start_one(&guard, "60");
 	first = accept_guard(listener);
 	await_line(&guard);
 	migrate(&source);
 	expect_word(first, "suspend\n");
-	/* Mute, until the guard has given up; it comes again. */
-	fd = accept_guard(listener);
-	expect_word(fd, "suspend\n");
-	send(first, "ok 9\n", 5, MSG_NOSIGNAL);
-	say(fd, "ok 2\n");
+	say(first, "ok 2\n");
 	/* Dies, and is there again. */
-	close(fd);
+	close(first);
 	fd = accept_guard(listener);
 	expect_word(fd, "suspend\n");
 	say(fd, "ok 3\n");
@@ -572,10 +579,79 @@ static void test_restarted_agent(void **state)
 	do_call(&destination, "quit", NULL);
 	assert_int_equal(end_guard(&guard, text, sizeof(text)), 1);
 	expect_in_order(text, parts);
+	kill_vm(&source);
+	kill_vm(&destination);
+	close(fd);
+	close(listener);
+	unlink(path_of("agent0"));
+	unlink(path_of("migration"));
+}
+
+/* A mute one is asked anew, on another connection: its late answer counts for nothing. */
+static void test_late_answer(void **state)
+{
+	struct vm source, destination;
+	struct child guard;
+	int listener = listen_as("agent0"), first, fd;
+	char text[4096];
+
+	(void)state;
+	start_source(&source, HELD, 1, NULL);
+	start_destination(&destination, "emu", 1, "vf");
+	start_one(&guard, "1");
+	first = accept_guard(listener);
+	await_line(&guard);
+	migrate(&source);
+	expect_word(first, "suspend\n");
+	fd = accept_guard(listener);
+	send(first, "ok 9\n", 5, MSG_NOSIGNAL);
+	expect_word(fd, "suspend\n");
+	/* Nobody answers any more; the guard ends all the same. */
+	kill(guard.pid, SIGTERM);
+	assert_int_equal(end_guard(&guard, text, sizeof(text)), 1);
 	assert_null(strstr(text, "of 9"));
 	kill_vm(&source);
 	kill_vm(&destination);
 	close(first);
+	close(fd);
+	close(listener);
+	unlink(path_of("agent0"));
+	unlink(path_of("migration"));
+}
+
+/* What comes while an agent has not answered yet is asked of it once it has. */
+static void test_one_after_the_other(void **state)
+{
+	static const char *const parts[] = {
+		"vf0: pre-copy-p2p-prepare: suspended the timeouts of 4",
+		"vf0: running: restored the timeouts of 4", NULL,
+	};
+	struct vm source, destination;
+	struct child guard;
+	int listener = listen_as("agent0"), fd;
+	char text[2048];
+
+	(void)state;
+	start_source(&source, HELD, 1, NULL);
+	start_destination(&destination, "emu", 1, "vf");
+	start_one(&guard, "60");
+	fd = accept_guard(listener);
+	await_line(&guard);
+	migrate(&source);
+	expect_word(fd, "suspend\n");
+	release(&source, "vf0");
+	expect_events(&destination, DESTINATION_1);
+	/* The guard has heard of all that once it has seen the end of both. */
+	do_call(&source, "quit", NULL);
+	do_call(&destination, "quit", NULL);
+	await_ends(&guard);
+	say(fd, "ok 4\n");
+	expect_word(fd, "restore\n");
+	say(fd, "ok 4\n");
+	end_guard(&guard, text, sizeof(text));
+	expect_in_order(text, parts);
+	kill_vm(&source);
+	kill_vm(&destination);
 	close(fd);
 	close(listener);
 	unlink(path_of("agent0"));
@@ -639,7 +715,7 @@ static void test_unread(void **state)
 	(void)state;
 	start_source(&source, HELD, 1, NULL);
 	start_destination(&destination, "emu", 1, "vf");
-	start_one(&guard);
+	start_one(&guard, "60");
 	fd = accept_guard(listener);
 	await_line(&guard);
 	fill_stdout(guard.pid);
@@ -692,6 +768,8 @@ int main(void)
 		cmocka_unit_test(test_side_by_side),
 		cmocka_unit_test(test_refusal),
 		cmocka_unit_test(test_restarted_agent),
+		cmocka_unit_test(test_late_answer),
+		cmocka_unit_test(test_one_after_the_other),
 		cmocka_unit_test(test_waits_for_agent),
 		cmocka_unit_test(test_unread),
 		cmocka_unit_test(test_usage),

@@ -909,7 +909,7 @@ static void bad_addresses_are_refused(void **state)
 	expect_refusal("", -EINVAL, "'' is no socket address, write unix:PATH");
 	expect_refusal("unix:", -EINVAL, "write unix:PATH");
 	expect_refusal("unix:,server=on", -EINVAL, "write unix:PATH");
-	expect_refusal("tcp:localhost:4444", -EINVAL, "'tcp:localhost:4444' is no socket address");
+	expect_refusal("tcp:localhost:4444", -EINVAL, "'tcp:localhost:4444': QMP is served on UNIX sockets only");
 	expect_refusal("unix:/tmp/x,wait=on", -EINVAL, "unknown option 'wait=on'");
 	expect_refusal("unix:/tmp/x,", -EINVAL, "unknown option ''");
 	expect_refusal("unix:/nowhere/x", -ENOENT, "cannot create the socket /nowhere/x");

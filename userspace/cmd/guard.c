@@ -29,6 +29,7 @@ static const char usage[] =
 	"  --grace S          after a VMM vanished while timeouts are suspended, they stay so for\n"
 	"                     S seconds, and are restored then (10)\n"
 	"  --limit S          of any suspension (300)\n"
+	"  --agent-timeout S  for an answer of an agent, which is asked anew then (2)\n"
 	"  --timeout S        to wait for the sockets of VMMs and agents (30)\n"
 	"\n"
 	"Ends when all VMMs have, or with a signal.\n"
@@ -36,7 +37,7 @@ static const char usage[] =
 	"Exit status: 0 each suspension ended because the device ran again; 1 one did not, or an\n"
 	"agent failed; 2 bad usage; 3 could not listen.\n";
 
-enum { OPT_QMP = 1, OPT_DEVICE, OPT_GRACE, OPT_LIMIT, OPT_TIMEOUT };
+enum { OPT_QMP = 1, OPT_DEVICE, OPT_GRACE, OPT_LIMIT, OPT_TIMEOUT, OPT_AGENT_TIMEOUT };
 
 static const struct option options[] = {
 	{ "qmp", required_argument, NULL, OPT_QMP },
@@ -44,6 +45,7 @@ static const struct option options[] = {
 	{ "grace", required_argument, NULL, OPT_GRACE },
 	{ "limit", required_argument, NULL, OPT_LIMIT },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
+	{ "agent-timeout", required_argument, NULL, OPT_AGENT_TIMEOUT },
 	{ 0 },
 };
 
@@ -107,6 +109,8 @@ static int parse_option(int id, struct guard_options *opt, struct error *err)
 		return set_seconds("--grace", &opt->plan.grace_ns, err);
 	case OPT_LIMIT:
 		return set_seconds("--limit", &opt->plan.limit_ns, err);
+	case OPT_AGENT_TIMEOUT:
+		return set_seconds("--agent-timeout", &opt->answer_ns, err);
 	case OPT_TIMEOUT:
 		return set_seconds("--timeout", &opt->connect_ns, err);
 	}
@@ -118,6 +122,7 @@ static int run_guard(int argc, char **argv)
 	struct guard_options opt = {
 		.plan = { .grace_ns = 10 * NSEC_PER_SEC, .limit_ns = 300 * NSEC_PER_SEC },
 		.connect_ns = 30 * NSEC_PER_SEC,
+		.answer_ns = 2 * NSEC_PER_SEC,
 		.watch_interrupts = interrupts_watch,
 	};
 	struct error err;

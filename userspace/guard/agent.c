@@ -12,7 +12,6 @@
 #include "base/address.h"
 #include "base/clock.h"
 
-#define ANSWER_S	2
 #define RETRY_MS	10
 #define LINE_MAX_BYTES	256
 
@@ -21,7 +20,8 @@ struct agent {
 	struct address address;
 	int fd;			/* -1: not connected */
 	const char *word;	/* what was asked; NULL: nothing */
-	uint64_t until_ns;	/* for the answer */
+	uint64_t answer_ns;	/* how long an answer may take */
+	uint64_t until_ns;	/* for the one to @word */
 	char line[LINE_MAX_BYTES];	/* as far as it is here */
 	size_t len;
 };
@@ -77,7 +77,7 @@ static int ask(struct guarded *g, const char *word, struct error *err)
 				 agent->address.text, strerror(-ret));
 	}
 	agent->word = word;
-	agent->until_ns = clock_ns() + ANSWER_S * NSEC_PER_SEC;
+	agent->until_ns = clock_ns() + agent->answer_ns;
 	return 0;
 }
 
@@ -122,7 +122,7 @@ static int read_line(struct agent *agent, struct error *err)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
 		if (!word || clock_ns() < agent->until_ns)
 			return 0;
-		return fail(agent, -ETIMEDOUT, word, "does not answer within 2 s", err);
+		return fail(agent, -ETIMEDOUT, word, "does not answer in time", err);
 	}
 	if (n <= 0)
 		return fail(agent, -EPIPE, word, "is gone", err);
@@ -173,8 +173,8 @@ static const struct guard_ops agent_ops = {
 	.close = agent_close,
 };
 
-int guard_open_agent(const char *uri, uint64_t deadline_ns, struct guarded **ret_guarded,
-		     struct error *err)
+int guard_open_agent(const char *uri, uint64_t deadline_ns, uint64_t answer_ns,
+		     struct guarded **ret_guarded, struct error *err)
 {
 	struct agent *agent = calloc(1, sizeof(*agent));
 	int ret;
@@ -183,6 +183,7 @@ int guard_open_agent(const char *uri, uint64_t deadline_ns, struct guarded **ret
 		return error_set(err, -ENOMEM, "no memory for an agent");
 	agent->guarded.ops = &agent_ops;
 	agent->fd = -1;
+	agent->answer_ns = answer_ns;
 	ret = unix_address(uri, &agent->address, err);
 	if (!ret) {
 		while ((ret = dial(agent)) && (ret == -ENOENT || ret == -ECONNREFUSED) &&

@@ -381,8 +381,8 @@ static int open_all(struct guard *g, struct error *err)
 
 	for (size_t i = 0; !ret && i < g->opt->device_count; i++) {
 		g->ward[i].id = g->opt->devices[i].id;
-		ret = guard_open_agent(g->opt->devices[i].agent, deadline_ns, &g->ward[i].agent,
-				       err);
+		ret = guard_open_agent(g->opt->devices[i].agent, deadline_ns, g->opt->answer_ns,
+				       &g->ward[i].agent, err);
 	}
 	for (size_t i = 0; !ret && i < g->opt->vmm_count; i++)
 		ret = qmp_client_connect(g->opt->qmp[i], deadline_ns, &g->vmm[i], err) ?:

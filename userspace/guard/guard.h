@@ -27,6 +27,7 @@ struct guard_options {
 	size_t device_count;
 	struct plan_options plan;
 	uint64_t connect_ns;	/* how long an agent or a VMM may take to be there */
+	uint64_t answer_ns;	/* how long an agent may take to answer */
 	/* As judge_options.watch_interrupts. */
 	int (*watch_interrupts)(void);
 };
