@@ -448,11 +448,11 @@ static void start_two(struct child *guard)
 	assert_int_equal(child_start(guard, "guard", argv, path_of("guard.log"), true, &err), 0);
 }
 
-static void start_one(struct child *guard, char *agent_timeout)
+static void start_one(struct child *guard, char *patience)
 {
 	char device[96], *argv[] = {
 		program(), "guard", "--qmp", uri_of("source"), "--qmp", uri_of("destination"),
-		"--device", device, "--agent-timeout", agent_timeout, NULL,
+		"--device", device, "--agent-timeout", patience, NULL,
 	};
 	struct error err;
 
