@@ -59,7 +59,7 @@ static void test_late_cancels(void **state)
 	start_source(&s, QUICK, 2, NULL);
 	start_destination(&d, QUICK, 2, "vf");
 	do_call(&s, "x-miglab-write", "{\"device\": \"vf1\", \"attribute\": \"rules\", "
-		"\"text\": \"arc=PRE_COPY>PRE_COPY_P2P hold limit_us=60000000 times=1\"}");
+		"\"text\": \"arc=PRE_COPY>PRE_COPY_P2P hold limit_us=3600000000 times=1\"}");
 	do_call(&s, "migrate-set-parameters",
 		"{\"x-transition-deadline\": 500, \"x-cancel-late\": true}");
 	migrate(&s);
@@ -319,7 +319,7 @@ static void test_promised_and_silent(void **state)
 	end(&d);
 }
 
-/* Who promised and went is nobody's delay; the bound here is longer than any patience. */
+/* Who promised and went is nobody's delay; to wait until the bound would be an event. */
 static void test_promised_and_gone(void **state)
 {
 	struct qmp_client *other;

@@ -9,7 +9,7 @@
 #include "device/uapi.h"
 
 #define COUNT	4
-#define QUIESCE_RULE "arc=PRE_COPY>PRE_COPY_P2P hold limit_us=60000000"
+#define QUIESCE_RULE "arc=PRE_COPY>PRE_COPY_P2P hold limit_us=3600000000"
 
 static void id_of(unsigned int device, char id[16])
 {
@@ -393,7 +393,7 @@ static void test_answers_while_held(void **state)
 		char rule[128];
 
 		print_message("# %s\n", holds[i].arc);
-		snprintf(rule, sizeof(rule), "arc=%s hold limit_us=60000000 times=1", holds[i].arc);
+		snprintf(rule, sizeof(rule), "arc=%s hold limit_us=3600000000 times=1", holds[i].arc);
 		start_source(&s, QUICK, COUNT, NULL);
 		start_destination(&d, QUICK, COUNT, "vf");
 		for (unsigned int n = 0; n < COUNT; n++)

@@ -30,7 +30,7 @@
 #define ROWS(a)		(sizeof(a) / sizeof((a)[0]))
 #define DEVICES		2
 #define STEPS_MAX	12
-#define HOLD		"arc=PRE_COPY>PRE_COPY_P2P hold limit_us=60000000"
+#define HOLD		"arc=PRE_COPY>PRE_COPY_P2P hold limit_us=3600000000"
 #define SHORT_HOLD	"arc=PRE_COPY>PRE_COPY_P2P hold limit_us=100000"
 #define SLOW		"arc=PRE_COPY>PRE_COPY_P2P delay_us=100000"
 

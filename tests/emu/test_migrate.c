@@ -24,7 +24,7 @@
 #define PATIENCE_NS	(200 * NSEC_PER_SEC)	/* only a test that fails takes so long */
 
 /* Held until the judge has its event: no doubt about the order, however busy the machine is. */
-#define PROVED		"emu:rules=arc=PRE_COPY>PRE_COPY_P2P hold limit_us=60000000"
+#define PROVED		"emu:rules=arc=PRE_COPY>PRE_COPY_P2P hold limit_us=3600000000"
 #define SHORT_HOLD	"emu:rules=arc=PRE_COPY>PRE_COPY_P2P hold limit_us=100000"
 #define BIG		"emu:state_bytes=64M"
 #define RESTLESS	PROVED ",state_bytes=64M,dirty_bytes_per_sec=4G"

@@ -12,10 +12,11 @@
 #include <sys/stat.h>
 
 #define TIMEOUT		"{\"x-peer-timeout\": 1000}"
+#define LONG_TIMEOUT	"{\"x-peer-timeout\": 5000}"	/* even a starved thread is heard in it */
 #define LARGE		"emu:state_bytes=64M"
 #define SILENT_S	", which was to %s, said nothing for 1000 ms (x-peer-timeout)"
-#define DEAF		"emu:state_bytes=64M,rules=arc=STOP>RESUMING hold limit_us=60000000"
-#define ARC_HELD(arc)	"emu:rules=arc=" arc " hold limit_us=60000000"
+#define DEAF		"emu:state_bytes=64M,rules=arc=STOP>RESUMING hold limit_us=3600000000"
+#define ARC_HELD(arc)	"emu:rules=arc=" arc " hold limit_us=3600000000"
 
 /* A port of 127.0.0.1 or ::1 that nobody uses. */
 static unsigned int free_port(int family)
@@ -500,7 +501,7 @@ static void outlast_deadline(void)
 	char byte;
 
 	start(&clock, "clock", "emu", 1, "vf", "--incoming=defer");
-	do_call(&clock, "migrate-set-parameters", TIMEOUT);
+	do_call(&clock, "migrate-set-parameters", LONG_TIMEOUT);
 	snprintf(args, sizeof(args), "{\"uri\": \"%s\"}", uri_of("third"));
 	do_call(&clock, "migrate-incoming", args);
 	expect_events(&clock, "M setup");
@@ -518,8 +519,8 @@ static void test_a_held_arc_is_no_silence(void **state)
 	(void)state;
 	start_source(&s, HELD, 1, NULL);
 	start_destination(&d, ARC_HELD("RESUMING>STOP"), 1, "vf");
-	do_call(&s, "migrate-set-parameters", TIMEOUT);
-	do_call(&d, "migrate-set-parameters", TIMEOUT);
+	do_call(&s, "migrate-set-parameters", LONG_TIMEOUT);
+	do_call(&d, "migrate-set-parameters", LONG_TIMEOUT);
 	migrate(&s);
 	expect_events(&s, SETUP_1 ", V vf0 pre-copy-p2p-prepare");
 	outlast_deadline();

@@ -278,7 +278,7 @@ static void test_page_that_the_wire_changed(void **state)
 static void test_stop_and_cont(void **state)
 {
 	static const char deaf[] =
-		"emu:state_bytes=64M,rules=arc=STOP>RESUMING hold limit_us=60000000";
+		"emu:state_bytes=64M,rules=arc=STOP>RESUMING hold limit_us=3600000000";
 	struct vm s, d;
 
 	(void)state;

@@ -16,7 +16,7 @@
 #include <json-c/json.h>
 
 #define MIGRATE	"\"${MIGLAB:-build/miglab}\" migrate --report "
-#define PROVED	"'emu:rules=arc=PRE_COPY>PRE_COPY_P2P hold limit_us=60000000'"
+#define PROVED	"'emu:rules=arc=PRE_COPY>PRE_COPY_P2P hold limit_us=3600000000'"
 #define PAIR	" --from " PROVED " --to emu"
 
 static char dir[] = "/tmp/miglab-test-XXXXXX";

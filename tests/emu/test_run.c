@@ -10,8 +10,8 @@
 /* A destination that does not begin to read: its source stays in pre-copy. */
 #define LARGE		"emu:state_bytes=64M"
 /* A destination that has everything, and is about to see whether it fits. */
-#define DOUBTFUL	"emu:rules=arc=RESUMING>STOP hold limit_us=60000000"
-#define DEAF		"emu:state_bytes=64M,rules=arc=STOP>RESUMING hold limit_us=60000000"
+#define DOUBTFUL	"emu:rules=arc=RESUMING>STOP hold limit_us=3600000000"
+#define DEAF		"emu:state_bytes=64M,rules=arc=STOP>RESUMING hold limit_us=3600000000"
 
 static void test_one_device(void **state)
 {

@@ -226,7 +226,7 @@ static void run_row(const struct point *p, enum action action)
 
 	print_message("# %s at %s of the %s\n", action_names[action], p->arc,
 		      p->at_source ? "source" : "destination");
-	snprintf(held, sizeof(held), "emu:rules=arc=%s hold limit_us=60000000 times=1", p->arc);
+	snprintf(held, sizeof(held), "emu:rules=arc=%s hold limit_us=3600000000 times=1", p->arc);
 	start_source(&s, p->at_source ? held : QUICK, 1, NULL);
 	start_destination(&d, p->at_source ? QUICK : held, 1, "vf");
 	if (action == KILL_JUDGE)

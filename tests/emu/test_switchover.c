@@ -7,7 +7,8 @@
 
 #define STOPPED_1	"V vf0 stop-copy, STOP"
 /* Dirties faster than anybody sends: its source stays in pre-copy. */
-#define RESTLESS	"emu:dirty_bytes_per_sec=4G,rules=arc=PRE_COPY>PRE_COPY_P2P hold limit_us=60000000"
+#define RESTLESS	"emu:dirty_bytes_per_sec=4G,rules=arc=PRE_COPY>PRE_COPY_P2P hold " \
+			"limit_us=3600000000"
 
 static void switch_on(struct vm *vm, const char *capability)
 {
@@ -171,7 +172,7 @@ static void test_ack(void **state)
 	(void)state;
 	start_source(&s, "emu:state_bytes=16K,rules=op=precopy_info reinit nth=2", 1, NULL);
 	start(&d, "destination",
-	      "emu:state_bytes=16K,rules=arc=STOP>RESUMING hold limit_us=60000000", 1, "vf",
+	      "emu:state_bytes=16K,rules=arc=STOP>RESUMING hold limit_us=3600000000", 1, "vf",
 	      "--incoming=defer");
 	expect_refused(&s, "migrate-set-capabilities",
 		       "{\"capabilities\": [{\"capability\": \"switchover-ack\", \"state\": true}]}",

@@ -28,7 +28,7 @@
 
 #define PATIENCE_NS	(200 * NSEC_PER_SEC)	/* only a test that fails takes so long */
 #define QUICK		"emu:rules=arc=PRE_COPY>PRE_COPY_P2P delay_us=1000"
-#define HELD		"emu:rules=arc=PRE_COPY>PRE_COPY_P2P hold limit_us=60000000"
+#define HELD		"emu:rules=arc=PRE_COPY>PRE_COPY_P2P hold limit_us=3600000000"
 
 static char dir[] = "/tmp/miglab-test-XXXXXX";
 

@@ -30,7 +30,7 @@
 #define PATIENCE_NS	(300 * NSEC_PER_SEC)	/* only what fails takes so long */
 #define CONNECTIONS	8
 #define COUNT		"8"
-#define SLOW	"arc=PRE_COPY>PRE_COPY_P2P hold limit_us=60000000 delay_us=300000"
+#define SLOW	"arc=PRE_COPY>PRE_COPY_P2P hold limit_us=3600000000 delay_us=300000"
 #define HELD	"PRE_COPY>PRE_COPY_P2P "
 #define ARGS_MAX	16
 

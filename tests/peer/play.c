@@ -28,7 +28,7 @@
 #define MIGRATION_NS	(300 * NSEC_PER_SEC)
 
 #define SLOW	"arc=PRE_COPY>PRE_COPY_P2P delay_us=300000"
-#define HELD	"arc=PRE_COPY>PRE_COPY_P2P hold limit_us=60000000 delay_us=300000"
+#define HELD	"arc=PRE_COPY>PRE_COPY_P2P hold limit_us=3600000000 delay_us=300000"
 
 /*
  * The source and the judge share a processor, and the judge outranks it: it wakes inside the VMM's

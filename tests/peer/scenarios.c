@@ -8,7 +8,7 @@
 #define FAIL(arc)	"arc=" arc " errno=EIO"
 #define FAIL_ONCE(arc)	"arc=" arc " errno=EIO times=1"
 #define SLOW(arc)	"arc=" arc " delay_us=300000"
-#define HOLD(arc)	"arc=" arc " hold limit_us=60000000"
+#define HOLD(arc)	"arc=" arc " hold limit_us=3600000000"
 
 #define CANCELLED	{ "M:cancelled", "M:failed" }
 #define FAILED		{ "M:failed", "M:failed" }

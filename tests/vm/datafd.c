@@ -363,7 +363,7 @@ static void held_can_be_polled(void **state)
 	assert_true(pfd.fd >= 0);
 	assert_true(read(pfd.fd, text, sizeof(text) - 1) > 0);
 	assert_int_equal(poll(&pfd, 1, 0), 0);
-	set_attribute(dev, "rules", "arc=PRE_COPY>PRE_COPY_P2P hold limit_us=60000000");
+	set_attribute(dev, "rules", "arc=PRE_COPY>PRE_COPY_P2P hold limit_us=3600000000");
 	data_fd = raw_go(MIGLAB_PRE_COPY);
 	assert_int_equal(pthread_create(&setter, NULL, held_set_main, NULL), 0);
 	assert_int_equal(poll(&pfd, 1, -1), 1);

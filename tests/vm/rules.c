@@ -15,7 +15,7 @@
 #include "device/sysfs.h"
 #include "lab.h"
 
-#define HOLD "arc=PRE_COPY>PRE_COPY_P2P hold limit_us=60000000"
+#define HOLD "arc=PRE_COPY>PRE_COPY_P2P hold limit_us=3600000000"
 
 static struct lab_arc last_arc(struct device *dev)
 {
