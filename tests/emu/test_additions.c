@@ -50,6 +50,42 @@ static void test_late_while_held(void **state)
 	finish_held(&s, &d);
 }
 
+/* Both begin together; the deadline of the one that has arrived is over when the other's comes. */
+static void test_late_is_who_is_late(void **state)
+{
+	bool arrived = false;
+	struct qmp_event e;
+	struct error err;
+	struct vm s, d;
+
+	(void)state;
+	policy = "--policy=group";
+	start_with(&s, "source", QUICK, 1, "vf", "--device",
+		   "emu:rules=arc=PRE_COPY>PRE_COPY_P2P hold limit_us=60000000,id=slow");
+	policy = NULL;
+	start_with(&d, "destination", QUICK, 1, "vf", "--incoming=defer", "--device=emu,id=slow");
+	listen_for_migration(&d);
+	do_call(&s, "migrate-set-parameters", "{\"x-transition-deadline\": 200}");
+	migrate(&s);
+	for (const char *late = ""; strcmp(late, "slow"); ) {
+		assert_int_equal(qmp_client_event(s.client, clock_ns() + PATIENCE_NS, &e, &err), 1);
+		late = strcmp(e.name, "X_VFIO_MIGRATION_LATE") ? "" :
+			!strcmp(qmp_event_text(&e, "device-id"), "slow") ? "slow" : "vf0";
+		if (arrived)
+			assert_string_not_equal(late, "vf0");
+		arrived |= !strcmp(qmp_event_text(&e, "device-id"), "vf0") &&
+			   !strcmp(qmp_event_text(&e, "device-state"), "pre-copy-p2p");
+		qmp_event_release(&e);
+	}
+	release(&s, "slow");
+	for (char text[128] = ""; strcmp(text, "V slow stop"); )
+		next_event(&s, text, sizeof(text));
+	end(&s);
+	for (char text[128] = ""; strcmp(text, "M completed"); )
+		next_event(&d, text, sizeof(text));
+	end(&d);
+}
+
 static void test_late_cancels(void **state)
 {
 	struct vm s, d;
@@ -421,6 +457,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_late_while_held),
+		cmocka_unit_test(test_late_is_who_is_late),
 		cmocka_unit_test(test_late_cancels),
 		cmocka_unit_test(test_statistics),
 		cmocka_unit_test(test_answered),

@@ -174,6 +174,11 @@ static const struct row ack_rows[] = {
 	  .runstate = RUN_RUNNING,
 	  .wire = "M setup, V vf0 pre-copy, M active, M failing, V vf0 running, M failed",
 	  .error = "the peer sent a message out of turn" },
+	{ "one acknowledgment too many counts for nothing", 7, 1, .with_ack = true,
+	  .script = START "ok ack ack all loaded all", .runstate = RUN_POSTMIGRATE },
+	{ "those that were due before cont are void", 7, 1, .with_ack = true,
+	  .script = START "ok stop ok cont all loaded all", .runstate = RUN_POSTMIGRATE,
+	  .error = "" },
 	{ "the destination acknowledges each", 7, 2, true, .with_ack = true,
 	  .script = "incoming ready ok ok initial ok initial ok done all", .runstate = RUN_RUNNING,
 	  .all = "M setup, M active, tell ready, set vf0 RESUMING, V vf0 resuming, "
@@ -183,7 +188,9 @@ static const struct row ack_rows[] = {
 		 "set vf1 RUNNING, V vf1 running, tell loaded, M completed, close" },
 	{ "the source dies while it is acknowledged", 7, 1, true, .with_ack = true,
 	  .script = "incoming ready ok lost initial all", .runstate = RUN_INMIGRATE,
-	  .wire = "M setup, M active, V vf0 resuming, M failed", .error = "gone" },
+	  .wire = "M setup, M active, V vf0 resuming, M failed", .error = "gone",
+	  .all = "M setup, M active, tell ready, set vf0 RESUMING, V vf0 resuming, load vf0, "
+		 "abort, end vf0, tell failed, close, M failed" },
 };
 
 static const struct row cancel_rows[] = {

@@ -227,6 +227,24 @@ static void test_bad_hello(void **state)
 	}
 }
 
+/* One of data has neither devices nor a memory, and a third kind is none. */
+static void test_bad_hello_of_data(void **state)
+{
+	static const struct hello hellos[] = {
+		{ .kind = HELLO_DATA, .memory = 4096 },
+		{ .kind = HELLO_DATA + 1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(hellos) / sizeof(hellos[0]); i++) {
+		uint8_t buf[HELLO_BYTES_MAX];
+		size_t len = hello_encode(buf, &hellos[i]) - FRAME_HEADER_BYTES;
+		struct hello back;
+
+		assert_int_equal(hello_decode(buf + FRAME_HEADER_BYTES, len, &back), -EPROTO);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -238,6 +256,7 @@ int main(void)
 		cmocka_unit_test(test_largest_hello),
 		cmocka_unit_test(test_truncated_hello),
 		cmocka_unit_test(test_bad_hello),
+		cmocka_unit_test(test_bad_hello_of_data),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -75,6 +75,11 @@ static const struct row order_rows[] = {
 		  "V vf0 pre-copy-p2p-prepare, V vf1 pre-copy-p2p-prepare, V vf0 pre-copy-p2p, "
 		  "V vf1 pre-copy-p2p, V vf0 stop-copy, V vf1 stop-copy, STOP, M device, "
 		  "M completed, V vf0 stop, V vf1 stop" },
+	{ "initial bytes again when all are quiet", 7, 1, .with_ack = true, GROUP,
+	  .script = START "ok ack ok ok reinit all", .runstate = RUN_RUNNING,
+	  .wire = "M setup, V vf0 pre-copy, M active, V vf0 pre-copy-p2p-prepare, "
+		  "V vf0 pre-copy-p2p, M failing, V vf0 running-p2p, V vf0 running, M failed",
+	  .error = "Switchover ACK was requested by 1 devices during switchover" },
 };
 
 static const struct row failure_rows[] = {
@@ -188,7 +193,7 @@ static const struct row prepared_rows[] = {
 		 "set vf0 STOP, set vf1 STOP, V vf0 stop, V vf1 stop, close" },
 	/* They were running all the time, and run on. */
 	{ "cancel while they wait: none begins", 7, 2, .await_prepared = true, GROUP,
-	  .script = START "all cancel all prepared0 prepared1 all", .runstate = RUN_RUNNING,
+	  .script = START "all cancel all", .runstate = RUN_RUNNING,
 	  .all = WAIT2 ", M cancelling, withdraw, tell failed, close, state vf0, state vf1, "
 		 "set vf0 RUNNING, set vf1 RUNNING, "
 		 "V vf0 running, V vf1 running, M cancelled" },

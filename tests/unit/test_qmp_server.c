@@ -746,6 +746,33 @@ static void slow_reader_gets_everything(void **state)
 	hang_up(&peer);
 }
 
+/* It gets what it asked for before it closed its side, and no event. */
+static void no_event_behind_a_goodbye(void **state)
+{
+	struct fixture *f = *state;
+	struct peer peer = negotiated(f);
+	bool late = false;
+
+	log_set_level(LOG_LEVEL_ERROR);
+	for (int number = 0; number < 60; number++)
+		qmp_server_event(f->server, "TEST", numbered(number, 10000));
+	log_set_level(LOG_LEVEL_WARN);
+	shutdown(peer.fd, SHUT_WR);
+	for (int i = 0; i < 10; i++)
+		step(f);
+	qmp_server_event(f->server, "LATE", NULL);
+	for (int i = 0; !peer.closed && i < ROUNDS; i++) {
+		step(f);
+		receive(&peer);
+	}
+	assert_true(peer.closed);
+	for (size_t i = 0; i + 4 <= peer.len; i++)
+		late |= !memcmp(peer.in + i, "LATE", 4);
+	assert_false(late);
+	assert_non_null(memmem(peer.in, peer.len, "\"number\":59", 11));
+	hang_up(&peer);
+}
+
 /* Redirects stderr into a file without a name; returns the way back. */
 static int redirect_stderr(int *ret_file)
 {
@@ -909,7 +936,8 @@ static void bad_addresses_are_refused(void **state)
 	expect_refusal("", -EINVAL, "'' is no socket address, write unix:PATH");
 	expect_refusal("unix:", -EINVAL, "write unix:PATH");
 	expect_refusal("unix:,server=on", -EINVAL, "write unix:PATH");
-	expect_refusal("tcp:localhost:4444", -EINVAL, "'tcp:localhost:4444': QMP is served on UNIX sockets only");
+	expect_refusal("tcp:localhost:4444", -EINVAL,
+		       "'tcp:localhost:4444': QMP is served on UNIX sockets only, write unix:PATH");
 	expect_refusal("unix:/tmp/x,wait=on", -EINVAL, "unknown option 'wait=on'");
 	expect_refusal("unix:/tmp/x,", -EINVAL, "unknown option ''");
 	expect_refusal("unix:/nowhere/x", -ENOENT, "cannot create the socket /nowhere/x");
@@ -1003,6 +1031,7 @@ int main(void)
 		SERVER_TEST(events_begin_with_the_negotiation),
 		SERVER_TEST(event_of_a_command_precedes_its_answer),
 		SERVER_TEST(slow_reader_gets_everything),
+		SERVER_TEST(no_event_behind_a_goodbye),
 		SERVER_TEST(client_that_never_reads_is_dropped),
 		SERVER_TEST(client_can_be_dropped_by_its_own_request),
 		SERVER_TEST(flood_of_requests_is_bounded),

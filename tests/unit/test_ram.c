@@ -116,6 +116,27 @@ static void test_a_migration(void **state)
 	close_side(&d);
 }
 
+/* A stream that begins anew begins with its checksums, too. */
+static void test_a_second_stream(void **state)
+{
+	struct side s, d;
+	struct error err;
+
+	(void)state;
+	open_side(&s);
+	open_side(&d);
+	s.bytes[5] = 1;
+	for (int i = 0; i < 2; i++) {
+		pass(&s, &d);
+		assert_int_equal(compare(&s, &d, &err), 0);
+		ram_begin(&s.ram);
+		ram_begin(&d.ram);
+		assert_false(d.ram.stats.summed);
+	}
+	close_side(&s);
+	close_side(&d);
+}
+
 /* The sum is of all pages, in order. */
 static void test_checksum(void **state)
 {
@@ -254,6 +275,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_migration),
+		cmocka_unit_test(test_a_second_stream),
 		cmocka_unit_test(test_checksum),
 		cmocka_unit_test(test_lost_page),
 		cmocka_unit_test(test_passes),

@@ -361,6 +361,30 @@ static void test_initial_bytes(void **state)
 	close_bench(&b);
 }
 
+/* What was said of one migration's initial bytes does not hold for the next one's. */
+static void test_initial_bytes_of_the_next(void **state)
+{
+	static const ssize_t reads[] = { -ENOMSG, -ENOMSG, 0 };
+	struct work_result r;
+	struct bench b;
+
+	(void)state;
+	open_bench(&b);
+	b.fake.reads = reads;
+	for (int i = 0; i < 2; i++) {
+		struct work set = { .op = WORK_SET, .state = VFIO_DEVICE_STATE_PRE_COPY };
+		struct work pass = { .op = WORK_PASS, .ack = true, .fd = b.near };
+
+		mover_do(&b.mover, &set, &r);
+		mover_do(&b.mover, &pass, &r);
+		assert_int_equal(r.error, 0);
+		expect_frame(&b, FRAME_INITIAL, 0);
+		set.state = VFIO_DEVICE_STATE_RUNNING;
+		mover_do(&b.mover, &set, &r);
+	}
+	close_bench(&b);
+}
+
 /* In the words of the device's id, as everything that goes to the user and the peer. */
 static void test_no_figures(void **state)
 {
@@ -602,6 +626,7 @@ int main(void)
 		cmocka_unit_test(test_a_state_that_is_none),
 		cmocka_unit_test(test_passes_then_save),
 		cmocka_unit_test(test_initial_bytes),
+		cmocka_unit_test(test_initial_bytes_of_the_next),
 		cmocka_unit_test(test_no_figures),
 		cmocka_unit_test(test_save_failures),
 		cmocka_unit_test(test_load),
