@@ -224,7 +224,9 @@ static void test_other_size(void **state)
 	expect_events(&s, SETUP_1 ", M failing, V vf0 running, M failed");
 	expect_events(&d, "M setup, M active, V vf0 resuming, M failed");
 	expect_member(&s, "query-migrate", "error-desc",
-		      "vf0: the device refuses its state after 0 bytes: Invalid argument");
+		      "vf0: the device refuses its state after 0 bytes: Invalid argument; it takes "
+		      "that of a device with the same PCI ids and a state of 4194304 bytes: give "
+		      "both sides the same device and state_bytes");
 	end(&s);
 	end(&d);
 }

@@ -2,11 +2,13 @@
 #include "vmm/mover.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "device/lab.h"
 #include "device/state.h"
 #include "vmm/framing.h"
 #include "vmm/transfer.h"
@@ -156,6 +158,22 @@ static int do_save(struct mover *m, const struct work *work, struct work_result 
 	return ret;
 }
 
+/* A device of miglab's takes the state of one like itself: the way out, for that mistake. */
+static void add_hint(struct mover *m, int ret, struct error *err)
+{
+	struct lab *lab = m->device->lab;
+	size_t len = strlen(err->text);
+	char *bytes;
+
+	if (ret != -EINVAL || !lab || lab->ops->read(lab, "state_bytes", &bytes, NULL))
+		return;
+	bytes[strcspn(bytes, "\n")] = '\0';
+	snprintf(err->text + len, sizeof(err->text) - len,
+		 "; it takes that of a device with the same PCI ids and a state of %s bytes: give both sides the same device and state_bytes",
+		 bytes);
+	free(bytes);
+}
+
 static int write_all(struct mover *m, size_t len, struct error *err)
 {
 	for (size_t done = 0; done < len; ) {
@@ -163,10 +181,13 @@ static int write_all(struct mover *m, size_t len, struct error *err)
 
 		if (n == 0)
 			n = -EIO;
-		if (n < 0)
-			return error_set(err, n,
-					 "%s: the device refuses its state after %llu bytes: %s",
-					 m->id, (unsigned long long)m->total + done, strerror(-n));
+		if (n < 0) {
+			error_set(err, n, "%s: the device refuses its state after %llu bytes: %s",
+				  m->id, (unsigned long long)m->total + done, strerror(-n));
+			if (!m->total)
+				add_hint(m, n, err);
+			return n;
+		}
 		done += n;
 	}
 	return 0;
