@@ -34,7 +34,7 @@ struct command {
 
 extern const struct command command_list, command_bind, command_unbind, command_rules;
 extern const struct command command_run, command_migrate, command_judge, command_guard;
-extern const struct command command_conform;
+extern const struct command command_watch, command_conform;
 
 enum cmd_wish {
 	CMD_RUN,

@@ -11,7 +11,7 @@
 
 static const struct command *const commands[] = {
 	&command_list, &command_bind, &command_unbind, &command_rules, &command_run,
-	&command_migrate, &command_judge, &command_guard, &command_conform,
+	&command_migrate, &command_judge, &command_watch, &command_guard, &command_conform,
 };
 
 #define NR_COMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* miglab rules: the attribute rules of a real device. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,16 +11,21 @@
 #include "core/fsm.h"
 #include "core/rules.h"
 #include "device/lab.h"
+#include "witness/recording.h"
+#include "witness/replay.h"
 
 static const char usage[] =
 	"Usage: miglab rules BDF [RULE..]\n"
 	"       miglab rules BDF --preset NAME\n"
 	"       miglab rules --preset list\n"
+	"       miglab rules --from FILE [--device NAME]\n"
 	"\n"
 	"Without RULE shows the rules of the PCI function BDF, which is bound to\n"
 	"miglab_vfio_pci. With RULE replaces all of them at once, or none if one is bad;\n"
 	"an empty RULE ('') leaves the device without rules. A preset is a set of rules.\n"
 	"Warns of a rule that the device's profile leaves nothing to do.\n"
+	"--from prints the arcs of a recording of miglab watch as rules, of the device NAME if\n"
+	"it has several: as slow, and failing where they failed.\n"
 	"\n"
 	"  arc=PRE_COPY>PRE_COPY_P2P delay_us=300000 jitter_us=20000 seed=7\n"
 	"  arc=PRE_COPY_P2P>STOP_COPY errno=EIO every=2 times=1 then=ERROR\n"
@@ -33,8 +39,12 @@ static const char usage[] =
 	"\n"
 	"Quote each RULE: the shell knows '>' too.\n";
 
+enum { OPT_PRESET = 1, OPT_FROM, OPT_DEVICE };
+
 static const struct option options[] = {
-	{ "preset", required_argument, NULL, 'p' },
+	{ "preset", required_argument, NULL, OPT_PRESET },
+	{ "from", required_argument, NULL, OPT_FROM },
+	{ "device", required_argument, NULL, OPT_DEVICE },
 	{ }
 };
 
@@ -158,12 +168,55 @@ static int rules_of(int argc, char **argv, const struct preset *preset)
 	return cmd_status(ret);
 }
 
+static int print_recorded(const char *file, const char *device, struct error *err)
+{
+	FILE *in = fopen(file, "re");
+	struct recorded *records;
+	char *rules;
+	size_t count;
+	int ret;
+
+	if (!in)
+		return error_set(err, -EIO, "--from %s: %s", file, strerror(errno));
+	ret = recording_read(in, &records, &count, err);
+	fclose(in);
+	if (ret)
+		return error_prefix(err, ret, "--from %s", file);
+	ret = replay_rules(records, count, device, &rules, err);
+	free(records);
+	if (ret)
+		return error_prefix(err, ret == -ENOENT ? -EINVAL : ret, "--from %s", file);
+	fputs(rules, stdout);
+	free(rules);
+	return 0;
+}
+
+/* The rules of a recording are printed, and of no function here. */
+static int run_recorded(const char *file, const char *device, bool more)
+{
+	struct error err;
+	int ret;
+
+	if (more)
+		ret = error_set(&err, -EINVAL, "--from prints rules: give no address, rule or preset");
+	else if (!file)
+		ret = error_set(&err, -EINVAL, "--device is of a recording: give --from FILE, too");
+	else
+		ret = print_recorded(file, device, &err);
+	if (ret)
+		log_error("rules: %s", err.text);
+	return cmd_status(ret);
+}
+
 static int run_rules(int argc, char **argv)
 {
-	const char *name = NULL;
+	const char *name = NULL, *from = NULL, *device = NULL;
+	int id;
 
-	while (cmd_option(argc, argv, NULL) != -1)
-		name = optarg;
+	while ((id = cmd_option(argc, argv, NULL)) != -1)
+		*(id == OPT_PRESET ? &name : id == OPT_FROM ? &from : &device) = optarg;
+	if (from || device)
+		return run_recorded(from, device, name || optind < argc);
 	if (name && !strcmp(name, "list")) {
 		preset_list(stdout);
 		return 0;

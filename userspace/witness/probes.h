@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The two events that show the arcs of any driver, as the kernel's
+ * Documentation/trace/fprobetrace.rst has them: at the return of the helper that
+ * each driver asks for its next arc, and of the ioctl around it.
+ */
+#ifndef MIGLAB_WITNESS_PROBES_H
+#define MIGLAB_WITNESS_PROBES_H
+
+#define PROBE_ARC	"arc"
+#define PROBE_END	"end"
+
+/* The function and what of it is recorded. */
+#define PROBE_ARC_OF	"vfio_mig_get_next_state%return dev=device->dev->kobj.name:string " \
+			"cur=cur_fsm:u32 new=new_fsm:u32 next=+0(next_fsm):u32 ret=$retval:s32"
+/* Of VFIO_DEVICE_FEATURE the flags, and the state that a GET answered with. */
+#define PROBE_END_OF	"vfio_device_fops_unl_ioctl%return file=filep:x64 cmd=cmd:x32 " \
+			"flags=+u4(arg):x32 state=+u8(arg):u32 ret=$retval:s64"
+
+/* uapi/linux/vfio.h: VFIO_DEVICE_FEATURE and VFIO_DEVICE_RESET. */
+#define PROBE_END_FILTER "cmd == 0x3b75 || cmd == 0x3b6f"
+
+#endif
