@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "conform/interrupt.h"
 #include "conform/worker.h"
 
@@ -75,10 +76,25 @@ static void finish(void *arg, int out, struct pulse *pulse)
 	say(out, action.sa_handler == SIG_IGN ? "the end" : "caught");
 }
 
-static struct worker run(void (*function)(void *arg, int out, struct pulse *pulse), void *arg)
+/* Its parent gets no processor for longer than the limit, which is 1 s. */
+static void stop_parent(void *arg, int out, struct pulse *pulse)
+{
+	const uint64_t until = clock_ns() + 3 * NSEC_PER_SEC / 2;
+
+	(void)arg;
+	(void)pulse;
+	kill(getppid(), SIGSTOP);
+	while (clock_ns() < until)
+		usleep(10000);
+	kill(getppid(), SIGCONT);
+	say(out, "the end");
+}
+
+static struct worker run(void (*function)(void *arg, int out, struct pulse *pulse), void *arg,
+			 unsigned int limit_s)
 {
 	struct worker w = {
-		.run = function, .arg = arg, .limit_s = function == hang ? 1 : 3600,
+		.run = function, .arg = arg, .limit_s = limit_s,
 	};
 
 	assert_int_equal(worker_run(&w), 0);
@@ -88,13 +104,13 @@ static struct worker run(void (*function)(void *arg, int out, struct pulse *puls
 
 static void test_ends(void **arg)
 {
-	struct worker w = run(speak, "P\nand a note\n");
+	struct worker w = run(speak, "P\nand a note\n", 3600);
 
 	(void)arg;
 	assert_int_equal(w.end, WORKER_ENDED);
 	assert_true(WIFEXITED(w.status) && !WEXITSTATUS(w.status));
 	assert_string_equal(w.told, "P\nand a note\n");
-	w = run(leave_with_7, NULL);
+	w = run(leave_with_7, NULL, 3600);
 	assert_int_equal(w.end, WORKER_ENDED);
 	assert_int_equal(WEXITSTATUS(w.status), 7);
 	assert_string_equal(w.told, "");
@@ -102,7 +118,7 @@ static void test_ends(void **arg)
 
 static void test_dies(void **arg)
 {
-	struct worker w = run(crash, NULL);
+	struct worker w = run(crash, NULL, 3600);
 
 	(void)arg;
 	assert_int_equal(w.end, WORKER_ENDED);
@@ -112,13 +128,30 @@ static void test_dies(void **arg)
 
 static void test_hangs(void **arg)
 {
-	struct worker w = run(hang, NULL);
+	struct worker w = run(hang, NULL, 1);
 
 	(void)arg;
 	assert_int_equal(w.end, WORKER_HUNG);
 	assert_true(WIFSIGNALED(w.status));	/* it was reaped */
 	assert_string_equal(w.told, "so far");
 	assert_string_equal(w.why, "read() has not returned for 1 s");
+}
+
+static void test_time_that_nobody_had(void **arg)
+{
+	int status;
+	pid_t pid = fork();
+
+	(void)arg;
+	if (!pid) {
+		struct worker w = { .run = stop_parent, .limit_s = 1 };
+
+		if (worker_run(&w))
+			_exit(1);
+		_exit(w.end == WORKER_ENDED && !strcmp(w.told, "the end") ? 0 : 2);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
 }
 
 /* More than there is room for is cut, and no harm. */
@@ -129,7 +162,7 @@ static void test_talks_a_lot(void **arg)
 
 	(void)arg;
 	memset(text, 'x', 3 * WORKER_TEXT - 1);
-	w = run(speak, text);
+	w = run(speak, text, 3600);
 	assert_int_equal(strlen(w.told), WORKER_TEXT - 1);
 	free(text);
 }
@@ -241,6 +274,7 @@ int main(void)
 		cmocka_unit_test(test_ends),
 		cmocka_unit_test(test_dies),
 		cmocka_unit_test(test_hangs),
+		cmocka_unit_test(test_time_that_nobody_had),
 		cmocka_unit_test(test_talks_a_lot),
 		cmocka_unit_test(test_is_broken_off),
 		cmocka_unit_test(test_may_finish),
