@@ -143,6 +143,8 @@ lab-tests := $(BUILD)/tests/vm/vm $(BUILD)/tests/vm/hold $(BUILD)/tests/peer/pla
 
 tests: $(unit-tests) $(emu-tests) $(fuzz-replays) $(lab-tests) $(BUILD)/asan/miglab
 
+lab-tests: $(lab-tests)
+
 $(BUILD)/tests/vm/vm: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/vm/*.c)) $(lib-objects)
 	@mkdir -p $(@D)
 	$(call say,LD)

@@ -175,11 +175,15 @@ static void test_other_files_stay(void **state)
 static void test_stale_socket_is_replaced(void **state)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	char aside[256];
 
 	(void)state;
 	assert_int_equal(bind(fd, &address.any, address.len), 0);
 	close(fd);
 	listener_free(listen_here());
+	/* Where it was meanwhile there is nothing, either. */
+	snprintf(aside, sizeof(aside), "%s.stale-%d", address.text, (int)getpid());
+	assert_int_not_equal(access(aside, F_OK), 0);
 }
 
 /* Who finds its socket removed and replaced leaves the new one alone. */
