@@ -393,7 +393,8 @@ static void test_answers_while_held(void **state)
 		char rule[128];
 
 		print_message("# %s\n", holds[i].arc);
-		snprintf(rule, sizeof(rule), "arc=%s hold limit_us=3600000000 times=1", holds[i].arc);
+		snprintf(rule, sizeof(rule), "arc=%s hold limit_us=3600000000 times=1",
+			 holds[i].arc);
 		start_source(&s, QUICK, COUNT, NULL);
 		start_destination(&d, QUICK, COUNT, "vf");
 		for (unsigned int n = 0; n < COUNT; n++)

@@ -413,7 +413,8 @@ static void test_does_not_converge(void **state)
 static void let_converge(struct qmp_client *source)
 {
 	static const char *const calls[][2] = {
-		{ "x-miglab-write", "{\"device\": \"vf0\", \"attribute\": \"rules\", \"text\": \"\"}" },
+		{ "x-miglab-write",
+		  "{\"device\": \"vf0\", \"attribute\": \"rules\", \"text\": \"\"}" },
 		{ "migrate-set-parameters", "{\"downtime-limit\": 2000000, "
 					    "\"avail-switchover-bandwidth\": 1000000000000}" },
 	};

@@ -198,7 +198,8 @@ static int run_recorded(const char *file, const char *device, bool more)
 	int ret;
 
 	if (more)
-		ret = error_set(&err, -EINVAL, "--from prints rules: give no address, rule or preset");
+		ret = error_set(&err, -EINVAL, "--from prints rules: give no address, rule or "
+				"preset");
 	else if (!file)
 		ret = error_set(&err, -EINVAL, "--device is of a recording: give --from FILE, too");
 	else
