@@ -1049,9 +1049,10 @@ static void test_op_save(void **arg)
 }
 
 /* The delay is the final state's: before the first read in STOP_COPY, once. */
+/* Once: a hundred such delays would be ten seconds. */
 static void test_op_save_delay(void **arg)
 {
-	struct device *dev = open_dev("emu:rules=op=save delay_us=20000,state_bytes=8K");
+	struct device *dev = open_dev("emu:rules=op=save delay_us=100000,state_bytes=8K");
 	uint64_t begin;
 	uint8_t byte;
 
@@ -1059,10 +1060,85 @@ static void test_op_save_delay(void **arg)
 	go(dev, VFIO_DEVICE_STATE_STOP_COPY);
 	begin = clock_ns();
 	assert_int_equal(dev->ops->read(dev, &byte, 1), 1);
-	assert_true(clock_ns() - begin >= 20 * NSEC_PER_MSEC);
-	/* a second delay of an hour would be seen */
-	set_rules(dev, "op=save delay_us=3600000000");
+	assert_true(clock_ns() - begin >= 100 * NSEC_PER_MSEC);
+	begin = clock_ns();
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(dev->ops->read(dev, &byte, 1), 1);
+	assert_true(clock_ns() - begin < 10 * NSEC_PER_SEC);
+	dev->ops->close(dev);
+}
+
+/* No bytes are no operation. */
+static void test_op_read_of_nothing(void **arg)
+{
+	struct device *dev = open_dev("emu:rules=op=read errno=EIO times=1,state_bytes=8K");
+	uint8_t byte;
+
+	(void)arg;
+	go(dev, VFIO_DEVICE_STATE_STOP_COPY);
+	assert_int_equal(dev->ops->read(dev, &byte, 0), 0);
+	assert_int_equal(dev->ops->read(dev, &byte, 1), -EIO);
 	assert_int_equal(dev->ops->read(dev, &byte, 1), 1);
+	dev->ops->close(dev);
+}
+
+/* The record names the rule of the arc, unless one of op=load had its say as well. */
+static void test_history_of_a_load(void **arg)
+{
+	static const struct { const char *rules; uint32_t rule; } rows[] = {
+		{ "op=read errno=EIO nth=9\narc=RESUMING>STOP delay_us=1", 2 },
+		{ "arc=RESUMING>STOP delay_us=1\nop=load delay_us=1", 2 },
+		{ "op=load delay_us=1\narc=RESUMING>STOP delay_us=1", 1 },
+	};
+	struct device *dev = open_dev("emu:rules=,state_bytes=8K");
+	struct blob stream = save_stopped(dev);
+
+	(void)arg;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct lab_arc *arcs;
+		size_t count;
+
+		go(dev, VFIO_DEVICE_STATE_RESUMING);
+		feed(dev, stream.data, stream.size);
+		set_rules(dev, rows[i].rules);
+		go(dev, VFIO_DEVICE_STATE_STOP);
+		arcs = history(dev, &count);
+		assert_int_equal(arcs[count - 1].rule, rows[i].rule);
+		free(arcs);
+		set_rules(dev, "");
+	}
+	free(stream.data);
+	dev->ops->close(dev);
+}
+
+/* A hold that nobody released fails the arc by itself; what the rule would do then is not done. */
+static void test_a_hold_that_ends_breaks_nothing(void **arg)
+{
+	struct device *dev = open_dev("emu:state_bytes=8K,rules=arc=RUNNING>RUNNING_P2P hold "
+				      "limit_us=1000 errno=EIO then=ERROR");
+
+	(void)arg;
+	assert_int_equal(try_state(dev, VFIO_DEVICE_STATE_RUNNING_P2P), -ETIMEDOUT);
+	assert_int_equal(state_of(dev), VFIO_DEVICE_STATE_RUNNING);
+	dev->ops->close(dev);
+}
+
+/* Of configuration space one register can be written; work waits for a state that may do it. */
+static void test_registers_and_work(void **arg)
+{
+	struct device *dev = open_dev("emu:state_bytes=8K");
+	const off_t config = (off_t)VFIO_PCI_CONFIG_REGION_INDEX << 40;
+	uint8_t byte = 0xaa, now;
+
+	(void)arg;
+	assert_int_equal(dev->calls->pwrite(dev, DEVICE_SELF, &byte, 1, config), 1);
+	assert_int_equal(dev->calls->pread(dev, DEVICE_SELF, &now, 1, config), 1);
+	assert_int_equal(now, 0);
+	assert_int_equal(dev->calls->pread(dev, DEVICE_SELF, &now, 1, config + 256), -EINVAL);
+	assert_int_equal(dev->calls->dma_wait(dev, 0), 0);
+	go(dev, VFIO_DEVICE_STATE_STOP);
+	assert_int_equal(dev->calls->dma(dev, 0, 4096), 0);
+	assert_int_equal(dev->calls->dma_wait(dev, 0), -ETIMEDOUT);
 	dev->ops->close(dev);
 }
 
@@ -1336,6 +1412,10 @@ int main(void)
 		cmocka_unit_test(test_op_data_size),
 		cmocka_unit_test(test_op_save),
 		cmocka_unit_test(test_op_save_delay),
+		cmocka_unit_test(test_op_read_of_nothing),
+		cmocka_unit_test(test_history_of_a_load),
+		cmocka_unit_test(test_a_hold_that_ends_breaks_nothing),
+		cmocka_unit_test(test_registers_and_work),
 		cmocka_unit_test(test_op_load),
 		cmocka_unit_test(test_op_reset),
 		cmocka_unit_test(test_a_reset_ends_a_delayed_read),
