@@ -13,6 +13,7 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
+#include "device/bind.h"
 #include "device/lab.h"
 
 #define ROWS(a)		(sizeof(a) / sizeof((a)[0]))
@@ -596,6 +597,25 @@ static int set_up(void **state)
 	return setenv("TMPDIR", dir, 1) || prctl(PR_SET_CHILD_SUBREAPER, 1);
 }
 
+/* A function keeps its permits from one row to the next; one that is bound anew has none. */
+static int renew(void **state)
+{
+	char *const devices[] = { from, to };
+	struct error err;
+
+	(void)state;
+	for (size_t i = 0; i < ROWS(devices); i++) {
+		if (strncmp(devices[i], "vfio:", 5))
+			continue;
+		if (unbind_function(devices[i] + 5, &err) ||
+		    bind_function(devices[i] + 5, NULL, NULL, &err)) {
+			print_error("%s\n", err.text);
+			return -1;
+		}
+	}
+	return 0;
+}
+
 int main(void)
 {
 	static const enum stage stages[] = { AT_FIRST, IN_PRE_COPY, WHILE_HELD, AFTER_RELEASE };
@@ -607,14 +627,14 @@ int main(void)
 	size_t i, n = 0;
 
 	for (i = 0; i < ROWS(stages); i++)
-		tests[n++] = (struct CMUnitTest){ names[i], test_killed, NULL, NULL,
+		tests[n++] = (struct CMUnitTest){ names[i], test_killed, renew, NULL,
 						  (void *)&stages[i] };
 	for (i = 0; i < ROWS(killed_rows); i++)
-		tests[n++] = (struct CMUnitTest){ killed_rows[i].name, test_migrate_killed, NULL,
+		tests[n++] = (struct CMUnitTest){ killed_rows[i].name, test_migrate_killed, renew,
 						  NULL, (void *)&killed_rows[i] };
-	tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_two_judges);
-	tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_stale_permit);
-	tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_released_by_another);
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test_setup(test_two_judges, renew);
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test_setup(test_stale_permit, renew);
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test_setup(test_released_by_another, renew);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_many_devices);
 	return cmocka_run_group_tests_name("hold", tests, set_up, remove_dir);
 }
