@@ -45,7 +45,7 @@ help:
 	@echo '  dkms-install    dkms           the module, for the running kernel (KERNEL=) and those to'
 	@echo '                                 come; with DESTDIR= only its sources; dkms-remove'
 	@echo
-	@echo '  check           lab    17 min  lint, check-host, check-host-lab, check-vm, check-peer,'
+	@echo '  check           lab            lint, check-host, check-host-lab, check-vm, check-peer,'
 	@echo '                                 check-docs'
 	@echo '  lint            lab            checkpatch, sparse, include rules, purity of the core'
 	@echo '  check-host      cmocka  5 min  unit tests and the emulated backend, with sanitizers;'
