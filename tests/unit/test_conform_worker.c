@@ -283,5 +283,7 @@ int main(void)
 		cmocka_unit_test(test_does_not_outlive_us),
 	};
 
+	/* A shell has what it runs in the background ignore it, and that is inherited. */
+	signal(SIGINT, SIG_DFL);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
