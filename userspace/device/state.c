@@ -35,6 +35,11 @@ int device_state_parse(const char *name, uint32_t *ret_state)
 	return -EINVAL;
 }
 
+bool device_state_serves(uint32_t state)
+{
+	return state == VFIO_DEVICE_STATE_RUNNING || state == VFIO_DEVICE_STATE_PRE_COPY;
+}
+
 bool device_state_is_saving(uint32_t state)
 {
 	return state == VFIO_DEVICE_STATE_PRE_COPY || state == VFIO_DEVICE_STATE_PRE_COPY_P2P ||

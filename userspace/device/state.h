@@ -14,6 +14,9 @@ const char *device_state_name(uint32_t state);
 /* The state called @name; -EINVAL when there is none. Case matters. */
 int device_state_parse(const char *name, uint32_t *ret_state);
 
+/* Does a device do all that its driver asks of it: RUNNING, PRE_COPY? */
+bool device_state_serves(uint32_t state);
+
 /* PRE_COPY, PRE_COPY_P2P and STOP_COPY share one data_fd: the saving group. */
 bool device_state_is_saving(uint32_t state);
 

@@ -18,8 +18,8 @@ static uint64_t downtime_start(const struct timeline *t)
 	for (size_t i = 0; i < t->span_count; i++) {
 		const struct timeline_span *s = &t->spans[i];
 
-		if (s->side == TIMELINE_SOURCE && timeline_serves(s->from) &&
-		    !timeline_serves(s->to) && (!first || s->begin_ns < first))
+		if (s->side == TIMELINE_SOURCE && device_state_serves(s->from) &&
+		    !device_state_serves(s->to) && (!first || s->begin_ns < first))
 			first = s->begin_ns;
 	}
 	return first;

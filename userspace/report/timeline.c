@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "device/state.h"
 #include "device/uapi.h"
 
 const char *timeline_side_name(enum timeline_side side)
@@ -15,11 +16,6 @@ const char *timeline_side_name(enum timeline_side side)
 static uint64_t end_of(const struct timeline_input *in, const struct lab_arc *arc)
 {
 	return arc->end_ns ? arc->end_ns : in->end_ns;
-}
-
-bool timeline_serves(uint32_t state)
-{
-	return state == VFIO_DEVICE_STATE_RUNNING || state == VFIO_DEVICE_STATE_PRE_COPY;
 }
 
 /* Where a device is once the arc is over. */
@@ -88,7 +84,7 @@ static uint64_t successor_serves(const struct timeline *t, int lane, uint64_t ns
 	for (size_t i = 0; i < dev->count[TIMELINE_DESTINATION]; i++) {
 		const struct lab_arc *arc = &dev->arcs[TIMELINE_DESTINATION][i];
 
-		if (arc->end_ns > ns && !arc->result && timeline_serves(arc->to))
+		if (arc->end_ns > ns && !arc->result && device_state_serves(arc->to))
 			return arc->end_ns;
 	}
 	return 0;
@@ -116,9 +112,9 @@ static void add_deafness(struct timeline *t, int lane)
 
 		if (arc->begin_ns < t->in->begin_ns)
 			continue;
-		if (!since_ns && timeline_serves(arc->from) && !timeline_serves(arc->to))
+		if (!since_ns && device_state_serves(arc->from) && !device_state_serves(arc->to))
 			since_ns = arc->begin_ns;
-		if (since_ns && arc->end_ns && timeline_serves(state_after(arc))) {
+		if (since_ns && arc->end_ns && device_state_serves(state_after(arc))) {
 			add_deaf(t, lane, since_ns, arc->end_ns);
 			since_ns = 0;
 		}

@@ -15,9 +15,6 @@
 
 #include "device/lab.h"
 
-/* Is this a state in which a device does all that its driver asks of it: RUNNING, PRE_COPY? */
-bool timeline_serves(uint32_t state);
-
 enum timeline_side {
 	TIMELINE_SOURCE,
 	TIMELINE_DESTINATION,

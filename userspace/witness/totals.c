@@ -6,12 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "device/state.h"
 #include "device/uapi.h"
-
-static bool serves(uint32_t state)
-{
-	return state == VFIO_DEVICE_STATE_RUNNING || state == VFIO_DEVICE_STATE_PRE_COPY;
-}
 
 static struct totals_device *find_device(struct totals *t, const char *name)
 {
@@ -87,10 +83,10 @@ static void arrive(struct totals *t, struct totals_device *dev, uint32_t state, 
 		dev->deaf_since_ns = 0;
 		if (!is_anyone_deaf(t))
 			t->blackout_since_ns = 0;
-	} else if (serves(state) && dev->loads) {
+	} else if (device_state_serves(state) && dev->loads) {
 		dev->loads = false;
 		take_over(t, ns);
-	} else if (serves(state) && dev->deaf_since_ns) {
+	} else if (device_state_serves(state) && dev->deaf_since_ns) {
 		hear(dev, ns);
 	}
 	end_blackout(t, ns);
@@ -126,7 +122,7 @@ int totals_add(struct totals *t, enum arcs_news news, const struct witness_arc *
 	switch (news) {
 	case ARCS_BEGUN:
 		arrive(t, dev, arc->from, arc->begin_ns);
-		if (serves(arc->from) && !serves(arc->to) && !dev->loads)
+		if (device_state_serves(arc->from) && !device_state_serves(arc->to) && !dev->loads)
 			go_deaf(t, dev, arc->begin_ns);
 		break;
 	case ARCS_ENDED:
