@@ -138,6 +138,12 @@ static void destinations_end_the_blackout(void **state)
 	assert_int_equal(t.devices[2].deaf_ns, MS(120));	/* src1, that dst2 ended */
 	assert_int_equal(t.devices[3].deaf_ns, MS(120));	/* src2 */
 	assert_int_equal(t.devices[0].deaf_ns, 0);
+	/* From now on it is a device like any other: its return is nobody else's. */
+	walk(&t, "src3", PRE_COPY, PRE_COPY_P2P, 290, 295, 0);
+	walk(&t, "dst1", RUNNING, RUNNING_P2P, 300, 310, 0);
+	walk(&t, "dst1", RUNNING_P2P, RUNNING, 310, 330, 0);
+	assert_int_equal(t.devices[0].deaf_ns, MS(30));
+	assert_int_equal(t.devices[4].deaf_since_ns, MS(290));
 	totals_free(&t);
 }
 

@@ -24,7 +24,7 @@ static void print_word(FILE *out, const char *text)
 
 static uint64_t since(const struct recording *r, uint64_t ns)
 {
-	return ns > r->begin_ns ? ns - r->begin_ns : 0;
+	return ns - r->begin_ns;
 }
 
 static void add_arc(struct recording *r, const struct witness_arc *arc)

@@ -26,7 +26,7 @@
 
 struct recording {
 	FILE *out;		/* the caller's */
-	uint64_t begin_ns;	/* of the trace's clock */
+	uint64_t begin_ns;	/* of the trace's clock; nothing that is added is older */
 	unsigned int records;
 };
 

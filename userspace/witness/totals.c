@@ -122,7 +122,7 @@ int totals_add(struct totals *t, enum arcs_news news, const struct witness_arc *
 	switch (news) {
 	case ARCS_BEGUN:
 		arrive(t, dev, arc->from, arc->begin_ns);
-		if (device_state_serves(arc->from) && !device_state_serves(arc->to) && !dev->loads)
+		if (device_state_serves(arc->from) && !device_state_serves(arc->to))
 			go_deaf(t, dev, arc->begin_ns);
 		break;
 	case ARCS_ENDED:
