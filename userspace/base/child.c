@@ -16,6 +16,7 @@
 #include "base/log.h"
 
 #define KILLED_NS	(5 * NSEC_PER_SEC)	/* for the kernel to end who was killed */
+#define LOOK_NS		(10 * NSEC_PER_MSEC)	/* where nothing wakes us */
 #define LOG_PREFIX	"miglab: "		/* of what our own programs write */
 
 /* In the child. A signal from the terminal is the parent's, who ends its children in order. */
@@ -70,19 +71,30 @@ static bool reap(struct child *child, int flags)
 	return !child->pid;
 }
 
+/* How long to wait before the next look, at most until the deadline. */
+static int next_look_ms(const struct pollfd *end, uint64_t left_ns)
+{
+	/*
+	 * A traced child is readable as soon as it is a zombie, but its tracer, which LeakSanitizer
+	 * is at an exit, keeps it from being reaped; and without a pidfd nothing wakes us.
+	 */
+	uint64_t look_ns = end->fd < 0 || end->revents ? LOOK_NS : left_ns;
+
+	return (look_ns < left_ns ? look_ns : left_ns) / NSEC_PER_MSEC + 1;
+}
+
 bool child_ended(struct child *child, uint64_t deadline_ns)
 {
-	uint64_t now_ns = clock_ns();
-	struct pollfd end = { .events = POLLIN };
+	struct pollfd end = { .fd = -1, .events = POLLIN };
+	uint64_t now_ns;
 
-	if (reap(child, WNOHANG) || deadline_ns <= now_ns)
-		return !child->pid;
-	end.fd = syscall(SYS_pidfd_open, child->pid, 0);
-	if (end.fd >= 0) {
-		poll(&end, 1, (deadline_ns - now_ns) / NSEC_PER_MSEC + 1);
+	if (!reap(child, WNOHANG) && deadline_ns > clock_ns())
+		end.fd = syscall(SYS_pidfd_open, child->pid, 0);
+	while (!reap(child, WNOHANG) && (now_ns = clock_ns()) < deadline_ns)
+		poll(&end, end.revents ? 0 : 1, next_look_ms(&end, deadline_ns - now_ns));
+	if (end.fd >= 0)
 		close(end.fd);
-	}
-	return reap(child, WNOHANG);
+	return !child->pid;
 }
 
 void child_end(struct child *child)
