@@ -324,8 +324,10 @@ check-host:
 	@$(MAKE) --no-print-directory -s -j$(shell nproc) userspace tests WERROR=1
 	@tests/tap $(RESULTS)/check-host $(MAKE) --no-print-directory -s host-rows WERROR=1
 
-# The programs of check-host; the ones that take long begin first.
-host-rows: $(unit-tests) $(emu-tests) $(fuzz-replays) $(BUILD)/asan/miglab
+# The programs of check-host; the ones that take long begin first. Some start the plain program and
+# what the guard is tested with.
+host-rows: $(unit-tests) $(emu-tests) $(fuzz-replays) $(BUILD)/asan/miglab $(BUILD)/miglab \
+		$(guard-tests)
 	@MIGLAB=$(BUILD)/asan/miglab tests/host \
 		$(if $(TEST),$(filter %/$(TEST),$(host-tests)),$(host-tests))
 
