@@ -181,10 +181,16 @@ enum stage {
 	AFTER_RELEASE,	/* and held by a rule of ours, further on */
 };
 
-static void begin_pre_copy(struct vm *source)
+/* Pre-copy does not converge. */
+static void make_restless(struct vm *source)
 {
 	write_attribute(source, "dirty_bytes_per_sec", "4000000000");
 	do_call(source, "migrate-set-parameters", "{\"downtime-limit\": 0}");
+}
+
+static void begin_pre_copy(struct vm *source)
+{
+	make_restless(source);
 	migrate(source);
 	await_event(source, "M active");
 	expect_attribute(source, "state", "PRE_COPY");
@@ -507,6 +513,8 @@ static const struct killed {
 } killed_rows[] = {
 	{ "migrate is killed before pre-copy", AT_FIRST, false },
 	{ "migrate and judge are killed before pre-copy", AT_FIRST, true },
+	{ "migrate is killed in pre-copy", IN_PRE_COPY, false },
+	{ "migrate and judge are killed in pre-copy", IN_PRE_COPY, true },
 	{ "migrate is killed while the judge holds", WHILE_HELD, false },
 	{ "migrate and judge are killed while it holds", WHILE_HELD, true },
 	{ "migrate is killed after the release", AFTER_RELEASE, false },
@@ -532,10 +540,16 @@ static void test_migrate_killed(void **state)
 	connect_to_source(&source);
 	judge = judge_of(&source);
 	await_attribute(&source, "held", "RUNNING>PRE_COPY seq=", NULL);
+	if (row->stage == IN_PRE_COPY)
+		make_restless(&source);
 	if (row->stage == WHILE_HELD)
 		kill(judge, SIGSTOP);
 	if (row->stage != AT_FIRST)
 		write_attribute(&source, "release", "1");
+	if (row->stage == IN_PRE_COPY) {
+		await_attribute(&source, "state", "PRE_COPY", NULL);
+		expect_attribute(&source, "state", "PRE_COPY");
+	}
 	if (row->stage == WHILE_HELD)
 		await_attribute(&source, "held", "PRE_COPY>PRE_COPY_P2P seq=", "rule=lease");
 	if (row->stage == AFTER_RELEASE)
@@ -548,6 +562,7 @@ static void test_migrate_killed(void **state)
 		expect_lab("held", "none");
 		expect_lab("rules", rules);
 		write_lab("release", "2");
+		write_lab("dirty_bytes_per_sec", "0");
 	}
 	start_migrate(&migrate, from);
 	read_verdict(&migrate, text, sizeof(text));
