@@ -24,6 +24,11 @@ void log_set_level(enum log_level level)
 	threshold = level;
 }
 
+bool log_goes_out(enum log_level level)
+{
+	return level <= threshold;
+}
+
 /* A nonblocking descriptor of stderr's file that shares no flags with others; -1: none. */
 static int open_stderr(void)
 {
@@ -81,7 +86,7 @@ static void say(enum log_level level, const char *fmt, va_list args, const char 
 	int saved = errno;
 	size_t len;
 
-	if (level > threshold)
+	if (!log_goes_out(level))
 		return;
 
 	vsnprintf(line + strlen(PREFIX), sizeof(line) - strlen(PREFIX) - strlen(more) - 1, fmt,

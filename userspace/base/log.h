@@ -22,6 +22,9 @@ enum log_level {
 /* Lines above @level are dropped. Call before threads start. */
 void log_set_level(enum log_level level);
 
+/* Does a line at @level go out? */
+bool log_goes_out(enum log_level level);
+
 /*
  * One line "miglab: TEXT" in one write(2), so that lines of several threads do not
  * mix; longer than 1 KiB it is cut. Any thread. Keeps errno.

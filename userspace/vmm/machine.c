@@ -124,6 +124,7 @@ static void do_status(struct machine *m, const struct output *o)
 		m->active_ns = clock_ns();
 	if (!coordinator_migrating(&m->coordinator))
 		m->end_ns = clock_ns();
+	log_info("run: migration: %s", status_name(o->status));
 	if (m->capabilities.events)
 		qmp_server_event(m->server, QMP_EVENT_MIGRATION,
 				 qmp_migration_data(status_name(o->status)));

@@ -101,6 +101,16 @@ static int add_arg(struct args *args, const char *fmt, ...)
 	return 0;
 }
 
+/* This program as another one, as talkative as we are. */
+static int add_self(struct args *args, const char *command)
+{
+	int ret = add_arg(args, SELF);
+
+	if (!ret && log_goes_out(LOG_LEVEL_INFO))
+		ret = add_arg(args, "--verbose");
+	return ret ?: add_arg(args, "%s", command);
+}
+
 static void free_args(struct args *args)
 {
 	for (unsigned int i = 0; i < args->count; i++)
@@ -127,7 +137,7 @@ static int start_side(struct pair *p, struct side *s, const char *name, const ch
 	int ret;
 
 	s->socket = name;
-	ret = add_arg(&args, SELF) ?: add_arg(&args, "run") ?: add_arg(&args, "--qmp") ?:
+	ret = add_self(&args, "run") ?: add_arg(&args, "--qmp") ?:
 	      add_arg(&args, "unix:%s/%s", p->dir, name) ?:
 	      add_arg(&args, "--policy=%s", p->opt->policy);
 	for (unsigned int i = 0; !ret && i < p->opt->count; i++)
@@ -172,7 +182,7 @@ static int start_judge(struct pair *p, struct error *err)
 	struct args args = { 0 };
 	int ret;
 
-	ret = add_arg(&args, SELF) ?: add_arg(&args, "judge") ?: add_arg(&args, "--qmp") ?:
+	ret = add_self(&args, "judge") ?: add_arg(&args, "--qmp") ?:
 	      add_arg(&args, "unix:%s/%s", p->dir, p->source.socket) ?:
 	      /* Without prepare events a hold would only end at its limit. */
 	      add_arg(&args, p->opt->no_prepare ? "--release" : "--hold") ?:
