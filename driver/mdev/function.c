@@ -195,7 +195,7 @@ static int msix_access(struct miglab_function *f, u32 at, void *bytes, u32 len, 
 	return 0;
 }
 
-/* The BAR of MSI-X has nothing else; in all others what there is is the model's. */
+/* The BAR of MSI-X has nothing else; all others are the model's. */
 static int bar_access(struct miglab_function *f, unsigned int bar, u64 at, void *bytes, size_t len,
 		      bool write)
 {

@@ -61,7 +61,8 @@ struct miglab_function {
 	struct rw_semaphore memory_lock;
 
 	struct miglab_irq irq;
-	struct miglab_config_space config;	/* guarded by irq.lock, and memory_lock if it changes */
+	/* Guarded by irq.lock, and who changes it holds memory_lock too. */
+	struct miglab_config_space config;
 };
 
 /*
