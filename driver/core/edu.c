@@ -32,6 +32,7 @@ int miglab_edu_dma_check(const struct miglab_edu_dma *dma, u64 dma_mask,
 	};
 	return 0;
 }
+EXPORT_SYMBOL_GPL(miglab_edu_dma_check);
 
 u64 *miglab_edu_dma_reg(struct miglab_edu_dma *dma, u64 offset)
 {
@@ -48,6 +49,7 @@ u64 *miglab_edu_dma_reg(struct miglab_edu_dma *dma, u64 offset)
 		return NULL;
 	}
 }
+EXPORT_SYMBOL_GPL(miglab_edu_dma_reg);
 
 int miglab_edu_fact_of(u32 fact)
 {
@@ -61,6 +63,7 @@ int miglab_edu_fact_of(u32 fact)
 	}
 	return -EINVAL;
 }
+EXPORT_SYMBOL_GPL(miglab_edu_fact_of);
 
 void miglab_edu_encode(const struct miglab_edu_regs *regs, u8 *page)
 {
@@ -78,6 +81,7 @@ void miglab_edu_encode(const struct miglab_edu_regs *regs, u8 *page)
 	memset(page, 0, MIGLAB_PAGE);
 	memcpy(page, &wire, sizeof(wire));
 }
+EXPORT_SYMBOL_GPL(miglab_edu_encode);
 
 int miglab_edu_decode(const u8 *page, u64 dma_mask, struct miglab_edu_regs *ret)
 {
@@ -108,3 +112,4 @@ int miglab_edu_decode(const u8 *page, u64 dma_mask, struct miglab_edu_regs *ret)
 	*ret = regs;
 	return 0;
 }
+EXPORT_SYMBOL_GPL(miglab_edu_decode);
