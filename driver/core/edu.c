@@ -33,6 +33,7 @@ int miglab_edu_dma_check(const struct miglab_edu_dma *dma, u64 dma_mask,
 	};
 	return 0;
 }
+EXPORT_SYMBOL_GPL(miglab_edu_dma_check);
 
 u64 *miglab_edu_dma_reg(struct miglab_edu_dma *dma, u64 offset)
 {
@@ -49,6 +50,7 @@ u64 *miglab_edu_dma_reg(struct miglab_edu_dma *dma, u64 offset)
 		return NULL;
 	}
 }
+EXPORT_SYMBOL_GPL(miglab_edu_dma_reg);
 
 int miglab_edu_fact_of(u32 fact)
 {
@@ -62,6 +64,7 @@ int miglab_edu_fact_of(u32 fact)
 	}
 	return -EINVAL;
 }
+EXPORT_SYMBOL_GPL(miglab_edu_fact_of);
 
 u32 miglab_edu_factorial(u32 n)
 {
@@ -73,6 +76,7 @@ u32 miglab_edu_factorial(u32 n)
 		product *= n--;
 	return product;
 }
+EXPORT_SYMBOL_GPL(miglab_edu_factorial);
 
 void miglab_edu_encode(const struct miglab_edu_regs *regs, u8 *page)
 {
@@ -92,6 +96,7 @@ void miglab_edu_encode(const struct miglab_edu_regs *regs, u8 *page)
 	memset(page, 0, MIGLAB_PAGE);
 	memcpy(page, &wire, sizeof(wire));
 }
+EXPORT_SYMBOL_GPL(miglab_edu_encode);
 
 /* The registers as they are in @page, whatever they say; -EINVAL if it has more than them. */
 static int read_page(const u8 *page, struct miglab_edu_regs *ret)
@@ -147,8 +152,10 @@ int miglab_edu_decode_running(const u8 *page, u64 dma_mask, u64 max_ns,
 	*ret = regs;
 	return 0;
 }
+EXPORT_SYMBOL_GPL(miglab_edu_decode_running);
 
 int miglab_edu_decode(const u8 *page, u64 dma_mask, struct miglab_edu_regs *ret)
 {
 	return miglab_edu_decode_running(page, dma_mask, 0, ret);
 }
+EXPORT_SYMBOL_GPL(miglab_edu_decode);

@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The model that fits any function, since it has nothing to do with it. */
+#include <linux/export.h>
 #include <linux/random.h>
 #include <linux/timekeeping.h>
 
 #include "device.h"
-
-static u64 synthetic_state_bytes(struct miglab_device *m, const struct miglab_config *config)
-{
-	return config->state_bytes;
-}
 
 static void synthetic_fresh(struct miglab_image *image)
 {
@@ -36,9 +32,9 @@ const struct miglab_model_ops miglab_model_synthetic = {
 	.name = "synthetic",
 	.notice = "migrates a synthetic state, not the function's own",
 	.model = MIGLAB_MODEL_SYNTHETIC,
-	.state_bytes = synthetic_state_bytes,
 	.fresh = synthetic_fresh,
 	.enter = synthetic_enter,
 	.advance = synthetic_advance,
 	.next_ns = synthetic_next_ns,
 };
+EXPORT_SYMBOL_GPL(miglab_model_synthetic);

@@ -9,7 +9,7 @@
 #include <linux/slab.h>
 #include <linux/vfio.h>
 
-#include "device.h"
+#include "pci.h"
 
 /* MODULE_IMPORT_NS(), whose argument was no string before 6.13 */
 MODULE_INFO(import_ns, "IOMMUFD");
@@ -158,7 +158,7 @@ void miglab_log_stop(struct miglab_dirty *dirty)
 static int log_start(struct vfio_device *vdev, struct rb_root_cached *ranges, u32 count,
 		     u64 *page_size)
 {
-	struct miglab_dirty *dirty = &miglab_from_vfio(vdev)->dirty;
+	struct miglab_dirty *dirty = &pci_from_vfio(vdev)->dirty;
 	struct miglab_log *log;
 	u64 chosen;
 	int ret = 0;
@@ -183,7 +183,7 @@ static int log_start(struct vfio_device *vdev, struct rb_root_cached *ranges, u3
 
 static int log_stop(struct vfio_device *vdev)
 {
-	miglab_log_stop(&miglab_from_vfio(vdev)->dirty);
+	miglab_log_stop(&pci_from_vfio(vdev)->dirty);
 	return 0;
 }
 
@@ -211,7 +211,7 @@ static void report_range(struct log_range *range, unsigned int shift, u64 iova, 
 static int log_read_and_clear(struct vfio_device *vdev, unsigned long iova, unsigned long len,
 			      struct iova_bitmap *report)
 {
-	struct miglab_dirty *dirty = &miglab_from_vfio(vdev)->dirty;
+	struct miglab_dirty *dirty = &pci_from_vfio(vdev)->dirty;
 	struct log_range *range = NULL;
 	u64 last = iova + len - 1;
 

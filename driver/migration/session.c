@@ -229,7 +229,7 @@ static ssize_t save_read(struct file *file, char __user *buf, size_t len, loff_t
 	mutex_unlock(&s->io_lock);
 
 	miglab_stats_add(s->stats, MIGLAB_BYTES_READ, done);
-	trace_miglab_read(s->book->bdf, len, done ? done : error);
+	trace_miglab_read(s->book->name, len, done ? done : error);
 	return done ? done : error;
 }
 
@@ -312,7 +312,7 @@ static ssize_t resume_write(struct file *file, const char __user *buf, size_t le
 	mutex_unlock(&s->io_lock);
 
 	miglab_stats_add(s->stats, MIGLAB_BYTES_WRITTEN, done);
-	trace_miglab_write(s->book->bdf, len, done ? done : error);
+	trace_miglab_write(s->book->name, len, done ? done : error);
 	return done ? done : error;
 }
 
@@ -542,7 +542,7 @@ struct miglab_session *miglab_session_new(struct miglab_image *image, enum migla
 		return ERR_CAST(file);
 	}
 	stream_open(file_inode(file), file);
-	trace_miglab_session(book->bdf, save ? "save" : "resume");
+	trace_miglab_session(book->name, save ? "save" : "resume");
 	*ret_file = file;
 	return miglab_session_get(s);
 }
@@ -593,7 +593,7 @@ void miglab_session_drop(struct miglab_session *s)
 	spin_unlock(&s->lock);
 	if (image)
 		miglab_image_put(image);
-	trace_miglab_session(s->book->bdf, "end");
+	trace_miglab_session(s->book->name, "end");
 	miglab_session_put(s);
 }
 

@@ -18,17 +18,19 @@ static bool set_real_bit(struct miglab_device *m, bool on)
 {
 	u8 old, new;
 
-	pci_read_config_byte(m->core.pdev, PCI_COMMAND, &old);
+	pci_read_config_byte(to_pci(m)->core.pdev, PCI_COMMAND, &old);
 	new = on ? old | PCI_COMMAND_MASTER : old & ~PCI_COMMAND_MASTER;
 	if (new != old)
-		pci_write_config_byte(m->core.pdev, PCI_COMMAND, new);
+		pci_write_config_byte(to_pci(m)->core.pdev, PCI_COMMAND, new);
 	return old & PCI_COMMAND_MASTER;
 }
 
 /* What the real bit is to be while that is not the user's affair. */
 static bool real_bit(struct miglab_device *m)
 {
-	return m->bus_master_lent || (m->bus_master_wanted && !m->bus_master_off);
+	const struct miglab_pci *pci = to_pci(m);
+
+	return pci->bus_master_lent || (pci->bus_master_wanted && !pci->bus_master_off);
 }
 
 void miglab_bus_master_update(struct miglab_device *m)
@@ -36,11 +38,11 @@ void miglab_bus_master_update(struct miglab_device *m)
 	bool off = miglab_bus_master_must_be_off(m->state);
 
 	lockdep_assert_held(&m->state_lock);
-	if (off == m->bus_master_off)
+	if (off == to_pci(m)->bus_master_off)
 		return;
-	if (off && !m->bus_master_lent)
-		m->bus_master_wanted = set_real_bit(m, false);
-	m->bus_master_off = off;
+	if (off && !to_pci(m)->bus_master_lent)
+		to_pci(m)->bus_master_wanted = set_real_bit(m, false);
+	to_pci(m)->bus_master_off = off;
 	if (!off)
 		set_real_bit(m, real_bit(m));
 }
@@ -52,10 +54,10 @@ u32 miglab_bus_master_lend(struct miglab_device *m)
 
 	mutex_lock(&m->state_lock);
 	was = set_real_bit(m, true);
-	if (!m->bus_master_off)
-		m->bus_master_wanted = was;
-	m->bus_master_lent = true;
-	writes = m->command_writes;
+	if (!to_pci(m)->bus_master_off)
+		to_pci(m)->bus_master_wanted = was;
+	to_pci(m)->bus_master_lent = true;
+	writes = to_pci(m)->command_writes;
 	mutex_unlock(&m->state_lock);
 	return writes;
 }
@@ -63,7 +65,7 @@ u32 miglab_bus_master_lend(struct miglab_device *m)
 void miglab_bus_master_take_back(struct miglab_device *m)
 {
 	mutex_lock(&m->state_lock);
-	m->bus_master_lent = false;
+	to_pci(m)->bus_master_lent = false;
 	set_real_bit(m, real_bit(m));
 	mutex_unlock(&m->state_lock);
 }
@@ -73,7 +75,7 @@ bool miglab_bus_master_untouched(struct miglab_device *m, u32 writes)
 	bool untouched;
 
 	mutex_lock(&m->state_lock);
-	untouched = m->command_writes == writes && !m->command_writers;
+	untouched = to_pci(m)->command_writes == writes && !to_pci(m)->command_writers;
 	mutex_unlock(&m->state_lock);
 	return untouched;
 }
@@ -117,8 +119,8 @@ ssize_t miglab_bus_master_read(struct vfio_device *vdev, char __user *buf, size_
 		return done;
 
 	mutex_lock(&m->state_lock);
-	hidden = m->bus_master_off || m->bus_master_lent;
-	wanted = m->bus_master_wanted;
+	hidden = to_pci(m)->bus_master_off || to_pci(m)->bus_master_lent;
+	wanted = to_pci(m)->bus_master_wanted;
 	mutex_unlock(&m->state_lock);
 	if (hidden && show_bit(buf, pos, wanted))
 		return -EFAULT;
@@ -132,24 +134,24 @@ ssize_t miglab_bus_master_read(struct vfio_device *vdev, char __user *buf, size_
  */
 static void settle(struct miglab_device *m, bool written, bool wanted)
 {
-	down_read(&m->core.memory_lock);
+	down_read(&to_pci(m)->core.memory_lock);
 	mutex_lock(&m->state_lock);
 	if (written)
-		m->bus_master_wanted = wanted;
-	if (written || m->bus_master_off || m->bus_master_lent)
+		to_pci(m)->bus_master_wanted = wanted;
+	if (written || to_pci(m)->bus_master_off || to_pci(m)->bus_master_lent)
 		set_real_bit(m, real_bit(m));
-	m->command_writers--;
-	WRITE_ONCE(m->command_writes, m->command_writes + 1);
+	to_pci(m)->command_writers--;
+	WRITE_ONCE(to_pci(m)->command_writes, to_pci(m)->command_writes + 1);
 	mutex_unlock(&m->state_lock);
-	up_read(&m->core.memory_lock);
+	up_read(&to_pci(m)->core.memory_lock);
 }
 
 /* Before the bit may change, for who has to know whether it did; settle() does after it. */
 static void count_write(struct miglab_device *m)
 {
 	mutex_lock(&m->state_lock);
-	WRITE_ONCE(m->command_writes, m->command_writes + 1);
-	m->command_writers++;
+	WRITE_ONCE(to_pci(m)->command_writes, to_pci(m)->command_writes + 1);
+	to_pci(m)->command_writers++;
 	mutex_unlock(&m->state_lock);
 }
 

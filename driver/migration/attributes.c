@@ -2,13 +2,14 @@
 /*
  * The per-device sysfs group "miglab". Root writes, everybody reads.
  *
- * profile, model, state_bytes	rw, in force from the next open of the device on
+ * profile, model, state_bytes	rw, in force from the next open of the device on; ro if fixed
  * dirty_bytes_per_sec, rules	rw, in force at once
  * hold				rw, in force while the process that wrote it lives: see hold.h
  * release			rw, a write adds permits, a read shows what is left
  * state, held, history, stats, fingerprint, rules_error	ro
  */
 #include <linux/device.h>
+#include <linux/export.h>
 #include <linux/kstrtox.h>
 #include <linux/math64.h>
 #include <linux/slab.h>
@@ -48,31 +49,22 @@ static DEVICE_ATTR_RW(profile);
 static ssize_t model_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
 	struct miglab_device *m = miglab_from_dev(dev);
-	char text[MIGLAB_MODEL_TEXT];
+	ssize_t len;
 
 	mutex_lock(&m->state_lock);
-	miglab_model_text(&m->config, text);
+	len = sysfs_emit(buf, "%s\n", m->config.model);
 	mutex_unlock(&m->state_lock);
-	return sysfs_emit(buf, "%s\n", text);
+	return len;
 }
 
 static ssize_t model_store(struct device *dev, struct device_attribute *attr, const char *buf,
 			   size_t len)
 {
 	struct miglab_device *m = miglab_from_dev(dev);
-	struct miglab_config wanted;
 	int ret;
 
-	ret = miglab_model_parse(buf, &wanted) ?: miglab_model_fits(m->core.pdev, &wanted);
-	if (ret)
-		return ret;
-	if (wanted.model != READ_ONCE(m->config.model))
-		miglab_model_announce(m->core.pdev, &wanted);
-	mutex_lock(&m->state_lock);
-	WRITE_ONCE(m->config.model, wanted.model);
-	m->config.bar = wanted.bar;
-	mutex_unlock(&m->state_lock);
-	return len;
+	ret = m->ops->set_model(m, buf);
+	return ret ?: len;
 }
 static DEVICE_ATTR_RW(model);
 
@@ -226,7 +218,7 @@ static DEVICE_ATTR_RO(held);
 
 void miglab_held_changed(struct miglab_device *m)
 {
-	sysfs_notify(&m->core.pdev->dev.kobj, GROUP_NAME, "held");
+	sysfs_notify(&m->vdev->dev->kobj, GROUP_NAME, "held");
 }
 
 static const char *const stat_keys[MIGLAB_NR_STATS] = {
@@ -384,8 +376,18 @@ static compat_bin_attrs_const struct bin_attribute *compat_bin_attrs_const migla
 	NULL
 };
 
+/* What the device is may be fixed. */
+static umode_t miglab_is_visible(struct kobject *kobj, struct attribute *attr, int n)
+{
+	if (attr != &dev_attr_profile.attr && attr != &dev_attr_model.attr &&
+	    attr != &dev_attr_state_bytes.attr)
+		return attr->mode;
+	return miglab_from_dev(kobj_to_dev(kobj))->ops->set_model ? attr->mode : 0444;
+}
+
 static const struct attribute_group miglab_group = {
 	.name = GROUP_NAME,
+	.is_visible = miglab_is_visible,
 	.attrs = miglab_attrs,
 	.bin_attrs = miglab_bin_attrs,
 };
@@ -394,3 +396,4 @@ const struct attribute_group *miglab_groups[] = {
 	&miglab_group,
 	NULL
 };
+EXPORT_SYMBOL_GPL(miglab_groups);

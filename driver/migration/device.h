@@ -1,31 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * One bound function, and what the driver's files ask of each other.
+ * A device that migrates, and what the driver's files ask of each other.
+ *
+ * Two drivers have such devices: miglab_vfio_pci, whose devices are PCI functions, and
+ * miglab_mdev, whose devices are software. All they share is in the module miglab, this room.
  *
  * Locks, outermost first:
- *	attach_lock > a session's io_lock > an image's lock > core.memory_lock > reset_lock >
+ *	a session's io_lock > an image's lock > the driver's lock of commit_lock() > reset_lock >
  *	a model's locks > state_lock > a session's lock > a rulebook's lock
  *
  * Those of others that are in this order too:
- *	the device set's lock > attach_lock: open, close and attach come with the former held
- *	io_lock > mmap_lock > core.memory_lock: a read() or write() of a data_fd copies under
- *		io_lock, and a page fault, of that copy too, takes memory_lock. So a page fault
+ *	the device set's lock comes before all of them: open, close and attach come with it held
+ *	io_lock > mmap_lock: a read() or write() of a data_fd copies under io_lock. A page fault
  *		takes no image's lock, and no user memory is touched under one.
- *	type1's iommu->lock > mmap_lock, and iommufd's likewise: vfio_pin_pages(), vfio_dma_rw()
- *		and iommufd_access_rw() are called with none of the above held.
- *	device_lock > reset_lock: reset_prepare() and reset_done() come with the device's lock
- *		held, and from an ioctl with memory_lock held for writing, inside of which the
- *		core only tries for device_lock.
+ *	type1's iommu->lock > mmap_lock, and iommufd's likewise: vfio_pin_pages() and
+ *		vfio_dma_rw() are called with none of the above held.
+ *	device_lock > reset_lock: a reset of a real function comes with the device's lock held
  */
 #ifndef MIGLAB_DEVICE_H
 #define MIGLAB_DEVICE_H
 
 #include <linux/atomic.h>
 #include <linux/mutex.h>
-#include <linux/vfio_pci_core.h>
+#include <linux/vfio.h>
 #include <linux/wait.h>
 
-#include "dirty.h"
 #include "fsm.h"
 #include "history.h"
 #include "hold.h"
@@ -35,13 +34,52 @@
 #include "session.h"
 #include "stats.h"
 
-/* What the user set; read when the device is opened. */
+struct miglab_device;
+
+/*
+ * What one of the two drivers does for its devices. It is found through the vfio_device, whose
+ * mig_ops points to @mig. All but device() may be NULL: then there is nothing to do.
+ */
+struct miglab_ops {
+	struct vfio_migration_ops mig;	/* MIGLAB_MIGRATION_OPS */
+
+	/* @device: that of @vdev, which is in the same allocation. Never fails, takes no lock. */
+	struct miglab_device *(*device)(struct vfio_device *vdev);
+
+	/*
+	 * @commit_lock: from now on until @commit_unlock no reset of the hardware is in
+	 * progress. Surrounds the moment in which an arc takes effect. The image's lock is
+	 * held, state_lock is not. May sleep, for as long as such a reset takes.
+	 */
+	void (*commit_lock)(struct miglab_device *m);
+	void (*commit_unlock)(struct miglab_device *m);
+
+	/*
+	 * @state_changed: the device is in another state, m->state. state_lock is held: does
+	 * not sleep. After an arc in commit_lock(), after a reset without.
+	 */
+	void (*state_changed)(struct miglab_device *m);
+
+	/*
+	 * @set_model: the attribute "model" was written. Returns 0, or -EINVAL for a text that
+	 * means no model and -ENODEV for one that does not fit the device. No lock is held.
+	 * NULL: what a device can do is fixed, and profile, model and state_bytes are read-only.
+	 */
+	int (*set_model)(struct miglab_device *m, const char *text);
+};
+
+/* What a module's parameters say of new devices. */
+struct miglab_params {
+	const char *profile, *rules;
+	u64 state_bytes, dirty_bytes_per_sec;
+};
+
+/* What the user set. Where the driver has set_model(), it is in force from the next open on. */
 struct miglab_config {
 	u32 flags;		/* of the profile: VFIO_MIGRATION_* */
-	const struct miglab_model_ops *model;
-	int bar;		/* the one that the user names to a model that takes one, or -1 */
-	u64 state_bytes;	/* of the synthetic model */
-	u64 rate;		/* dirty_bytes_per_sec; takes effect at once too */
+	char model[MIGLAB_MODEL_TEXT];	/* as the attribute shows it */
+	u64 state_bytes;
+	u64 rate;		/* dirty_bytes_per_sec; takes effect at once */
 };
 
 #define MIGLAB_HISTORY_VIEWS	8	/* who read the attribute "history" last */
@@ -52,7 +90,8 @@ struct miglab_history_view {
 };
 
 struct miglab_device {
-	struct vfio_pci_core_device core;
+	struct vfio_device *vdev;
+	const struct miglab_ops *ops;
 	struct miglab_stats *stats;
 	struct miglab_rulebook *book;	/* brings its own lock */
 
@@ -63,28 +102,13 @@ struct miglab_device {
 	wait_queue_head_t wait;
 	atomic_t permits;		/* what the attribute "release" has granted */
 
-	struct iommufd_access *access;	/* from bind to unbind of an iommufd, else NULL */
-	bool access_attached;		/* to an IOAS; guarded by the device set's lock */
-
-	/*
-	 * Keeps the function attached to its user's page tables while something of ours is mapped
-	 * there. Inside of the device set's lock.
-	 */
-	struct mutex attach_lock;
-
-	/* Guarded by state_lock; who only samples the first need not take it. */
-	u32 command_writes;		/* beginnings and ends of writes to the bus master's byte */
-	u32 command_writers;		/* writes of the user's that have begun and not ended */
-
 	/*
 	 * Keeps the model in being while a reset uses it; who has the device open, or its
-	 * image locked, need not take it. Taken inside of memory_lock, outside of all else.
+	 * image locked, need not take it.
 	 */
 	struct mutex reset_lock;
 	const struct miglab_model_ops *model;	/* NULL while closed */
 	void *model_data;		/* the model's own */
-	u32 bars;			/* a bit for each BAR that the model claims */
-	struct miglab_dirty dirty;	/* brings its own locks */
 
 	/*
 	 * Guards everything below. Never held over a sleep, a user copy or an allocation,
@@ -97,9 +121,6 @@ struct miglab_device {
 	bool busy;			/* a SET is walking; only it changes state, resets apart */
 	bool closing;			/* remove() began: rules act no longer */
 	bool state_lost;		/* a reset wiped the image, which nobody has redone yet */
-	bool bus_master_off;		/* ... by us, since the device claims to be stopped */
-	bool bus_master_lent;		/* on, by us, for a transfer of our own */
-	bool bus_master_wanted;		/* what the user believes the bit to be meanwhile */
 	bool fingerprinted;		/* since the last open; outlasts reset and close */
 	u32 fingerprint;		/* of the state that the device last stopped with */
 	u32 reset_gen;			/* moves with each reset, which fails arcs in progress */
@@ -116,17 +137,43 @@ struct miglab_device {
 
 static inline struct miglab_device *miglab_from_vfio(struct vfio_device *vdev)
 {
-	return container_of(vdev, struct miglab_device, core.vdev);
+	return container_of(vdev->mig_ops, struct miglab_ops, mig)->device(vdev);
 }
 
-/* Only between probe() and remove(), where drvdata is the vfio_pci_core_device. */
+/* Only between probe() and remove(), where drvdata is the vfio_device. */
 static inline struct miglab_device *miglab_from_dev(struct device *dev)
 {
-	return container_of(dev_get_drvdata(dev), struct miglab_device, core);
+	return miglab_from_vfio(dev_get_drvdata(dev));
 }
 
+/* device.c */
+
+/* Are these parameters of a module good? If not, the log says what is wrong. */
+int miglab_params_check(const struct miglab_params *params);
+
+/**
+ * miglab_device_init() - before the vfio_device is registered: makes @m, closed and RUNNING
+ * @vdev: gets its mig_ops and migration_flags
+ * @params: that miglab_params_check() has accepted
+ *
+ * Return: 0 or an error; then there is nothing to destroy. May sleep.
+ */
+int miglab_device_init(struct miglab_device *m, struct vfio_device *vdev,
+		       const struct miglab_ops *ops, const struct miglab_params *params);
+
+/* Nobody uses the device any more; its sessions may live on. */
+void miglab_device_destroy(struct miglab_device *m);
+
 /* migration.c */
-extern const struct vfio_migration_ops miglab_migration_ops;
+int miglab_get_data_size(struct vfio_device *vdev, unsigned long *ret_size);
+int miglab_get_state(struct vfio_device *vdev, enum vfio_device_mig_state *ret_state);
+struct file *miglab_set_state(struct vfio_device *vdev, enum vfio_device_mig_state want);
+
+#define MIGLAB_MIGRATION_OPS {					\
+	.migration_set_state = miglab_set_state,		\
+	.migration_get_state = miglab_get_state,		\
+	.migration_get_data_size = miglab_get_data_size,	\
+}
 
 /**
  * miglab_obey() - @op begins: wait and fail as a rule wants
@@ -152,13 +199,22 @@ int miglab_wait_cut_short(struct miglab_device *m, u32 gen);
  */
 int miglab_pause(struct miglab_device *m, u32 gen, u64 us);
 
-/*
- * The device was opened and enabled: RUNNING, with a fresh image of the model that the
- * user wants. Returns -ENOMEM without memory, or what the model has against it.
+/**
+ * miglab_migration_open() - the device is being opened: RUNNING, with a fresh image
+ * @model: what it migrates, until it is closed; m->model_data is the model's from now on
+ * @id: names the device in the stream, with the size of its state
+ *
+ * Nobody uses the device yet; the device set's lock is held, none of ours.
+ *
+ * Return: 0 or -ENOMEM.
  */
-int miglab_migration_open(struct miglab_device *m);
+int miglab_migration_open(struct miglab_device *m, const struct miglab_model_ops *model,
+			  const struct miglab_identity *id);
 
-/* It is closed: sessions end, the image and the model go. No SET is in progress. */
+/*
+ * It is closed: sessions end, the image goes, and nothing reaches the model any more. No SET is in
+ * progress.
+ */
 void miglab_migration_close(struct miglab_device *m);
 
 /*

@@ -5,7 +5,7 @@
 #include <linux/pci.h>
 #include <linux/vfio.h>
 
-#include "device.h"
+#include "pci.h"
 
 void miglab_dirty_init(struct miglab_dirty *dirty)
 {
@@ -27,15 +27,15 @@ static int count_one(struct device *dev, void *count)
 
 void miglab_dirty_open(struct miglab_device *m)
 {
-	struct iommu_group *group = iommu_group_get(&m->core.pdev->dev);
+	struct iommu_group *group = iommu_group_get(&to_pci(m)->core.pdev->dev);
 	int devices = 0;
 
 	if (group)
 		iommu_group_for_each_dev(group, &devices, count_one);
 	iommu_group_put(group);
-	m->dirty.alone = devices == 1;
-	if (!m->dirty.alone)
-		pci_info_ratelimited(m->core.pdev, "shares its IOMMU group: type1 takes all memory as dirty\n");
+	to_pci(m)->dirty.alone = devices == 1;
+	if (!to_pci(m)->dirty.alone)
+		pci_info_ratelimited(to_pci(m)->core.pdev, "shares its IOMMU group: type1 takes all memory as dirty\n");
 }
 
 /*
@@ -44,16 +44,16 @@ void miglab_dirty_open(struct miglab_device *m)
  */
 static bool pin_for_a_moment(struct miglab_device *m, u64 iova)
 {
-	struct vfio_device *vdev = &m->core.vdev;
+	struct vfio_device *vdev = &to_pci(m)->core.vdev;
 	struct page *page;
 	bool pinned;
 
-	atomic_inc(&m->dirty.pins);
+	atomic_inc(&to_pci(m)->dirty.pins);
 	pinned = vfio_pin_pages(vdev, iova, 1, IOMMU_WRITE, &page) == 1;
 	if (pinned)
 		vfio_unpin_pages(vdev, iova, 1);
-	if (atomic_dec_and_test(&m->dirty.pins))
-		wake_up_all(&m->dirty.wait);
+	if (atomic_dec_and_test(&to_pci(m)->dirty.pins))
+		wake_up_all(&to_pci(m)->dirty.wait);
 	return pinned;
 }
 
@@ -66,9 +66,9 @@ static void tell_peer(struct miglab_device *m, u64 iova)
 	struct iommu_domain *domain;
 	phys_addr_t at;
 
-	if (m->access)
+	if (to_pci(m)->access)
 		return;
-	domain = iommu_get_domain_for_dev(&m->core.pdev->dev);
+	domain = iommu_get_domain_for_dev(&to_pci(m)->core.pdev->dev);
 	if (!domain)
 		return;
 	at = iommu_iova_to_phys(domain, iova);
@@ -82,8 +82,8 @@ void miglab_dirty_dma(struct miglab_device *m, u64 iova, u64 len)
 
 	for (; len; iova += n, len -= n) {
 		n = min_t(u64, len, PAGE_SIZE - offset_in_page(iova));
-		miglab_log_written(&m->dirty, iova, n);
-		if (!m->dirty.alone || !pin_for_a_moment(m, iova & PAGE_MASK))
+		miglab_log_written(&to_pci(m)->dirty, iova, n);
+		if (!to_pci(m)->dirty.alone || !pin_for_a_moment(m, iova & PAGE_MASK))
 			tell_peer(m, iova);
 	}
 }
@@ -95,7 +95,7 @@ void miglab_dirty_dma(struct miglab_device *m, u64 iova, u64 len)
  */
 void miglab_dirty_unmap(struct vfio_device *vdev, u64 iova, u64 len)
 {
-	struct miglab_dirty *dirty = &miglab_from_vfio(vdev)->dirty;
+	struct miglab_dirty *dirty = &pci_from_vfio(vdev)->dirty;
 
 	wait_event_timeout(dirty->wait, !atomic_read(&dirty->pins), HZ);
 }

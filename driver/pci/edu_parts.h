@@ -21,8 +21,8 @@
 #include <linux/workqueue.h>
 
 #include "compat.h"
-#include "device.h"
 #include "edu.h"
+#include "pci.h"
 
 #define EDU_DMA_MS	100	/* what a transfer takes in the function */
 #define EDU_LOOK_MS	2	/* how often the function is asked whether it is done */

@@ -66,7 +66,7 @@ static bool is_bus_master(struct edu *edu)
 {
 	u8 command;
 
-	pci_read_config_byte(edu->m->core.pdev, PCI_COMMAND, &command);
+	pci_read_config_byte(to_pci(edu->m)->core.pdev, PCI_COMMAND, &command);
 	return command & PCI_COMMAND_MASTER;
 }
 
@@ -180,7 +180,7 @@ static enum phase work_phase(struct edu *edu, struct miglab_edu_move *ret_move, 
 	mutex_lock(&edu->lock);
 	phase = edu->unreported ? PHASE_IDLE : edu->phase;
 	if (phase == PHASE_GIVEN)
-		edu->commands = READ_ONCE(edu->m->command_writes);
+		edu->commands = READ_ONCE(to_pci(edu->m)->command_writes);
 	*ret_move = edu->move;
 	*ret_resets = edu->resets;
 	mutex_unlock(&edu->lock);

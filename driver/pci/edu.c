@@ -151,8 +151,8 @@ static int edu_access(struct edu *edu, u64 at, size_t size, u64 *value, bool wri
 {
 	int ret = -EIO;
 
-	down_read(&edu->m->core.memory_lock);
-	if (miglab_memory_accessible(&edu->m->core)) {
+	down_read(&to_pci(edu->m)->core.memory_lock);
+	if (miglab_memory_accessible(&to_pci(edu->m)->core)) {
 		mutex_lock(&edu->lock);
 		if (write)
 			edu_write(edu, at, size, *value);
@@ -161,7 +161,7 @@ static int edu_access(struct edu *edu, u64 at, size_t size, u64 *value, bool wri
 		mutex_unlock(&edu->lock);
 		ret = 0;
 	}
-	up_read(&edu->m->core.memory_lock);
+	up_read(&to_pci(edu->m)->core.memory_lock);
 	/* Who reads here that a transfer has ended finds its pages reported. */
 	if (!ret && !write && (is_dma_reg(at) || at == MIGLAB_EDU_IRQ_STATUS))
 		ret = wait_event_killable(edu->reported, !READ_ONCE(edu->unreported));
@@ -304,7 +304,7 @@ static void edu_reset(struct miglab_device *m)
 	bool exposed;
 
 	mutex_lock(&edu->lock);
-	exposed = miglab_memory_expose(m->core.pdev);
+	exposed = miglab_memory_expose(to_pci(m)->core.pdev);
 	edu->resets++;
 	/* It may have reached memory, in part or whole. */
 	if ((edu->phase == PHASE_FUNCTION || edu->phase == PHASE_SHADOW) && edu->move.to_ram) {
@@ -313,7 +313,7 @@ static void edu_reset(struct miglab_device *m)
 		edu_queue(&edu->work, 0);
 	}
 	clear(edu);
-	miglab_memory_unexpose(&m->core, exposed);
+	miglab_memory_unexpose(&to_pci(m)->core, exposed);
 	mutex_unlock(&edu->lock);
 }
 
@@ -395,7 +395,7 @@ static int edu_restore(struct miglab_device *m, struct miglab_image *image, u32 
 
 /* --- the device --------------------------------------------------------------------- */
 
-static int edu_fits(struct pci_dev *pdev, const struct miglab_config *config,
+static int edu_fits(struct pci_dev *pdev, const struct miglab_pci_choice *choice,
 		    const char **ret_why)
 {
 	*ret_why = "the function is not QEMU's edu device, 1234:11e8";
@@ -408,7 +408,7 @@ static int edu_fits(struct pci_dev *pdev, const struct miglab_config *config,
 	return 0;
 }
 
-static u64 edu_state_bytes(struct miglab_device *m, const struct miglab_config *config)
+static u64 edu_state_bytes(struct miglab_device *m, const struct miglab_pci_choice *choice)
 {
 	return MIGLAB_EDU_STATE_BYTES;
 }
@@ -422,20 +422,20 @@ static void begin_anew(struct edu *edu)
 	edu_leave(edu, exposed);
 }
 
-static int edu_open(struct miglab_device *m, const struct miglab_config *config)
+static int edu_open(struct miglab_device *m, const struct miglab_pci_choice *choice)
 {
 	struct edu *edu;
 
 	edu = kvzalloc(sizeof(*edu), GFP_KERNEL_ACCOUNT);
 	if (!edu)
 		return -ENOMEM;
-	edu->bar = pci_iomap(m->core.pdev, 0, 0);
+	edu->bar = pci_iomap(to_pci(m)->core.pdev, 0, 0);
 	if (!edu->bar) {
 		kvfree(edu);
 		return -ENOMEM;
 	}
 	/* Its user might put it to sleep, but transfers go on. */
-	pm_runtime_get_noresume(&m->core.pdev->dev);
+	pm_runtime_get_noresume(&to_pci(m)->core.pdev->dev);
 	edu->m = m;
 	mutex_init(&edu->lock);
 	init_waitqueue_head(&edu->reported);
@@ -443,7 +443,7 @@ static int edu_open(struct miglab_device *m, const struct miglab_config *config)
 	INIT_DELAYED_WORK(&edu->compute, edu_compute_work);
 	begin_anew(edu);
 	m->model_data = edu;
-	m->bars = BIT(0);
+	to_pci(m)->bars = BIT(0);
 	return 0;
 }
 
@@ -453,21 +453,16 @@ static void edu_close(struct miglab_device *m)
 
 	cancel_delayed_work_sync(&edu->work);
 	cancel_delayed_work_sync(&edu->compute);
-	pm_runtime_put(&m->core.pdev->dev);
-	pci_iounmap(m->core.pdev, edu->bar);
+	pm_runtime_put(&to_pci(m)->core.pdev->dev);
+	pci_iounmap(to_pci(m)->core.pdev, edu->bar);
 	mutex_destroy(&edu->lock);
 	kvfree(edu);
 }
 
-const struct miglab_model_ops miglab_model_edu = {
+static const struct miglab_model_ops edu_ops = {
 	.name = "edu",
 	.notice = "migrates the registers and the DMA buffer of QEMU's edu device",
 	.model = MIGLAB_MODEL_EDU,
-	.reports_dma = true,
-	.fits = edu_fits,
-	.state_bytes = edu_state_bytes,
-	.open = edu_open,
-	.close = edu_close,
 	.advance = edu_advance,
 	.next_ns = edu_next_ns,
 	.freeze = edu_freeze,
@@ -476,5 +471,14 @@ const struct miglab_model_ops miglab_model_edu = {
 	.prepare = edu_prepare,
 	.settle = edu_settle,
 	.reset = edu_reset,
+};
+
+const struct miglab_pci_model miglab_pci_edu = {
+	.ops = &edu_ops,
+	.reports_dma = true,
+	.fits = edu_fits,
+	.state_bytes = edu_state_bytes,
+	.open = edu_open,
+	.close = edu_close,
 	.rw = edu_rw,
 };

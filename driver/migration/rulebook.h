@@ -14,7 +14,7 @@
 
 #include "rules.h"
 
-#define MIGLAB_BDF	16	/* room for "10000:00:1f.7" and its NUL */
+#define MIGLAB_NAME	40	/* room for a UUID and its NUL; a BDF is shorter */
 
 /* A set of rules and its text. */
 struct miglab_ruleset {
@@ -24,7 +24,7 @@ struct miglab_ruleset {
 
 struct miglab_rulebook {
 	struct kref kref;
-	char bdf[MIGLAB_BDF];		/* names the device in tracepoints */
+	char name[MIGLAB_NAME];		/* the device's, for tracepoints */
 	wait_queue_head_t pauses;	/* sessions wait here while a rule delays them */
 	bool closed;			/* the device is leaving: rules act no longer */
 	u32 ops;			/* set->rules.ops, to be read without the lock */
@@ -44,7 +44,7 @@ struct miglab_ruleset *miglab_ruleset_parse(const char *text, size_t len,
 					    struct miglab_rules_error *err);
 
 /* One reference. Takes @set over, also when it returns an ERR_PTR. */
-struct miglab_rulebook *miglab_rulebook_new(const char *bdf, struct miglab_ruleset *set);
+struct miglab_rulebook *miglab_rulebook_new(const char *name, struct miglab_ruleset *set);
 
 struct miglab_rulebook *miglab_rulebook_get(struct miglab_rulebook *book);
 void miglab_rulebook_put(struct miglab_rulebook *book);

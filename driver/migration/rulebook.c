@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/err.h>
+#include <linux/export.h>
 #include <linux/slab.h>
 #include <linux/sysfs.h>
 
@@ -26,7 +27,7 @@ struct miglab_ruleset *miglab_ruleset_parse(const char *text, size_t len,
 	return set;
 }
 
-struct miglab_rulebook *miglab_rulebook_new(const char *bdf, struct miglab_ruleset *set)
+struct miglab_rulebook *miglab_rulebook_new(const char *name, struct miglab_ruleset *set)
 {
 	struct miglab_rulebook *book;
 
@@ -36,7 +37,7 @@ struct miglab_rulebook *miglab_rulebook_new(const char *bdf, struct miglab_rules
 		return ERR_PTR(-ENOMEM);
 	}
 	kref_init(&book->kref);
-	strscpy(book->bdf, bdf, sizeof(book->bdf));
+	strscpy(book->name, name, sizeof(book->name));
 	init_waitqueue_head(&book->pauses);
 	spin_lock_init(&book->lock);
 	book->set = set;
@@ -124,6 +125,7 @@ struct miglab_plan miglab_rulebook_op(struct miglab_rulebook *book, enum miglab_
 	plan = miglab_rules_match_op(&book->set->rules, op);
 	spin_unlock(&book->lock);
 	if (plan.rule)
-		trace_miglab_fault(book->bdf, op, plan.rule);
+		trace_miglab_fault(book->name, op, plan.rule);
 	return plan;
 }
+EXPORT_SYMBOL_GPL(miglab_rulebook_op);

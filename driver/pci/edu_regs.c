@@ -11,16 +11,16 @@
 
 bool edu_enter(struct edu *edu)
 {
-	down_write(&edu->m->core.memory_lock);
+	down_write(&to_pci(edu->m)->core.memory_lock);
 	mutex_lock(&edu->lock);
-	return miglab_memory_expose(edu->m->core.pdev);
+	return miglab_memory_expose(to_pci(edu->m)->core.pdev);
 }
 
 void edu_leave(struct edu *edu, bool exposed)
 {
-	miglab_memory_unexpose(&edu->m->core, exposed);
+	miglab_memory_unexpose(&to_pci(edu->m)->core, exposed);
 	mutex_unlock(&edu->lock);
-	up_write(&edu->m->core.memory_lock);
+	up_write(&to_pci(edu->m)->core.memory_lock);
 }
 
 bool edu_transferring(struct edu *edu)
@@ -122,7 +122,7 @@ u32 edu_status(struct edu *edu)
 
 void edu_drain(struct edu *edu)
 {
-	struct pci_dev *pdev = edu->m->core.pdev;
+	struct pci_dev *pdev = to_pci(edu->m)->core.pdev;
 	u8 command;
 
 	if (!edu_transferring(edu))
@@ -139,6 +139,6 @@ void edu_clear_regs(struct edu *edu)
 	edu_drain(edu);
 	memset(&edu->regs, 0, sizeof(edu->regs));
 	if (!edu_write_regs(edu))
-		dev_warn_ratelimited(&edu->m->core.pdev->dev,
+		dev_warn_ratelimited(&to_pci(edu->m)->core.pdev->dev,
 				     "still computes what it was asked before a reset\n");
 }

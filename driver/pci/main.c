@@ -10,12 +10,9 @@
 #include <linux/pm_runtime.h>
 #include <linux/vfio_pci_core.h>
 
-#define CREATE_TRACE_POINTS
-#include "trace.h"
-
 #include "busmaster.h"
 #include "compat.h"
-#include "device.h"
+#include "pci.h"
 #include "reach.h"
 
 static char *profile = "full";
@@ -38,52 +35,145 @@ static unsigned long long dirty_bytes_per_sec;
 module_param(dirty_bytes_per_sec, ullong, 0444);
 MODULE_PARM_DESC(dirty_bytes_per_sec, "How fast new devices change their state");
 
-static int miglab_open_device(struct vfio_device *vdev)
+static struct miglab_device *miglab_pci_device(struct vfio_device *vdev)
 {
-	struct miglab_device *m = miglab_from_vfio(vdev);
-	int bar, ret;
+	return &pci_from_vfio(vdev)->m;
+}
 
-	ret = vfio_pci_core_enable(&m->core);
+/* A reset of the function holds memory_lock for writing, or the device's lock. */
+static void miglab_pci_commit_lock(struct miglab_device *m)
+{
+	down_read(&to_pci(m)->core.memory_lock);
+}
+
+static void miglab_pci_commit_unlock(struct miglab_device *m)
+{
+	up_read(&to_pci(m)->core.memory_lock);
+}
+
+static void use_choice(struct miglab_pci *pci, const struct miglab_pci_choice *choice)
+{
+	pci->choice = *choice;
+	miglab_model_text(choice, pci->m.config.model);
+}
+
+static int miglab_pci_set_model(struct miglab_device *m, const char *text)
+{
+	struct miglab_pci *pci = to_pci(m);
+	struct miglab_pci_choice choice;
+	bool other;
+	int ret;
+
+	ret = miglab_model_parse(text, &choice) ?: miglab_model_fits(pci->core.pdev, &choice);
 	if (ret)
 		return ret;
-	ret = miglab_migration_open(m);
+	mutex_lock(&m->state_lock);
+	other = choice.model != pci->choice.model;
+	use_choice(pci, &choice);
+	mutex_unlock(&m->state_lock);
+	if (other)
+		miglab_model_announce(pci->core.pdev, &choice);
+	return 0;
+}
+
+static const struct miglab_ops miglab_pci_ops = {
+	.mig = MIGLAB_MIGRATION_OPS,
+	.device = miglab_pci_device,
+	.commit_lock = miglab_pci_commit_lock,
+	.commit_unlock = miglab_pci_commit_unlock,
+	.state_changed = miglab_bus_master_update,
+	.set_model = miglab_pci_set_model,
+};
+
+/* The model that the user wants, in a function that is enabled. */
+static int open_model(struct miglab_pci *pci, const struct miglab_pci_choice *choice)
+{
+	const struct pci_dev *pdev = pci->core.pdev;
+	struct miglab_identity id = {
+		.vendor = pdev->vendor,
+		.device = pdev->device,
+		.subvendor = pdev->subsystem_vendor,
+		.subdevice = pdev->subsystem_device,
+		.model = choice->model->ops->model,
+		.state_bytes = choice->model->state_bytes(&pci->m, choice),
+	};
+	int ret;
+
+	pci->model = choice->model;
+	pci->bars = 0;
+	ret = pci->model->open ? pci->model->open(&pci->m, choice) : 0;
+	if (ret)
+		return ret;
+	ret = miglab_migration_open(&pci->m, pci->model->ops, &id);
+	if (ret && pci->model->close)
+		pci->model->close(&pci->m);
+	return ret;
+}
+
+static int miglab_open_device(struct vfio_device *vdev)
+{
+	struct miglab_pci *pci = pci_from_vfio(vdev);
+	struct miglab_pci_choice choice;
+	int bar, ret;
+
+	mutex_lock(&pci->m.state_lock);
+	choice = pci->choice;
+	choice.state_bytes = pci->m.config.state_bytes;
+	/* Nobody asks before the first open ends, and this is the first. */
+	vdev->migration_flags = pci->m.config.flags;
+	vdev->log_ops = choice.model->reports_dma ? MIGLAB_LOG_OPS : NULL;
+	mutex_unlock(&pci->m.state_lock);
+
+	ret = vfio_pci_core_enable(&pci->core);
+	if (ret)
+		return ret;
+	ret = open_model(pci, &choice);
 	if (ret) {
-		vfio_pci_core_disable(&m->core);
+		vfio_pci_core_disable(&pci->core);
 		return ret;
 	}
-	if (m->model->reports_dma)
-		miglab_dirty_open(m);
-	vfio_pci_core_finish_enable(&m->core);
+	if (pci->model->reports_dma)
+		miglab_dirty_open(&pci->m);
+	vfio_pci_core_finish_enable(&pci->core);
 	/* It has just found out which ones can be mapped as they are. */
 	for (bar = 0; bar < PCI_STD_NUM_BARS; bar++)
-		if (m->bars & BIT(bar) && !m->model->mmap)
-			m->core.bar_mmap_supported[bar] = false;
+		if (pci->bars & BIT(bar) && !pci->model->mmap)
+			pci->core.bar_mmap_supported[bar] = false;
 	return 0;
 }
 
 static void miglab_close_device(struct vfio_device *vdev)
 {
-	miglab_migration_close(miglab_from_vfio(vdev));
+	struct miglab_pci *pci = pci_from_vfio(vdev);
+
+	miglab_migration_close(&pci->m);
+	/* The core switches bus mastering off for good when it closes. */
+	mutex_lock(&pci->m.state_lock);
+	pci->bus_master_off = false;
+	mutex_unlock(&pci->m.state_lock);
+	if (pci->model->close)
+		pci->model->close(&pci->m);
+	miglab_log_stop(&pci->dirty);
 	vfio_pci_core_close_device(vdev);
 }
 
 /* Is @pos in a BAR that is the model's? */
-static bool claimed(struct miglab_device *m, loff_t pos)
+static bool claimed(struct miglab_pci *pci, loff_t pos)
 {
 	u64 index = VFIO_PCI_OFFSET_TO_INDEX(pos);
 
-	return index < PCI_STD_NUM_BARS && m->bars & BIT(index);
+	return index < PCI_STD_NUM_BARS && pci->bars & BIT(index);
 }
 
-static ssize_t model_rw(struct miglab_device *m, char __user *buf, size_t count, loff_t *ppos,
+static ssize_t model_rw(struct miglab_pci *pci, char __user *buf, size_t count, loff_t *ppos,
 			bool write)
 {
-	struct device *dev = &m->core.pdev->dev;
+	struct device *dev = &pci->core.pdev->dev;
 	ssize_t done;
 
 	if (pm_runtime_resume_and_get(dev))
 		return -EIO;
-	done = m->model->rw(m, buf, count, ppos, write);
+	done = pci->model->rw(&pci->m, buf, count, ppos, write);
 	pm_runtime_put(dev);
 	return done;
 }
@@ -91,29 +181,29 @@ static ssize_t model_rw(struct miglab_device *m, char __user *buf, size_t count,
 static ssize_t miglab_read(struct vfio_device *vdev, char __user *buf, size_t count,
 			   loff_t *ppos)
 {
-	struct miglab_device *m = miglab_from_vfio(vdev);
+	struct miglab_pci *pci = pci_from_vfio(vdev);
 
-	if (claimed(m, *ppos))
-		return model_rw(m, buf, count, ppos, false);
+	if (claimed(pci, *ppos))
+		return model_rw(pci, buf, count, ppos, false);
 	return miglab_bus_master_read(vdev, buf, count, ppos);
 }
 
 static ssize_t miglab_write(struct vfio_device *vdev, const char __user *buf, size_t count,
 			    loff_t *ppos)
 {
-	struct miglab_device *m = miglab_from_vfio(vdev);
+	struct miglab_pci *pci = pci_from_vfio(vdev);
 
-	if (claimed(m, *ppos))
-		return model_rw(m, (char __user *)buf, count, ppos, true);
+	if (claimed(pci, *ppos))
+		return model_rw(pci, (char __user *)buf, count, ppos, true);
 	return miglab_bus_master_write(vdev, buf, count, ppos);
 }
 
 static int miglab_mmap(struct vfio_device *vdev, struct vm_area_struct *vma)
 {
-	struct miglab_device *m = miglab_from_vfio(vdev);
+	struct miglab_pci *pci = pci_from_vfio(vdev);
 
-	if (m->model->mmap && claimed(m, (loff_t)vma->vm_pgoff << PAGE_SHIFT))
-		return m->model->mmap(m, vma);
+	if (pci->model->mmap && claimed(pci, (loff_t)vma->vm_pgoff << PAGE_SHIFT))
+		return pci->model->mmap(&pci->m, vma);
 	return vfio_pci_core_mmap(vdev, vma);
 }
 
@@ -133,81 +223,54 @@ static long miglab_ioctl(struct vfio_device *vdev, unsigned int cmd, unsigned lo
 	if (cmd == VFIO_DEVICE_RESET)
 		ret = before_reset(m);
 	/* One would write behind a model's back, and its offset is read again by the core. */
-	else if (cmd == VFIO_DEVICE_IOEVENTFD && m->bars)
+	else if (cmd == VFIO_DEVICE_IOEVENTFD && to_pci(m)->bars)
 		ret = -ENOTTY;
 	return ret ?: vfio_pci_core_ioctl(vdev, cmd, arg);
 }
 
-/* The book of a new device, with the rules of the module's parameter. */
-static struct miglab_rulebook *rulebook_new(struct device *dev)
+static struct miglab_params params(void)
 {
-	struct miglab_rules_error err;
-	struct miglab_ruleset *set;
-
-	set = miglab_ruleset_parse(rules, strlen(rules), &err);
-	if (IS_ERR(set))
-		return ERR_CAST(set);
-	return miglab_rulebook_new(dev_name(dev), set);
+	return (struct miglab_params){
+		.profile = profile,
+		.rules = rules,
+		.state_bytes = state_bytes,
+		.dirty_bytes_per_sec = dirty_bytes_per_sec,
+	};
 }
 
 static int miglab_init_dev(struct vfio_device *vdev)
 {
-	struct miglab_device *m = miglab_from_vfio(vdev);
+	const struct miglab_params wanted = params();
+	struct miglab_pci *pci = pci_from_vfio(vdev);
+	struct miglab_pci_choice choice;
 	int ret;
 
-	init_waitqueue_head(&m->wait);
-	atomic_set(&m->permits, 0);
-	miglab_dirty_init(&m->dirty);
-	mutex_init(&m->attach_lock);
-	mutex_init(&m->reset_lock);
-	mutex_init(&m->state_lock);
-	m->state = MIGLAB_RUNNING;
-	miglab_history_init(&m->history);
-	m->config = (struct miglab_config){
-		.state_bytes = state_bytes,
-		.rate = dirty_bytes_per_sec,
-	};
-	ret = miglab_profile_parse(profile, strlen(profile), &m->config.flags);
+	ret = miglab_model_parse(model, &choice) ?:
+	      miglab_model_fits(to_pci_dev(vdev->dev), &choice);
 	if (ret)
 		return ret;
-	ret = miglab_model_parse(model, &m->config) ?:
-	      miglab_model_fits(to_pci_dev(vdev->dev), &m->config);
+	ret = miglab_device_init(&pci->m, vdev, &miglab_pci_ops, &wanted);
 	if (ret)
 		return ret;
-	vdev->migration_flags = m->config.flags;
-	vdev->mig_ops = &miglab_migration_ops;
-
-	m->book = rulebook_new(vdev->dev);
-	if (IS_ERR(m->book))
-		return PTR_ERR(m->book);
-	ret = -ENOMEM;
-	m->stats = miglab_stats_new();
-	if (!m->stats)
-		goto put_book;
+	use_choice(pci, &choice);
 	ret = vfio_pci_core_init_dev(vdev);
-	if (ret)
-		goto put_stats;
+	if (ret) {
+		miglab_device_destroy(&pci->m);
+		return ret;
+	}
+	miglab_dirty_init(&pci->dirty);
+	mutex_init(&pci->attach_lock);
 	return 0;
-
-put_stats:
-	miglab_stats_put(m->stats);
-put_book:
-	miglab_rulebook_put(m->book);
-	return ret;
 }
 
 static void miglab_release_dev(struct vfio_device *vdev)
 {
-	struct miglab_device *m = miglab_from_vfio(vdev);
+	struct miglab_pci *pci = pci_from_vfio(vdev);
 
 	vfio_pci_core_release_dev(vdev);
-	miglab_stats_put(m->stats);
-	miglab_rulebook_put(m->book);
-	miglab_hold_destroy(&m->hold);
-	mutex_destroy(&m->state_lock);
-	mutex_destroy(&m->reset_lock);
-	mutex_destroy(&m->attach_lock);
-	miglab_dirty_destroy(&m->dirty);
+	miglab_device_destroy(&pci->m);
+	mutex_destroy(&pci->attach_lock);
+	miglab_dirty_destroy(&pci->dirty);
 }
 
 static const struct vfio_device_ops miglab_vfio_ops = {
@@ -234,30 +297,33 @@ static const struct vfio_device_ops miglab_vfio_ops = {
 
 static int miglab_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
-	struct miglab_device *m;
+	struct miglab_pci *pci;
 	int ret;
 
-	m = vfio_alloc_device(miglab_device, core.vdev, &pdev->dev, &miglab_vfio_ops);
-	if (IS_ERR(m))
-		return PTR_ERR(m);
-	dev_set_drvdata(&pdev->dev, &m->core);
-	ret = vfio_pci_core_register_device(&m->core);
+	/* So drvdata, which the core wants to be its own, is the vfio_device as well. */
+	static_assert(offsetof(struct vfio_pci_core_device, vdev) == 0);
+
+	pci = vfio_alloc_device(miglab_pci, core.vdev, &pdev->dev, &miglab_vfio_ops);
+	if (IS_ERR(pci))
+		return PTR_ERR(pci);
+	dev_set_drvdata(&pdev->dev, &pci->core);
+	ret = vfio_pci_core_register_device(&pci->core);
 	if (ret) {
-		vfio_put_device(&m->core.vdev);
+		vfio_put_device(&pci->core.vdev);
 		return ret;
 	}
-	miglab_model_announce(pdev, &m->config);
+	miglab_model_announce(pdev, &pci->choice);
 	return 0;
 }
 
 /* The attributes are gone by now: nobody could release a hold that users wait for. */
 static void miglab_remove(struct pci_dev *pdev)
 {
-	struct miglab_device *m = miglab_from_dev(&pdev->dev);
+	struct miglab_pci *pci = pci_from_dev(&pdev->dev);
 
-	miglab_migration_abort(m);
-	vfio_pci_core_unregister_device(&m->core);
-	vfio_put_device(&m->core.vdev);
+	miglab_migration_abort(&pci->m);
+	vfio_pci_core_unregister_device(&pci->core);
+	vfio_put_device(&pci->core.vdev);
 }
 
 static void miglab_reset_prepare(struct pci_dev *pdev)
@@ -299,45 +365,19 @@ static struct pci_driver miglab_driver = {
 	.driver_managed_dma = true,
 };
 
-static int rules_check(void)
-{
-	struct miglab_rules_error err;
-	struct miglab_ruleset *set;
-
-	set = miglab_ruleset_parse(rules, strlen(rules), &err);
-	if (PTR_ERR(set) == -ENOMEM)
-		return -ENOMEM;
-	if (IS_ERR(set)) {
-		pr_err("parameter rules: line %u column %u: %s: \"%s\"\n", err.line, err.column,
-		       err.what, err.value);
-		return PTR_ERR(set);
-	}
-	kfree(set);
-	return 0;
-}
-
 static int __init miglab_module_init(void)
 {
-	struct miglab_config config;
-	u32 flags;
+	const struct miglab_params wanted = params();
+	struct miglab_pci_choice choice;
 	int ret;
 
-	if (miglab_profile_parse(profile, strlen(profile), &flags)) {
-		pr_err("parameter profile: no such profile: \"%s\"\n", profile);
-		return -EINVAL;
-	}
-	if (miglab_model_parse(model, &config)) {
+	ret = miglab_params_check(&wanted);
+	if (ret)
+		return ret;
+	if (miglab_model_parse(model, &choice)) {
 		pr_err("parameter model: no such model: \"%s\"\n", model);
 		return -EINVAL;
 	}
-	if (!miglab_synthetic_size_ok(state_bytes)) {
-		pr_err("parameter state_bytes: %llu is not a multiple of 4096 up to 1 GiB\n",
-		       state_bytes);
-		return -EINVAL;
-	}
-	ret = rules_check();
-	if (ret)
-		return ret;
 	return pci_register_driver(&miglab_driver);
 }
 module_init(miglab_module_init);

@@ -11,12 +11,11 @@
  * nobody, and a failed arc leaves the device where it was.
  */
 #include <linux/err.h>
+#include <linux/export.h>
 #include <linux/file.h>
 #include <linux/hrtimer.h>
-#include <linux/pci.h>
 #include <linux/sched/signal.h>
 
-#include "busmaster.h"
 #include "device.h"
 #include "trace.h"
 
@@ -81,15 +80,11 @@ struct arc_run {
 	bool breaks;			/* the rule that failed it wants the device in ERROR */
 };
 
-static const char *bdf(struct miglab_device *m)
-{
-	return pci_name(m->core.pdev);
-}
-
 int miglab_wait_cut_short(struct miglab_device *m, u32 gen)
 {
 	return READ_ONCE(m->reset_gen) == gen ? 0 : -EIO;
 }
+EXPORT_SYMBOL_GPL(miglab_wait_cut_short);
 
 /* May @run, which is held, go on? Permits are for rules. */
 static bool may_go_on(struct miglab_device *m, const struct arc_run *run)
@@ -157,6 +152,7 @@ int miglab_pause(struct miglab_device *m, u32 gen, u64 us)
 
 	return ret == -ETIMEDOUT ? 0 : ret;
 }
+EXPORT_SYMBOL_GPL(miglab_pause);
 
 static int rule_pause(struct miglab_device *m, u32 gen, u64 us)
 {
@@ -173,6 +169,7 @@ int miglab_obey(struct miglab_device *m, enum miglab_op op, struct miglab_plan *
 	ret = rule_pause(m, READ_ONCE(m->reset_gen), ret_plan->delay_us);
 	return ret ?: ret_plan->error;
 }
+EXPORT_SYMBOL_GPL(miglab_obey);
 
 static u32 current_state(struct miglab_device *m)
 {
@@ -209,7 +206,7 @@ static int arc_hold(struct miglab_device *m, struct arc_run *run, u64 limit_us)
 	int ret;
 
 	miglab_stats_add(m->stats, MIGLAB_HOLDS, 1);
-	trace_miglab_hold(bdf(m), run->entry);
+	trace_miglab_hold(m->book->name, run->entry);
 	begin_hold(m, run);
 	ret = timed_wait(m, run->gen, limit_us, WAIT_RULE, run);
 	end_hold(m, run);
@@ -277,7 +274,7 @@ static int arc_obey_all(struct miglab_device *m, struct arc_run *run, enum sessi
 static int open_session(struct miglab_device *m, struct arc_run *run, struct miglab_image *image,
 			enum miglab_phase phase)
 {
-	run->opened = miglab_session_new(image, phase, &m->core.vdev, m->book, &run->file);
+	run->opened = miglab_session_new(image, phase, m->vdev, m->book, &run->file);
 	return PTR_ERR_OR_ZERO(run->opened);
 }
 
@@ -349,6 +346,13 @@ static struct miglab_session *detach_session(struct miglab_device *m)
 	return s;
 }
 
+static void state_changed(struct miglab_device *m)
+{
+	lockdep_assert_held(&m->state_lock);
+	if (m->ops->state_changed)
+		m->ops->state_changed(m);
+}
+
 /* The device's new state and session. Returns the session that ended, if any. */
 static struct miglab_session *apply_locked(struct miglab_device *m, struct arc_run *run,
 					   enum session_step step)
@@ -357,7 +361,7 @@ static struct miglab_session *apply_locked(struct miglab_device *m, struct arc_r
 
 	lockdep_assert_held(&m->state_lock);
 	WRITE_ONCE(m->state, run->to);
-	miglab_bus_master_update(m);
+	state_changed(m);
 	if (step == STEP_END || step == STEP_COMMIT || step == STEP_BREAK)
 		ended = detach_session(m);
 	if (run->opened) {
@@ -409,7 +413,8 @@ static int arc_commit(struct miglab_device *m, struct arc_run *run, const struct
 	if (ret)
 		goto unlock_image;
 
-	down_read(&m->core.memory_lock);
+	if (m->ops->commit_lock)
+		m->ops->commit_lock(m);
 	mutex_lock(&m->state_lock);
 	ret = m->reset_gen == run->gen ? 0 : -EIO;
 	if (!ret) {
@@ -425,7 +430,8 @@ static int arc_commit(struct miglab_device *m, struct arc_run *run, const struct
 		}
 	}
 	mutex_unlock(&m->state_lock);
-	up_read(&m->core.memory_lock);
+	if (m->ops->commit_unlock)
+		m->ops->commit_unlock(m);
 unlock_image:
 	mutex_unlock(&image->lock);
 
@@ -489,7 +495,7 @@ static int arc_begin(struct miglab_device *m, struct arc_run *run, u32 requested
 	}
 	mutex_unlock(&m->state_lock);
 	if (!ret)
-		trace_miglab_arc_begin(bdf(m), run->entry);
+		trace_miglab_arc_begin(m->book->name, run->entry);
 	return ret;
 }
 
@@ -500,8 +506,8 @@ static void arc_end(struct miglab_device *m, struct arc_run *run, int result)
 	run->entry->result = result;
 	run->entry->rule = run->plan.rule;
 	mutex_unlock(&m->state_lock);
-	trace_miglab_arc_end(bdf(m), run->entry);
-	pci_dbg(m->core.pdev, "%s > %s: %d\n", miglab_state_name(run->from),
+	trace_miglab_arc_end(m->book->name, run->entry);
+	dev_dbg(m->vdev->dev, "%s > %s: %d\n", miglab_state_name(run->from),
 		miglab_state_name(run->to), result);
 
 	miglab_stats_add(m->stats, MIGLAB_ARCS, 1);
@@ -585,13 +591,13 @@ static int next_state(struct miglab_device *m, u32 from, u32 want, u32 *ret_to)
 		return -EIO;
 	if (from == MIGLAB_STOP_COPY && (want == MIGLAB_PRE_COPY || want == MIGLAB_PRE_COPY_P2P))
 		return -EINVAL;
-	ret = vfio_mig_get_next_state(&m->core.vdev, from, want, &to);
+	ret = vfio_mig_get_next_state(m->vdev, from, want, &to);
 	if (!ret)
 		*ret_to = to;
 	return ret;
 }
 
-static struct file *miglab_set_state(struct vfio_device *vdev, enum vfio_device_mig_state want)
+struct file *miglab_set_state(struct vfio_device *vdev, enum vfio_device_mig_state want)
 {
 	struct miglab_device *m = miglab_from_vfio(vdev);
 	struct file *file = NULL;
@@ -620,18 +626,20 @@ static struct file *miglab_set_state(struct vfio_device *vdev, enum vfio_device_
 	}
 	unclaim(m);
 	if (ret)
-		pci_dbg(m->core.pdev, "SET %u failed: %d\n", want, ret);
+		dev_dbg(m->vdev->dev, "SET %u failed: %d\n", want, ret);
 	return ret ? ERR_PTR(ret) : file;
 }
+EXPORT_SYMBOL_GPL(miglab_set_state);
 
-static int miglab_get_state(struct vfio_device *vdev, enum vfio_device_mig_state *ret_state)
+int miglab_get_state(struct vfio_device *vdev, enum vfio_device_mig_state *ret_state)
 {
 	*ret_state = current_state(miglab_from_vfio(vdev));
 	return 0;
 }
+EXPORT_SYMBOL_GPL(miglab_get_state);
 
 /* What a saving session has left, which may be nothing, else a whole stream. */
-static int miglab_get_data_size(struct vfio_device *vdev, unsigned long *ret_size)
+int miglab_get_data_size(struct vfio_device *vdev, unsigned long *ret_size)
 {
 	struct miglab_device *m = miglab_from_vfio(vdev);
 	struct miglab_session *s = NULL;
@@ -659,51 +667,23 @@ static int miglab_get_data_size(struct vfio_device *vdev, unsigned long *ret_siz
 	*ret_size = min_t(u64, size, ULONG_MAX);
 	return 0;
 }
+EXPORT_SYMBOL_GPL(miglab_get_data_size);
 
-const struct vfio_migration_ops miglab_migration_ops = {
-	.migration_set_state = miglab_set_state,
-	.migration_get_state = miglab_get_state,
-	.migration_get_data_size = miglab_get_data_size,
-};
-
-int miglab_migration_open(struct miglab_device *m)
+int miglab_migration_open(struct miglab_device *m, const struct miglab_model_ops *model,
+			  const struct miglab_identity *id)
 {
-	const struct pci_dev *pdev = m->core.pdev;
-	struct miglab_identity id = {
-		.vendor = pdev->vendor,
-		.device = pdev->device,
-		.subvendor = pdev->subsystem_vendor,
-		.subdevice = pdev->subsystem_device,
-	};
 	struct miglab_image *image;
-	struct miglab_config config;
-	int ret;
 
-	mutex_lock(&m->state_lock);
-	config = m->config;
-	mutex_unlock(&m->state_lock);
-
-	id.model = config.model->model;
-	id.state_bytes = config.model->state_bytes(m, &config);
-	image = miglab_image_new(config.model, &id, m->stats);
+	image = miglab_image_new(model, id, m->stats);
 	if (IS_ERR(image))
 		return PTR_ERR(image);
 	image->device = m;
-	m->bars = 0;
-	ret = config.model->open ? config.model->open(m, &config) : 0;
-	if (ret) {
-		miglab_image_put(image);
-		return ret;
-	}
 
 	mutex_lock(&m->reset_lock);
-	m->model = config.model;
+	m->model = model;
 	mutex_unlock(&m->reset_lock);
 	mutex_lock(&image->lock);
 	mutex_lock(&m->state_lock);
-	/* Nobody asks before the first open ends, and this is the first. */
-	m->core.vdev.migration_flags = config.flags;
-	m->core.vdev.log_ops = config.model->reports_dma ? MIGLAB_LOG_OPS : NULL;
 	m->image = image;
 	WRITE_ONCE(m->state, MIGLAB_RUNNING);
 	m->state_lost = false;
@@ -713,10 +693,10 @@ int miglab_migration_open(struct miglab_device *m)
 	mutex_unlock(&image->lock);
 	return 0;
 }
+EXPORT_SYMBOL_GPL(miglab_migration_open);
 
 void miglab_migration_close(struct miglab_device *m)
 {
-	const struct miglab_model_ops *model = m->model;
 	struct miglab_session *s;
 	struct miglab_image *image;
 
@@ -725,8 +705,6 @@ void miglab_migration_close(struct miglab_device *m)
 	image = m->image;
 	m->image = NULL;
 	WRITE_ONCE(m->state, MIGLAB_RUNNING);
-	/* The core switches bus mastering off for good when it closes. */
-	m->bus_master_off = false;
 	mutex_unlock(&m->state_lock);
 
 	if (s)
@@ -736,11 +714,9 @@ void miglab_migration_close(struct miglab_device *m)
 	mutex_lock(&m->reset_lock);
 	m->model = NULL;
 	mutex_unlock(&m->reset_lock);
-	if (model->close)
-		model->close(m);
-	miglab_log_stop(&m->dirty);
 	miglab_image_put(image);
 }
+EXPORT_SYMBOL_GPL(miglab_migration_close);
 
 void miglab_migration_reset_prepare(struct miglab_device *m)
 {
@@ -749,6 +725,7 @@ void miglab_migration_reset_prepare(struct miglab_device *m)
 	mutex_unlock(&m->state_lock);
 	wake_up_all(&m->wait);
 }
+EXPORT_SYMBOL_GPL(miglab_migration_reset_prepare);
 
 void miglab_migration_reset_done(struct miglab_device *m)
 {
@@ -763,7 +740,7 @@ void miglab_migration_reset_done(struct miglab_device *m)
 	WRITE_ONCE(m->reset_gen, m->reset_gen + 1);
 	WRITE_ONCE(m->state, MIGLAB_RUNNING);
 	m->state_lost = true;
-	miglab_bus_master_update(m);
+	state_changed(m);
 	s = detach_session(m);
 	mutex_unlock(&m->state_lock);
 	wake_up_all(&m->wait);
@@ -772,6 +749,7 @@ void miglab_migration_reset_done(struct miglab_device *m)
 		miglab_session_drop(s);
 	miglab_stats_add(m->stats, MIGLAB_RESETS, 1);
 }
+EXPORT_SYMBOL_GPL(miglab_migration_reset_done);
 
 void miglab_migration_abort(struct miglab_device *m)
 {
@@ -782,6 +760,7 @@ void miglab_migration_abort(struct miglab_device *m)
 	mutex_unlock(&m->state_lock);
 	wake_up_all(&m->wait);
 }
+EXPORT_SYMBOL_GPL(miglab_migration_abort);
 
 void miglab_migration_nudge(struct miglab_device *m)
 {
@@ -790,6 +769,7 @@ void miglab_migration_nudge(struct miglab_device *m)
 		miglab_session_nudge(m->session);
 	mutex_unlock(&m->state_lock);
 }
+EXPORT_SYMBOL_GPL(miglab_migration_nudge);
 
 void miglab_migration_set_rate(struct miglab_device *m, u64 rate)
 {

@@ -21,11 +21,11 @@ int miglab_reach(struct miglab_device *m, dma_addr_t iova, void *data, size_t le
 {
 	unsigned int flags = IOMMUFD_ACCESS_RW_KTHREAD;
 
-	if (!m->access)
-		return vfio_dma_rw(&m->core.vdev, iova, data, len, write);
+	if (!to_pci(m)->access)
+		return vfio_dma_rw(&to_pci(m)->core.vdev, iova, data, len, write);
 	if (write)
 		flags |= IOMMUFD_ACCESS_RW_WRITE;
-	return iommufd_access_rw(m->access, iova, data, len, flags);
+	return iommufd_access_rw(to_pci(m)->access, iova, data, len, flags);
 }
 
 int miglab_bind_iommufd(struct vfio_device *vdev, struct iommufd_ctx *ctx, u32 *ret_id)
@@ -43,8 +43,8 @@ int miglab_bind_iommufd(struct vfio_device *vdev, struct iommufd_ctx *ctx, u32 *
 		vfio_iommufd_physical_unbind(vdev);
 		return PTR_ERR(access);
 	}
-	m->access = access;
-	m->access_attached = false;
+	to_pci(m)->access = access;
+	to_pci(m)->access_attached = false;
 	return 0;
 }
 
@@ -52,16 +52,16 @@ void miglab_unbind_iommufd(struct vfio_device *vdev)
 {
 	struct miglab_device *m = miglab_from_vfio(vdev);
 
-	iommufd_access_destroy(m->access);
-	m->access = NULL;
+	iommufd_access_destroy(to_pci(m)->access);
+	to_pci(m)->access = NULL;
 	vfio_iommufd_physical_unbind(vdev);
 }
 
 static void access_detach(struct miglab_device *m)
 {
-	if (m->access_attached)
-		iommufd_access_detach(m->access);
-	m->access_attached = false;
+	if (to_pci(m)->access_attached)
+		iommufd_access_detach(to_pci(m)->access);
+	to_pci(m)->access_attached = false;
 }
 
 int miglab_attach_ioas(struct vfio_device *vdev, u32 *id)
@@ -70,15 +70,15 @@ int miglab_attach_ioas(struct vfio_device *vdev, u32 *id)
 	u32 ioas = *id;
 	int ret;
 
-	ret = mutex_lock_killable(&m->attach_lock);
+	ret = mutex_lock_killable(&to_pci(m)->attach_lock);
 	if (ret)
 		return ret;
 	ret = vfio_iommufd_physical_attach_ioas(vdev, id);
 	if (!ret) {
 		access_detach(m);
-		m->access_attached = !iommufd_access_attach(m->access, ioas);
+		to_pci(m)->access_attached = !iommufd_access_attach(to_pci(m)->access, ioas);
 	}
-	mutex_unlock(&m->attach_lock);
+	mutex_unlock(&to_pci(m)->attach_lock);
 	return ret;
 }
 
@@ -86,14 +86,14 @@ void miglab_detach_ioas(struct vfio_device *vdev)
 {
 	struct miglab_device *m = miglab_from_vfio(vdev);
 
-	mutex_lock(&m->attach_lock);
+	mutex_lock(&to_pci(m)->attach_lock);
 	access_detach(m);
 	vfio_iommufd_physical_detach_ioas(vdev);
-	mutex_unlock(&m->attach_lock);
+	mutex_unlock(&to_pci(m)->attach_lock);
 }
 #else
 int miglab_reach(struct miglab_device *m, dma_addr_t iova, void *data, size_t len, bool write)
 {
-	return vfio_dma_rw(&m->core.vdev, iova, data, len, write);
+	return vfio_dma_rw(&to_pci(m)->core.vdev, iova, data, len, write);
 }
 #endif

@@ -11,7 +11,7 @@
 #ifndef MIGLAB_LEND_H
 #define MIGLAB_LEND_H
 
-#include "device.h"
+#include "pci.h"
 
 struct iommu_domain;
 

@@ -22,8 +22,8 @@
 #include <linux/uaccess.h>
 
 #include "compat.h"
-#include "device.h"
 #include "memory.h"
+#include "pci.h"
 
 /* The memory and its lock are given back after so many bytes. */
 #define CHUNK		65536u
@@ -89,13 +89,13 @@ static const char *objection(struct pci_dev *pdev, int index)
 }
 
 /* The BAR that is meant, or -1 and why there is none. */
-static int pick(struct pci_dev *pdev, const struct miglab_config *config, const char **ret_why)
+static int pick(struct pci_dev *pdev, const struct miglab_pci_choice *choice, const char **ret_why)
 {
 	int index, best = -1;
 
-	if (config->bar >= 0) {
-		*ret_why = objection(pdev, config->bar);
-		return *ret_why ? -1 : config->bar;
+	if (choice->bar >= 0) {
+		*ret_why = objection(pdev, choice->bar);
+		return *ret_why ? -1 : choice->bar;
 	}
 	for (index = 0; index < PCI_STD_NUM_BARS; index++) {
 		if (objection(pdev, index))
@@ -107,20 +107,20 @@ static int pick(struct pci_dev *pdev, const struct miglab_config *config, const 
 	return best;
 }
 
-static int bar_fits(struct pci_dev *pdev, const struct miglab_config *config,
+static int bar_fits(struct pci_dev *pdev, const struct miglab_pci_choice *choice,
 		    const char **ret_why)
 {
 	*ret_why = "it needs pages of 4096 bytes";
 	if (PAGE_SIZE != MIGLAB_PAGE)
 		return -ENODEV;
-	return pick(pdev, config, ret_why) < 0 ? -ENODEV : 0;
+	return pick(pdev, choice, ret_why) < 0 ? -ENODEV : 0;
 }
 
-static u64 bar_state_bytes(struct miglab_device *m, const struct miglab_config *config)
+static u64 bar_state_bytes(struct miglab_device *m, const struct miglab_pci_choice *choice)
 {
 	const char *why;
 
-	return pci_resource_len(m->core.pdev, pick(m->core.pdev, config, &why));
+	return pci_resource_len(to_pci(m)->core.pdev, pick(to_pci(m)->core.pdev, choice, &why));
 }
 
 /* --- marks -------------------------------------------------------------------------- */
@@ -147,7 +147,7 @@ static void clean(struct bar *bar, u64 offset, u64 len)
 
 	mutex_lock(&bar->lock);
 	bitmap_clear(bar->dirty, offset >> PAGE_SHIFT, len >> PAGE_SHIFT);
-	unmap_mapping_range(bar->m->core.vdev.inode->i_mapping, begin, len, true);
+	unmap_mapping_range(to_pci(bar->m)->core.vdev.inode->i_mapping, begin, len, true);
 	mutex_unlock(&bar->lock);
 }
 
@@ -170,7 +170,7 @@ void miglab_bar_written(phys_addr_t at)
 
 	mutex_lock(&bars_lock);
 	list_for_each_entry(bar, &bars, entry) {
-		offset = at - pci_resource_start(bar->m->core.pdev, bar->index);
+		offset = at - pci_resource_start(to_pci(bar->m)->core.pdev, bar->index);
 		if (offset < bar->bytes)
 			written(bar, offset);
 	}
@@ -224,13 +224,13 @@ static void bar_advance(struct miglab_device *m, struct miglab_image *image)
 /* Makes the memory accessible, whatever its user did to the function, and keeps it so. */
 static int enter_memory(struct bar *bar, bool *ret_exposed)
 {
-	struct pci_dev *pdev = bar->m->core.pdev;
+	struct pci_dev *pdev = to_pci(bar->m)->core.pdev;
 
 	if (pm_runtime_resume_and_get(&pdev->dev))
 		return -EIO;
-	down_write(&bar->m->core.memory_lock);
+	down_write(&to_pci(bar->m)->core.memory_lock);
 	if (!miglab_memory_powered(pdev)) {
-		up_write(&bar->m->core.memory_lock);
+		up_write(&to_pci(bar->m)->core.memory_lock);
 		pm_runtime_put(&pdev->dev);
 		return -EIO;
 	}
@@ -240,9 +240,9 @@ static int enter_memory(struct bar *bar, bool *ret_exposed)
 
 static void leave_memory(struct bar *bar, bool exposed)
 {
-	miglab_memory_unexpose(&bar->m->core, exposed);
-	up_write(&bar->m->core.memory_lock);
-	pm_runtime_put(&bar->m->core.pdev->dev);
+	miglab_memory_unexpose(&to_pci(bar->m)->core, exposed);
+	up_write(&to_pci(bar->m)->core.memory_lock);
+	pm_runtime_put(&to_pci(bar->m)->core.pdev->dev);
 }
 
 /* Whole pages by words of 8 bytes: memcpy_fromio() takes 4 at a time on x86. */
@@ -379,7 +379,7 @@ static int bar_restore(struct miglab_device *m, struct miglab_image *image, u32 
 static vm_fault_t map_page(struct bar *bar, struct vm_fault *vmf, bool *ret_marked)
 {
 	unsigned long page = vmf->pgoff & (VFIO_PCI_OFFSET_MASK >> PAGE_SHIFT);
-	phys_addr_t start = pci_resource_start(bar->m->core.pdev, bar->index);
+	phys_addr_t start = pci_resource_start(to_pci(bar->m)->core.pdev, bar->index);
 
 	lockdep_assert_held(&bar->lock);
 	*ret_marked = mark(bar, page);
@@ -389,7 +389,7 @@ static vm_fault_t map_page(struct bar *bar, struct vm_fault *vmf, bool *ret_mark
 static vm_fault_t bar_fault(struct vm_fault *vmf)
 {
 	struct vfio_pci_core_device *core = vmf->vma->vm_private_data;
-	struct miglab_device *m = container_of(core, struct miglab_device, core);
+	struct miglab_device *m = miglab_from_vfio(&core->vdev);
 	struct bar *bar = to_bar(m);
 	vm_fault_t ret = VM_FAULT_SIGBUS;
 	bool marked = false;
@@ -415,7 +415,7 @@ static int bar_mmap(struct miglab_device *m, struct vm_area_struct *vma)
 {
 	int ret;
 
-	ret = vfio_pci_core_mmap(&m->core.vdev, vma);
+	ret = vfio_pci_core_mmap(&to_pci(m)->core.vdev, vma);
 	if (!ret)
 		vma->vm_ops = &bar_vm_ops;
 	return ret;
@@ -424,7 +424,7 @@ static int bar_mmap(struct miglab_device *m, struct vm_area_struct *vma)
 /* @len bytes within one page. */
 static int access_page(struct bar *bar, u64 at, void *bytes, size_t len, bool write)
 {
-	struct vfio_pci_core_device *core = &bar->m->core;
+	struct vfio_pci_core_device *core = &to_pci(bar->m)->core;
 	bool marked = false;
 	int ret = -EIO;
 
@@ -490,9 +490,9 @@ static ssize_t bar_rw(struct miglab_device *m, char __user *buf, size_t len, lof
 
 /* --- the device --------------------------------------------------------------------- */
 
-static int bar_open(struct miglab_device *m, const struct miglab_config *config)
+static int bar_open(struct miglab_device *m, const struct miglab_pci_choice *choice)
 {
-	struct pci_dev *pdev = m->core.pdev;
+	struct pci_dev *pdev = to_pci(m)->core.pdev;
 	const char *why;
 	struct bar *bar;
 
@@ -500,7 +500,7 @@ static int bar_open(struct miglab_device *m, const struct miglab_config *config)
 	if (!bar)
 		return -ENOMEM;
 	bar->m = m;
-	bar->index = pick(pdev, config, &why);
+	bar->index = pick(pdev, choice, &why);
 	bar->bytes = pci_resource_len(pdev, bar->index);
 	bar->dirty = bitmap_zalloc(bar->bytes >> PAGE_SHIFT, GFP_KERNEL_ACCOUNT);
 	if (!bar->dirty)
@@ -510,7 +510,7 @@ static int bar_open(struct miglab_device *m, const struct miglab_config *config)
 		goto free_dirty;
 	mutex_init(&bar->lock);
 	m->model_data = bar;
-	m->bars = BIT(bar->index);
+	to_pci(m)->bars = BIT(bar->index);
 	mutex_lock(&bars_lock);
 	list_add(&bar->entry, &bars);
 	mutex_unlock(&bars_lock);
@@ -536,15 +536,10 @@ static void bar_close(struct miglab_device *m)
 	kfree(bar);
 }
 
-const struct miglab_model_ops miglab_model_bar = {
+static const struct miglab_model_ops bar_ops = {
 	.name = "bar",
 	.notice = "migrates the contents of a memory BAR",
 	.model = MIGLAB_MODEL_BAR,
-	.takes_bar = true,
-	.fits = bar_fits,
-	.state_bytes = bar_state_bytes,
-	.open = bar_open,
-	.close = bar_close,
 	.enter = bar_enter,
 	.advance = bar_advance,
 	.fetch = bar_fetch,
@@ -553,6 +548,15 @@ const struct miglab_model_ops miglab_model_bar = {
 	.prepare = bar_prepare,
 	.settle = bar_settle,
 	.reset = bar_reset,
+};
+
+const struct miglab_pci_model miglab_pci_bar = {
+	.ops = &bar_ops,
+	.takes_bar = true,
+	.fits = bar_fits,
+	.state_bytes = bar_state_bytes,
+	.open = bar_open,
+	.close = bar_close,
 	.rw = bar_rw,
 	.mmap = bar_mmap,
 };

@@ -11,7 +11,7 @@
 #ifndef MIGLAB_BUSMASTER_H
 #define MIGLAB_BUSMASTER_H
 
-#include "device.h"
+#include "pci.h"
 
 /*
  * Must a device in @state (enum miglab_state) do no DMA? STOP, STOP_COPY and RESUMING;

@@ -24,9 +24,9 @@ static u64 find_hole(struct iommu_domain *domain, u64 limit)
 static int map_page(struct miglab_device *m, u64 limit, struct miglab_loan *loan)
 {
 	/* Others of its group could take its page tables away. */
-	if (!m->dirty.alone)
+	if (!to_pci(m)->dirty.alone)
 		return -ENODEV;
-	loan->domain = iommu_get_domain_for_dev(&m->core.pdev->dev);
+	loan->domain = iommu_get_domain_for_dev(&to_pci(m)->core.pdev->dev);
 	if (!loan->domain || !(loan->domain->type & __IOMMU_DOMAIN_PAGING))
 		return -ENODEV;
 	loan->iova = find_hole(loan->domain, limit);
@@ -43,7 +43,7 @@ int miglab_lend(struct miglab_device *m, u64 limit, struct miglab_loan *ret_loan
 
 	if (!loan.bytes)
 		return -ENOMEM;
-	if (!mutex_trylock(&m->attach_lock)) {
+	if (!mutex_trylock(&to_pci(m)->attach_lock)) {
 		ret = -EBUSY;
 		goto out_free;
 	}
@@ -54,7 +54,7 @@ int miglab_lend(struct miglab_device *m, u64 limit, struct miglab_loan *ret_loan
 	return 0;
 
 out_unlock:
-	mutex_unlock(&m->attach_lock);
+	mutex_unlock(&to_pci(m)->attach_lock);
 out_free:
 	free_page((unsigned long)loan.bytes);
 	return ret;
@@ -63,6 +63,6 @@ out_free:
 void miglab_end_loan(struct miglab_device *m, struct miglab_loan *loan)
 {
 	iommu_unmap(loan->domain, loan->iova, PAGE_SIZE);
-	mutex_unlock(&m->attach_lock);
+	mutex_unlock(&to_pci(m)->attach_lock);
 	free_page((unsigned long)loan->bytes);
 }

@@ -6,7 +6,7 @@
 #ifndef MIGLAB_REACH_H
 #define MIGLAB_REACH_H
 
-#include "device.h"
+#include "pci.h"
 
 /**
  * miglab_reach() - move @len bytes, at least 1, between @data and the user's memory at @iova

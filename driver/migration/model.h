@@ -3,20 +3,16 @@
  * A model: what a device migrates, and how it is got from the function and back.
  *
  * The migration protocol, the stream, pre-copy and the rules are the same for all.
- * A model's state is an image of state_bytes bytes (see image.h).
+ * A model's state is an image (see image.h), whose size stays while the device is open.
  *
- * Every member may be NULL but for name, notice and state_bytes: then there is
- * nothing to do. "Killable and abortable" waits end early with -EINTR, or with
- * what miglab_wait_cut_short() returns.
+ * Every member may be NULL but for name and notice: then there is nothing to do. "Killable and
+ * abortable" waits end early with -EINTR, or with what miglab_wait_cut_short() returns.
  */
 #ifndef MIGLAB_MODEL_H
 #define MIGLAB_MODEL_H
 
-#include <linux/mm_types.h>
-#include <linux/pci.h>
 #include <linux/types.h>
 
-struct miglab_config;
 struct miglab_device;
 struct miglab_image;
 
@@ -24,41 +20,6 @@ struct miglab_model_ops {
 	const char *name;	/* as in the attribute "model" */
 	const char *notice;	/* goes to the log at bind: "for tests only: <notice>" */
 	u32 model;		/* enum miglab_model */
-	bool takes_bar;		/* the name may be followed by ":N", for config->bar */
-	bool reports_dma;	/* miglab_dirty_dma() is told of all that the function writes */
-
-	/**
-	 * @fits: can the model migrate this function?
-	 *
-	 * Before probe() registers the device, and before the attribute is changed;
-	 * looks at ids and resources only, since another user may have the device open.
-	 * Returns 0, or -ENODEV with why not in @ret_why, as the end of a sentence.
-	 */
-	int (*fits)(struct pci_dev *pdev, const struct miglab_config *config,
-		    const char **ret_why);
-
-	/*
-	 * @state_bytes: the size of the state, a multiple of MIGLAB_PAGE that stays while
-	 * the device is open. Called by open(), after vfio_pci_core_enable().
-	 */
-	u64 (*state_bytes)(struct miglab_device *m, const struct miglab_config *config);
-
-	/**
-	 * @open: the device is being opened
-	 *
-	 * Between vfio_pci_core_enable() and vfio_pci_core_finish_enable(). Makes
-	 * m->model_data, and sets m->bars: a bit for each BAR whose read(), write() and
-	 * mmap() are the model's from now on; with any, no BAR takes an ioeventfd. No locks are
-	 * held. @config is that of state_bytes(). Returns 0 or an error that fails the
-	 * open; then close() is not called.
-	 */
-	int (*open)(struct miglab_device *m, const struct miglab_config *config);
-
-	/*
-	 * @close: undoes open(), before the device is disabled. No SET, no read() of a data_fd
-	 * and no access by the user reaches the model any more. May sleep.
-	 */
-	void (*close)(struct miglab_device *m);
 
 	/*
 	 * @fresh: gives a new image its bytes, or makes those of a device that was
@@ -69,8 +30,8 @@ struct miglab_model_ops {
 
 	/*
 	 * @enter: the device is in @state from now on, or its pace changed. Under the
-	 * image's lock and state_lock, and memory_lock when @state is another one than
-	 * before: neither sleeps nor waits.
+	 * image's lock and state_lock, and in commit_lock() when @state is another one
+	 * than before: neither sleeps nor waits.
 	 */
 	void (*enter)(struct miglab_device *m, struct miglab_image *image, u32 state);
 
@@ -87,7 +48,7 @@ struct miglab_model_ops {
 	/*
 	 * @fetch: brings these bytes of the image up to date before they are sent. The pages are
 	 * clean already: who changes them from now on marks them again. The image's
-	 * lock is held, so memory_lock may be taken, and no user memory touched.
+	 * lock is held, so no user memory is touched.
 	 * Returns 0, or an error that the read() of the data_fd gets. NULL: they are.
 	 */
 	int (*fetch)(struct miglab_device *m, struct miglab_image *image, u64 offset, u32 len);
@@ -135,53 +96,16 @@ struct miglab_model_ops {
 
 	/*
 	 * @reset: the function was reset, and all is permitted again. Clears what the reset
-	 * leaves: in the function, held requests, and what restore() brought. memory_lock
-	 * may be held for writing, so takes only locks that are inside of it; waits for
+	 * leaves: in the function, held requests, and what restore() brought. The lock of
+	 * commit_lock() may be held, so takes only locks that are inside of it; waits for
 	 * the function only. Not called while the device is closed.
 	 */
 	void (*reset)(struct miglab_device *m);
-
-	/**
-	 * @rw: read() and write() of a BAR in m->bars
-	 *
-	 * As vfio_pci_core_read() and its twin: *ppos has the index and the offset, and
-	 * moves by what is returned. The function is powered. No lock is held.
-	 */
-	ssize_t (*rw)(struct miglab_device *m, char __user *buf, size_t count, loff_t *ppos,
-		      bool write);
-
-	/* @mmap: mmap() of a BAR in m->bars; NULL: cannot be mapped, and says so. */
-	int (*mmap)(struct miglab_device *m, struct vm_area_struct *vma);
 };
 
-extern const struct miglab_model_ops miglab_model_bar, miglab_model_edu, miglab_model_synthetic;
+/* For any device, since it has nothing to do with it: a block of bytes that the device rewrites. */
+extern const struct miglab_model_ops miglab_model_synthetic;
 
 #define MIGLAB_MODEL_TEXT	16	/* bytes for the text of any model, with its NUL */
-
-/*
- * Puts the model of that text, "NAME" or "NAME:N", into @ret_config; a trailing newline is
- * ignored. Returns 0, or -EINVAL for a text that means none, with @ret_config untouched.
- */
-int miglab_model_parse(const char *text, struct miglab_config *ret_config);
-
-/* The text of @config->model, as miglab_model_parse() reads it. */
-void miglab_model_text(const struct miglab_config *config, char ret_text[MIGLAB_MODEL_TEXT]);
-
-/*
- * Somebody has written the page at the physical address @at, which may be in a BAR whose
- * contents migrate. No locks are held. In models/bar.c.
- */
-void miglab_bar_written(phys_addr_t at);
-
-/*
- * Does @config->model fit the function? Returns 0, or -ENODEV, and the log has a sentence
- * that says why not.
- */
-int miglab_model_fits(struct pci_dev *pdev, const struct miglab_config *config);
-
-/*
- * Says in the log what a user of @config->model must know.
- */
-void miglab_model_announce(struct pci_dev *pdev, const struct miglab_config *config);
 
 #endif
