@@ -13,6 +13,7 @@
 #include <linux/kernel.h>
 #include <linux/limits.h>
 #include <linux/math64.h>
+#include <linux/pci_regs.h>
 #include <linux/sched.h>
 #include <linux/string.h>
 #include <linux/types.h>

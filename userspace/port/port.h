@@ -8,6 +8,7 @@
 
 #include <endian.h>
 #include <errno.h>
+#include <linux/pci_regs.h>
 #include <linux/types.h>
 #include <stdbool.h>
 #include <stddef.h>
