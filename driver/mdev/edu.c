@@ -14,10 +14,9 @@
 #include <linux/workqueue.h>
 
 #include "compat.h"
-#include "device.h"
 #include "dma.h"
 #include "edu.h"
-#include "mdev_model.h"
+#include "mdev.h"
 
 #define BAR_BYTES	0x100000u
 #define DMA_MASK	((u64)MIGLAB_EDU_REACH - 1)
@@ -390,7 +389,7 @@ static bool edu_write(struct edu *edu, u64 at, size_t size, u64 value)
 
 static int edu_access(void *data, unsigned int bar, u64 at, void *bytes, size_t len, bool write)
 {
-	struct edu *edu = to_edu(data);
+	struct edu *edu = to_edu(&((struct miglab_mdev *)data)->m);
 	bool begins = false;
 	__le64 wire = 0;
 
@@ -408,9 +407,14 @@ static int edu_access(void *data, unsigned int bar, u64 at, void *bytes, size_t 
 	return begins ? edu_transfer(edu) : 0;
 }
 
+static void edu_reset_by_guest(void *data)
+{
+	miglab_mdev_reset(data);
+}
+
 static const struct miglab_bar_ops edu_bars = {
 	.access = edu_access,
-	.reset = miglab_mdev_reset,
+	.reset = edu_reset_by_guest,
 };
 
 /* --- states ---------------------------------------------------------------- */
@@ -584,7 +588,7 @@ static int edu_restore(struct miglab_device *m, struct miglab_image *image, u32 
 
 /* --- the device ------------------------------------------------------------ */
 
-static void edu_identify(u64 bytes, struct miglab_function_id *ret_id)
+static void edu_identify(struct miglab_mdev *mdev, struct miglab_function_id *ret_id)
 {
 	*ret_id = (struct miglab_function_id){
 		.vendor = 0x1234,
@@ -602,33 +606,41 @@ static void edu_identify(u64 bytes, struct miglab_function_id *ret_id)
 	};
 }
 
-static u64 edu_state_bytes(u64 bytes)
+static u64 edu_state_bytes(const struct miglab_mdev *mdev)
 {
 	return STATE_BYTES;
 }
 
-static int edu_open(struct miglab_device *m, struct miglab_function *f)
+static int edu_create(struct miglab_mdev *mdev)
 {
-	struct edu *edu;
+	struct edu *edu = kvzalloc(sizeof(*edu), GFP_KERNEL_ACCOUNT);
 
-	edu = kvzalloc(sizeof(*edu), GFP_KERNEL_ACCOUNT);
 	if (!edu)
 		return -ENOMEM;
-	edu->m = m;
-	edu->f = f;
+	edu->m = &mdev->m;
+	edu->f = &mdev->f;
 	mutex_init(&edu->lock);
 	INIT_DELAYED_WORK(&edu->clock, edu_clock);
-	m->model_data = edu;
+	mdev->m.model_data = edu;
 	return 0;
 }
 
-static void edu_close(struct miglab_device *m)
+static void edu_destroy(struct miglab_mdev *mdev)
 {
-	struct edu *edu = to_edu(m);
+	struct edu *edu = to_edu(&mdev->m);
 
-	cancel_delayed_work_sync(&edu->clock);
 	mutex_destroy(&edu->lock);
 	kvfree(edu);
+}
+
+static void edu_open(struct miglab_mdev *mdev)
+{
+	edu_reset(&mdev->m);
+}
+
+static void edu_close(struct miglab_mdev *mdev)
+{
+	cancel_delayed_work_sync(&to_edu(&mdev->m)->clock);
 }
 
 static const struct miglab_model_ops edu_ops = {
@@ -650,6 +662,8 @@ const struct miglab_mdev_model miglab_mdev_edu = {
 	.bars = &edu_bars,
 	.identify = edu_identify,
 	.state_bytes = edu_state_bytes,
+	.create = edu_create,
+	.destroy = edu_destroy,
 	.open = edu_open,
 	.close = edu_close,
 };
