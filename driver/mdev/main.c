@@ -66,10 +66,13 @@ static const struct miglab_ops miglab_mdev_ops = {
 static int make_function(struct miglab_mdev *mdev)
 {
 	struct miglab_function_id id;
+	int ret;
 
 	mdev->model->identify(mdev, &id);
-	mdev->m.config.state_bytes = mdev->model->state_bytes(mdev);
-	return miglab_function_init(&mdev->f, &mdev->vdev, &id, mdev->model->bars, mdev);
+	ret = miglab_function_init(&mdev->f, &mdev->vdev, &id, mdev->model->bars, mdev);
+	if (!ret)
+		mdev->m.config.state_bytes = mdev->model->state_bytes(mdev);
+	return ret;
 }
 
 /* What the device can do is that of its type, and is fixed from here on. */

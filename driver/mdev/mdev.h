@@ -19,7 +19,10 @@ struct miglab_mdev_model {
 	/* @identify: what the function is. Never fails. */
 	void (*identify)(struct miglab_mdev *mdev, struct miglab_function_id *ret_id);
 
-	/* @state_bytes: how much of it migrates, for good. Called once, before create(). */
+	/*
+	 * @state_bytes: how much of it migrates, for good: a multiple of MIGLAB_PAGE. The function
+	 * is identified. Called once, before create().
+	 */
 	u64 (*state_bytes)(const struct miglab_mdev *mdev);
 
 	/*
@@ -38,7 +41,7 @@ struct miglab_mdev_model {
 	void (*close)(struct miglab_mdev *mdev);
 };
 
-extern const struct miglab_mdev_model miglab_mdev_edu, miglab_mdev_synthetic;
+extern const struct miglab_mdev_model miglab_mdev_edu, miglab_mdev_mem, miglab_mdev_synthetic;
 
 struct miglab_mdev {
 	struct vfio_device vdev;	/* the first, for vfio_alloc_device() */

@@ -12,6 +12,7 @@
 static const struct miglab_mdev_model *const models[] = {
 	&miglab_mdev_synthetic,
 	&miglab_mdev_edu,
+	&miglab_mdev_mem,
 };
 
 static const char *const profiles[] = { "full", "no-p2p", "no-precopy", "stop-copy" };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/err.h>
+#include <linux/export.h>
 #include <linux/vmalloc.h>
 
 #include "image.h"
@@ -78,11 +79,13 @@ struct miglab_image *miglab_image_get(struct miglab_image *image)
 	kref_get(&image->kref);
 	return image;
 }
+EXPORT_SYMBOL_GPL(miglab_image_get);
 
 void miglab_image_put(struct miglab_image *image)
 {
 	kref_put(&image->kref, image_free);
 }
+EXPORT_SYMBOL_GPL(miglab_image_put);
 
 void miglab_image_renew(struct miglab_image *image)
 {
