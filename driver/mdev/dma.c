@@ -5,14 +5,21 @@
 #include <linux/vfio.h>
 
 #include "dma.h"
-#include "function.h"
+#include "mdev.h"
 
 /* Bytes that are in one page of memory. A user who is being killed gets no further. */
 static bool move_chunk(struct miglab_function *f, u64 iova, void *bytes, size_t len, bool write)
 {
+	struct miglab_mdev *mdev = container_of(f, struct miglab_mdev, f);
+	int ret;
+
 	if (fatal_signal_pending(current) || !miglab_function_is_master(f))
 		return false;
-	return !vfio_dma_rw(f->vdev, iova, bytes, len, write);
+	ret = vfio_dma_rw(f->vdev, iova, bytes, len, write);
+	/* Also of what failed in the middle of the page. */
+	if (write)
+		miglab_log_written(&mdev->m.dirty, iova, len);
+	return !ret;
 }
 
 /* By pages: one that is not mapped does not keep the others from being reached. */

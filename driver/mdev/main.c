@@ -91,6 +91,7 @@ static int miglab_mdev_init(struct vfio_device *vdev)
 	ret = miglab_device_init(&mdev->m, vdev, &miglab_mdev_ops, &params);
 	if (ret)
 		return ret;
+	vdev->log_ops = MIGLAB_LOG_OPS;
 	mdev->model = type->model;
 	strscpy(mdev->m.config.model, mdev->model->ops->name, MIGLAB_MODEL_TEXT);
 	ret = make_function(mdev);

@@ -64,7 +64,7 @@ MODULE_PARM_DESC(mem_bytes, "Memory of new mem devices: a power of 2 from 4096 t
 
 struct mem {
 	struct miglab_mdev *mdev;
-	u64 bytes;		/* of the memory; in the state the function's page comes behind it */
+	u64 bytes;		/* of the memory; behind it in the state is the function's page */
 	u8 page[MIGLAB_PAGE];	/* on its way to an image; guarded by the image's lock */
 
 	/*

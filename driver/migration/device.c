@@ -76,6 +76,7 @@ int miglab_device_init(struct miglab_device *m, struct vfio_device *vdev,
 
 	init_waitqueue_head(&m->wait);
 	atomic_set(&m->permits, 0);
+	miglab_dirtylog_init(&m->dirty);
 	mutex_init(&m->reset_lock);
 	mutex_init(&m->state_lock);
 	m->state = MIGLAB_RUNNING;
@@ -97,6 +98,7 @@ void miglab_device_destroy(struct miglab_device *m)
 	miglab_hold_destroy(&m->hold);
 	mutex_destroy(&m->state_lock);
 	mutex_destroy(&m->reset_lock);
+	miglab_dirtylog_destroy(&m->dirty);
 }
 EXPORT_SYMBOL_GPL(miglab_device_destroy);
 

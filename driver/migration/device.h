@@ -25,6 +25,7 @@
 #include <linux/vfio.h>
 #include <linux/wait.h>
 
+#include "dirtylog.h"
 #include "fsm.h"
 #include "history.h"
 #include "hold.h"
@@ -94,6 +95,7 @@ struct miglab_device {
 	const struct miglab_ops *ops;
 	struct miglab_stats *stats;
 	struct miglab_rulebook *book;	/* brings its own lock */
+	struct miglab_dirtylog dirty;	/* brings its own lock; off while closed */
 
 	/*
 	 * A reset, a release, the end of an arc, a change of the lease and remove() wake all

@@ -714,6 +714,8 @@ void miglab_migration_close(struct miglab_device *m)
 	mutex_lock(&m->reset_lock);
 	m->model = NULL;
 	mutex_unlock(&m->reset_lock);
+	/* The core does not stop it when the device is closed. */
+	miglab_log_stop(&m->dirty);
 	miglab_image_put(image);
 }
 EXPORT_SYMBOL_GPL(miglab_migration_close);

@@ -11,12 +11,6 @@ void miglab_dirty_init(struct miglab_dirty *dirty)
 {
 	init_waitqueue_head(&dirty->wait);
 	atomic_set(&dirty->pins, 0);
-	mutex_init(&dirty->lock);
-}
-
-void miglab_dirty_destroy(struct miglab_dirty *dirty)
-{
-	mutex_destroy(&dirty->lock);
 }
 
 static int count_one(struct device *dev, void *count)
@@ -82,7 +76,7 @@ void miglab_dirty_dma(struct miglab_device *m, u64 iova, u64 len)
 
 	for (; len; iova += n, len -= n) {
 		n = min_t(u64, len, PAGE_SIZE - offset_in_page(iova));
-		miglab_log_written(&to_pci(m)->dirty, iova, n);
+		miglab_log_written(&m->dirty, iova, n);
 		if (!to_pci(m)->dirty.alone || !pin_for_a_moment(m, iova & PAGE_MASK))
 			tell_peer(m, iova);
 	}

@@ -8,28 +8,20 @@
 #define MIGLAB_DIRTY_H
 
 #include <linux/atomic.h>
-#include <linux/mutex.h>
 #include <linux/types.h>
 #include <linux/wait.h>
 
 struct miglab_device;
-struct miglab_log;
 struct vfio_device;
-struct vfio_log_ops;
 
-/* Part of struct miglab_device. */
+/* Part of struct miglab_pci. */
 struct miglab_dirty {
 	wait_queue_head_t wait;		/* until pins is 0 */
 	atomic_t pins;			/* of pages that are pinned for a moment */
 	bool alone;			/* in its IOMMU group, so that type1 is told; since open */
-
-	/* Guards log. A lock of its own: held over page faults of the user's bitmap. */
-	struct mutex lock;
-	struct miglab_log *log;		/* NULL: VFIO_DEVICE_FEATURE_DMA_LOGGING is off */
 };
 
 void miglab_dirty_init(struct miglab_dirty *dirty);
-void miglab_dirty_destroy(struct miglab_dirty *dirty);
 
 /*
  * The device, whose model reports its DMA, was opened: is it alone in its IOMMU group? type1
@@ -53,27 +45,5 @@ void miglab_dirty_dma(struct miglab_device *m, u64 iova, u64 len);
 
 /* A dma_unmap of struct vfio_device_ops: waits until no page is pinned. */
 void miglab_dirty_unmap(struct vfio_device *vdev, u64 iova, u64 len);
-
-/*
- * dirtylog.c: the device's own log, only where the kernel can report one. It is off
- * after miglab_log_stop(), which may come at any time.
- */
-#if IS_ENABLED(CONFIG_IOMMUFD_DRIVER)
-#define MIGLAB_LOG_OPS	(&miglab_log_ops)
-extern const struct vfio_log_ops miglab_log_ops;
-
-void miglab_log_written(struct miglab_dirty *dirty, u64 iova, u64 len);
-void miglab_log_stop(struct miglab_dirty *dirty);
-#else
-#define MIGLAB_LOG_OPS	NULL
-
-static inline void miglab_log_written(struct miglab_dirty *dirty, u64 iova, u64 len)
-{
-}
-
-static inline void miglab_log_stop(struct miglab_dirty *dirty)
-{
-}
-#endif
 
 #endif

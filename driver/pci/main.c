@@ -153,7 +153,6 @@ static void miglab_close_device(struct vfio_device *vdev)
 	mutex_unlock(&pci->m.state_lock);
 	if (pci->model->close)
 		pci->model->close(&pci->m);
-	miglab_log_stop(&pci->dirty);
 	vfio_pci_core_close_device(vdev);
 }
 
@@ -270,7 +269,6 @@ static void miglab_release_dev(struct vfio_device *vdev)
 	vfio_pci_core_release_dev(vdev);
 	miglab_device_destroy(&pci->m);
 	mutex_destroy(&pci->attach_lock);
-	miglab_dirty_destroy(&pci->dirty);
 }
 
 static const struct vfio_device_ops miglab_vfio_ops = {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* VFIO_DEVICE_FEATURE_DMA_LOGGING: a bit for each page of the ranges that the user named. */
 #include <linux/bitmap.h>
+#include <linux/export.h>
 #include <linux/interval_tree.h>
 #include <linux/iova_bitmap.h>
 #include <linux/log2.h>
@@ -9,7 +10,7 @@
 #include <linux/slab.h>
 #include <linux/vfio.h>
 
-#include "pci.h"
+#include "device.h"
 
 /* MODULE_IMPORT_NS(), whose argument was no string before 6.13 */
 MODULE_INFO(import_ns, "IOMMUFD");
@@ -133,7 +134,7 @@ static void log_page(struct miglab_log *log, u64 page)
 			__set_bit(page - log->range[i].first, log->range[i].bits);
 }
 
-void miglab_log_written(struct miglab_dirty *dirty, u64 iova, u64 len)
+void miglab_log_written(struct miglab_dirtylog *dirty, u64 iova, u64 len)
 {
 	u64 page, last;
 
@@ -145,8 +146,9 @@ void miglab_log_written(struct miglab_dirty *dirty, u64 iova, u64 len)
 	}
 	mutex_unlock(&dirty->lock);
 }
+EXPORT_SYMBOL_GPL(miglab_log_written);
 
-void miglab_log_stop(struct miglab_dirty *dirty)
+void miglab_log_stop(struct miglab_dirtylog *dirty)
 {
 	mutex_lock(&dirty->lock);
 	log_free(dirty->log);
@@ -158,7 +160,7 @@ void miglab_log_stop(struct miglab_dirty *dirty)
 static int log_start(struct vfio_device *vdev, struct rb_root_cached *ranges, u32 count,
 		     u64 *page_size)
 {
-	struct miglab_dirty *dirty = &pci_from_vfio(vdev)->dirty;
+	struct miglab_dirtylog *dirty = &miglab_from_vfio(vdev)->dirty;
 	struct miglab_log *log;
 	u64 chosen;
 	int ret = 0;
@@ -183,7 +185,7 @@ static int log_start(struct vfio_device *vdev, struct rb_root_cached *ranges, u3
 
 static int log_stop(struct vfio_device *vdev)
 {
-	miglab_log_stop(&pci_from_vfio(vdev)->dirty);
+	miglab_log_stop(&miglab_from_vfio(vdev)->dirty);
 	return 0;
 }
 
@@ -211,7 +213,7 @@ static void report_range(struct log_range *range, unsigned int shift, u64 iova, 
 static int log_read_and_clear(struct vfio_device *vdev, unsigned long iova, unsigned long len,
 			      struct iova_bitmap *report)
 {
-	struct miglab_dirty *dirty = &pci_from_vfio(vdev)->dirty;
+	struct miglab_dirtylog *dirty = &miglab_from_vfio(vdev)->dirty;
 	struct log_range *range = NULL;
 	u64 last = iova + len - 1;
 
@@ -231,3 +233,4 @@ const struct vfio_log_ops miglab_log_ops = {
 	.log_stop = log_stop,
 	.log_read_and_clear = log_read_and_clear,
 };
+EXPORT_SYMBOL_GPL(miglab_log_ops);
