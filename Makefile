@@ -39,10 +39,10 @@ help:
 	@echo '  all             gcc      30 s  userspace, and the module where the headers are (KDIR=...)'
 	@echo '  userspace       gcc      30 s  $(BUILD)/miglab; -j halves it'
 	@echo '  tests           cmocka         the programs of the checks'
-	@echo '  module          headers        miglab_vfio_pci.ko'
+	@echo '  module          headers        miglab.ko, miglab_vfio_pci.ko'
 	@echo '  install                        the program, its manual and completion, below'
 	@echo '                                 PREFIX=$(PREFIX) (DESTDIR= is honoured); uninstall'
-	@echo '  dkms-install    dkms           the module, for the running kernel (KERNEL=) and those to'
+	@echo '  dkms-install    dkms           the modules, for the running kernel (KERNEL=) and those to'
 	@echo '                                 come; with DESTDIR= only its sources; dkms-remove'
 	@echo
 	@echo '  check           lab            lint, check-host, check-host-lab, check-vm, check-peer,'

@@ -12,9 +12,11 @@
 
 /* Since 6.19 the core asks for a region's information through its own operation. */
 #ifdef HAVE_REGION_INFO_CAPS
-#define COMPAT_REGION_INFO_OPS	.get_region_info_caps = vfio_pci_ioctl_get_region_info,
+#define COMPAT_REGION_INFO_OPS		.get_region_info_caps = vfio_pci_ioctl_get_region_info,
+#define COMPAT_MDEV_REGION_INFO_OPS	.get_region_info_caps = miglab_mdev_region_info,
 #else
 #define COMPAT_REGION_INFO_OPS
+#define COMPAT_MDEV_REGION_INFO_OPS
 #endif
 
 /* Since 6.17 vfio_pci_core_match() calls this one without looking. */

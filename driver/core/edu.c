@@ -8,9 +8,10 @@
 struct edu_page {
 	__le32 live, fact, status, irq_status;
 	__le64 src, dst, count, cmd;
+	__le64 fact_ns, dma_ns;
 };
 
-static_assert(sizeof(struct edu_page) == 48, "the wire format has no padding");
+static_assert(sizeof(struct edu_page) == 64, "the wire format has no padding");
 static_assert(MIGLAB_EDU_BUFFER == MIGLAB_PAGE, "the buffer is one page");
 
 int miglab_edu_dma_check(const struct miglab_edu_dma *dma, u64 dma_mask,
@@ -32,6 +33,7 @@ int miglab_edu_dma_check(const struct miglab_edu_dma *dma, u64 dma_mask,
 	};
 	return 0;
 }
+EXPORT_SYMBOL_GPL(miglab_edu_dma_check);
 
 u64 *miglab_edu_dma_reg(struct miglab_edu_dma *dma, u64 offset)
 {
@@ -48,6 +50,7 @@ u64 *miglab_edu_dma_reg(struct miglab_edu_dma *dma, u64 offset)
 		return NULL;
 	}
 }
+EXPORT_SYMBOL_GPL(miglab_edu_dma_reg);
 
 int miglab_edu_fact_of(u32 fact)
 {
@@ -61,6 +64,19 @@ int miglab_edu_fact_of(u32 fact)
 	}
 	return -EINVAL;
 }
+EXPORT_SYMBOL_GPL(miglab_edu_fact_of);
+
+u32 miglab_edu_factorial(u32 n)
+{
+	u32 product = 1;
+
+	if (n >= FACT_ZERO)
+		return 0;
+	while (n > 1)
+		product *= n--;
+	return product;
+}
+EXPORT_SYMBOL_GPL(miglab_edu_factorial);
 
 void miglab_edu_encode(const struct miglab_edu_regs *regs, u8 *page)
 {
@@ -73,16 +89,18 @@ void miglab_edu_encode(const struct miglab_edu_regs *regs, u8 *page)
 		.dst = cpu_to_le64(regs->dma.dst),
 		.count = cpu_to_le64(regs->dma.count),
 		.cmd = cpu_to_le64(regs->dma.cmd),
+		.fact_ns = cpu_to_le64(regs->fact_ns),
+		.dma_ns = cpu_to_le64(regs->dma_ns),
 	};
 
 	memset(page, 0, MIGLAB_PAGE);
 	memcpy(page, &wire, sizeof(wire));
 }
+EXPORT_SYMBOL_GPL(miglab_edu_encode);
 
-int miglab_edu_decode(const u8 *page, u64 dma_mask, struct miglab_edu_regs *ret)
+/* The registers as they are in @page, whatever they say; -EINVAL if it has more than them. */
+static int read_page(const u8 *page, struct miglab_edu_regs *ret)
 {
-	struct miglab_edu_regs regs;
-	struct miglab_edu_move move;
 	struct edu_page wire;
 	u32 i;
 
@@ -90,7 +108,7 @@ int miglab_edu_decode(const u8 *page, u64 dma_mask, struct miglab_edu_regs *ret)
 		if (page[i])
 			return -EINVAL;
 	memcpy(&wire, page, sizeof(wire));
-	regs = (struct miglab_edu_regs){
+	*ret = (struct miglab_edu_regs){
 		.live = le32_to_cpu(wire.live),
 		.fact = le32_to_cpu(wire.fact),
 		.status = le32_to_cpu(wire.status),
@@ -99,12 +117,45 @@ int miglab_edu_decode(const u8 *page, u64 dma_mask, struct miglab_edu_regs *ret)
 		.dma.dst = le64_to_cpu(wire.dst),
 		.dma.count = le64_to_cpu(wire.count),
 		.dma.cmd = le64_to_cpu(wire.cmd),
+		.fact_ns = le64_to_cpu(wire.fact_ns),
+		.dma_ns = le64_to_cpu(wire.dma_ns),
 	};
-	if (miglab_edu_fact_of(regs.fact) < 0 || regs.status & ~MIGLAB_EDU_IRQ_FACT)
-		return -EINVAL;
-	/* Without RUN they are numbers that do nothing, and a user may write any. */
-	if (regs.dma.cmd & MIGLAB_EDU_RUN && miglab_edu_dma_check(&regs.dma, dma_mask, &move))
+	return 0;
+}
+
+static bool fact_ok(const struct miglab_edu_regs *regs, u64 max_ns)
+{
+	if (regs->status & ~(MIGLAB_EDU_IRQ_FACT | MIGLAB_EDU_COMPUTING))
+		return false;
+	if (regs->status & MIGLAB_EDU_COMPUTING)
+		return regs->fact_ns && regs->fact_ns <= max_ns;
+	return !regs->fact_ns && miglab_edu_fact_of(regs->fact) >= 0;
+}
+
+/* Without RUN they are numbers that do nothing, and a user may write any. */
+static bool dma_ok(const struct miglab_edu_regs *regs, u64 dma_mask, u64 max_ns)
+{
+	struct miglab_edu_move move;
+
+	if (!(regs->dma.cmd & MIGLAB_EDU_RUN))
+		return !regs->dma_ns;
+	return regs->dma_ns <= max_ns && !miglab_edu_dma_check(&regs->dma, dma_mask, &move);
+}
+
+int miglab_edu_decode_running(const u8 *page, u64 dma_mask, u64 max_ns,
+			      struct miglab_edu_regs *ret)
+{
+	struct miglab_edu_regs regs;
+
+	if (read_page(page, &regs) || !fact_ok(&regs, max_ns) || !dma_ok(&regs, dma_mask, max_ns))
 		return -EINVAL;
 	*ret = regs;
 	return 0;
 }
+EXPORT_SYMBOL_GPL(miglab_edu_decode_running);
+
+int miglab_edu_decode(const u8 *page, u64 dma_mask, struct miglab_edu_regs *ret)
+{
+	return miglab_edu_decode_running(page, dma_mask, 0, ret);
+}
+EXPORT_SYMBOL_GPL(miglab_edu_decode);

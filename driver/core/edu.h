@@ -17,6 +17,7 @@
 
 /* Offsets in BAR 0, which has 1 MiB. Those below 0x80 are 4 bytes wide, the others 8. */
 enum miglab_edu_reg {
+	MIGLAB_EDU_ID = 0x00,		/* read only */
 	MIGLAB_EDU_LIVE = 0x04,		/* reads as the complement of what was written */
 	MIGLAB_EDU_FACT = 0x08,		/* write N, read N! modulo 2^32 */
 	MIGLAB_EDU_STATUS = 0x20,
@@ -30,6 +31,8 @@ enum miglab_edu_reg {
 	MIGLAB_EDU_DMA_END = 0xa0,
 	MIGLAB_EDU_BUFFER_AT = 0x40000,	/* what src or dst calls the buffer */
 };
+
+#define MIGLAB_EDU_ID_VALUE	0x010000edu
 
 #define MIGLAB_EDU_COMPUTING	(1u << 0)	/* in the status */
 #define MIGLAB_EDU_IRQ_FACT	(1u << 7)	/* in the status: interrupt when computed */
@@ -46,10 +49,13 @@ struct miglab_edu_dma {
 
 struct miglab_edu_regs {
 	u32 live;		/* as it reads */
-	u32 fact;		/* computed */
-	u32 status;		/* MIGLAB_EDU_IRQ_FACT or 0 */
+	u32 fact;		/* computed; with COMPUTING: N */
+	u32 status;		/* MIGLAB_EDU_IRQ_FACT or 0, and MIGLAB_EDU_COMPUTING */
 	u32 irq_status;
-	struct miglab_edu_dma dma;	/* with RUN: a command that has still to begin */
+	struct miglab_edu_dma dma;	/* with RUN: a command that has not ended */
+
+	/* Nanoseconds of running until it ends. 0: there is nothing, or it has still to begin. */
+	u64 fact_ns, dma_ns;
 };
 
 /* A transfer: @len bytes between @buffer, an offset in the buffer, and @iova. */
@@ -76,13 +82,20 @@ u64 *miglab_edu_dma_reg(struct miglab_edu_dma *dma, u64 offset);
 /* Some N with N! modulo 2^32 == @fact, or -EINVAL: the device cannot have computed that. */
 int miglab_edu_fact_of(u32 fact);
 
-/* @regs to the first page of a state. */
+/* N! modulo 2^32. */
+u32 miglab_edu_factorial(u32 n);
+
+/* @regs to the page of a state that has them. */
 void miglab_edu_encode(const struct miglab_edu_regs *regs, u8 *page);
 
 /*
  * The reverse. Returns -EINVAL, and @ret untouched, when a register has what it cannot
- * have, or a bit is set that belongs to none.
+ * have, or a bit is set that belongs to none. Nothing is under way in such a state.
  */
 int miglab_edu_decode(const u8 *page, u64 dma_mask, struct miglab_edu_regs *ret);
+
+/* The same for a state in which the device may compute and transfer, for @max_ns at most. */
+int miglab_edu_decode_running(const u8 *page, u64 dma_mask, u64 max_ns,
+			      struct miglab_edu_regs *ret);
 
 #endif

@@ -154,6 +154,7 @@ const char *miglab_profile_name(u32 flags)
 			return profiles[i].name;
 	return "?";
 }
+EXPORT_SYMBOL_GPL(miglab_profile_name);
 
 int miglab_profile_parse(const char *name, size_t len, u32 *ret_flags)
 {
@@ -167,3 +168,4 @@ int miglab_profile_parse(const char *name, size_t len, u32 *ret_flags)
 	}
 	return -EINVAL;
 }
+EXPORT_SYMBOL_GPL(miglab_profile_parse);

@@ -71,6 +71,7 @@ void miglab_precopy_mark(struct miglab_precopy *p, u64 page)
 	p->dirty[page / WORD_BITS] |= bit(page);
 	p->dirty_pages++;
 }
+EXPORT_SYMBOL_GPL(miglab_precopy_mark);
 
 /* The first dirty page from @p->scan on, round the end; there is one. */
 static u64 find_dirty(const struct miglab_precopy *p)

@@ -27,6 +27,7 @@ bool miglab_synthetic_size_ok(u64 state_bytes)
 	return state_bytes >= MIGLAB_STATE_BYTES_MIN && state_bytes <= MIGLAB_STATE_BYTES_MAX &&
 	       state_bytes % MIGLAB_PAGE == 0;
 }
+EXPORT_SYMBOL_GPL(miglab_synthetic_size_ok);
 
 void miglab_synthetic_init(struct miglab_synthetic *m, struct miglab_content *content, u64 seed)
 {

@@ -9,9 +9,11 @@
 #include <linux/build_bug.h>
 #include <linux/crc32c.h>
 #include <linux/errno.h>
+#include <linux/export.h>
 #include <linux/kernel.h>
 #include <linux/limits.h>
 #include <linux/math64.h>
+#include <linux/pci_regs.h>
 #include <linux/sched.h>
 #include <linux/string.h>
 #include <linux/types.h>

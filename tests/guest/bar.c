@@ -16,6 +16,7 @@
 static const uint32_t ids[] = {
 	PCI_ID(0x1b36, 0x0005),	/* pci-testdev */
 	PCI_ID(0x1af4, 0x1110),	/* ivshmem */
+	PCI_ID(0x1234, 0x6d6d),	/* miglab_mdev's mem */
 };
 
 static uint32_t bar, distance;	/* of one block from the next */

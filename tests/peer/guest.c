@@ -8,7 +8,8 @@
  *
  * Every row unless some are named; --often moves the guest a hundred times, back and forth, in
  * those rows in which it must see no difference. The functions in $MIGLAB_DEVICES and
- * $MIGLAB_TESTDEVS are bound to miglab_vfio_pci. TAP; exit status 0 all as expected, 1 a row is
+ * $MIGLAB_TESTDEVS are bound to miglab_vfio_pci; $MIGLAB_MDEV_EDUS and $MIGLAB_MDEV_MEMS are
+ * emulated ones of those models, which were made without rules. TAP; exit status 0 all as expected, 1 a row is
  * not, 2 bad usage, 3 could not run.
  */
 #include <errno.h>
@@ -30,6 +31,8 @@
 
 #define DEVICES		"MIGLAB_DEVICES"
 #define MEMORIES	"MIGLAB_TESTDEVS"
+#define MDEV_EDUS	"MIGLAB_MDEV_EDUS"
+#define MDEV_MEMORIES	"MIGLAB_MDEV_MEMS"
 
 /* The turn in which the guest was moved ends, and the next looks at all that was moved. */
 #define TURNS		2
@@ -39,7 +42,7 @@ enum { SIDES = 2 };
 struct row {
 	const char *name;
 	const char *functions;	/* the variable that names them; NULL: an edu of QEMU's own */
-	const char *model;	/* of miglab_vfio_pci */
+	const char *model;	/* of miglab_vfio_pci; NULL: the functions have theirs */
 	bool messages;		/* its interrupts are MSI, not INTx */
 	unsigned int moves;
 	const char *finds;	/* how the guest's complaint begins, after a move; NULL: none */
@@ -52,6 +55,9 @@ static const struct row rows[] = {
 	{ "edu-msi", DEVICES, "edu", true, 4, NULL },
 	{ "bar-synthetic", MEMORIES, "synthetic", false, 1, "bar: " },
 	{ "bar", MEMORIES, "bar", false, 2, NULL },
+	{ "mdev-edu", MDEV_EDUS, NULL, false, 4, NULL },
+	{ "mdev-edu-msi", MDEV_EDUS, NULL, true, 4, NULL },
+	{ "mdev-mem", MDEV_MEMORIES, NULL, false, 4, NULL },
 };
 
 /* A row as it is played. */
@@ -153,7 +159,7 @@ static int set_model(const struct play *p, const char *model, struct error *err)
 	unsigned int side;
 	int ret = 0;
 
-	for (side = 0; !ret && p->row->functions && side < SIDES; side++)
+	for (side = 0; !ret && p->row->model && side < SIDES; side++)
 		ret = attribute_write(p->bdf[side], "model", model, err);
 	return ret;
 }
@@ -163,7 +169,7 @@ static int set_up(struct play *p, struct error *err)
 	unsigned int side;
 	int ret = set_model(p, p->row->model, err);
 
-	for (side = 0; !ret && p->row->functions && side < SIDES; side++)
+	for (side = 0; !ret && p->row->model && side < SIDES; side++)
 		ret = attribute_write(p->bdf[side], "rules", "\n", err);
 	return ret;
 }

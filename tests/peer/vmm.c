@@ -69,6 +69,16 @@ int reap(pid_t pid, uint64_t deadline_ns)
 	return status;
 }
 
+/* What QEMU calls the function: an address, or the UUID of a mediated device. */
+static void function_args(struct args *args, size_t i, const char *name)
+{
+	const char *how = strchr(name, ':') ? "host=" : "sysfsdev=/sys/bus/mdev/devices/";
+
+	args_add(args, "-device");
+	args_add(args, "vfio-pci,id=vf%zu,%s%s,migration-events=on,enable-migration=on,"
+		 "x-pre-copy-dirty-page-tracking=off", i, how, name);
+}
+
 /* QEMU's monitor has one client, so the judge gets one of its own. */
 static void qemu_args(struct args *args, const struct vmm_plan *plan)
 {
@@ -81,11 +91,8 @@ static void qemu_args(struct args *args, const struct vmm_plan *plan)
 	args_add(args, plan->kind == QEMU_10 ? "qemu-10.0" : "qemu-system-x86_64");
 	for (i = 0; i < sizeof(machine) / sizeof(machine[0]); i++)
 		args_add(args, "%s", machine[i]);
-	for (i = 0; i < plan->devices; i++) {
-		args_add(args, "-device");
-		args_add(args, "vfio-pci,id=vf%zu,host=%s,migration-events=on,enable-migration=on,"
-			 "x-pre-copy-dirty-page-tracking=off", i, plan->bdfs[i]);
-	}
+	for (i = 0; i < plan->devices; i++)
+		function_args(args, i, plan->bdfs[i]);
 	args_add(args, "-qmp");
 	args_add(args, "unix:%s/%s.qmp,server=on,wait=off", plan->dir, plan->role);
 	args_add(args, "-qmp");

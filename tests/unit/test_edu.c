@@ -138,6 +138,52 @@ static void test_encoding(void **unused)
 	assert_memory_equal(&back, &some, sizeof(back));
 }
 
+/* What is under way may take so long and no longer, and is something that can be. */
+static void test_under_way(void **unused)
+{
+	const struct miglab_edu_regs busy = {
+		.fact = 0xffffffff,
+		.status = MIGLAB_EDU_COMPUTING,
+		.dma = { 0x1000, BUFFER, 16, MIGLAB_EDU_RUN },
+		.fact_ns = 1000,
+		.dma_ns = 77,
+	};
+	struct miglab_edu_regs back, bad;
+	u8 page[MIGLAB_PAGE];
+
+	(void)unused;
+	miglab_edu_encode(&busy, page);
+	assert_int_equal(miglab_edu_decode(page, MASK, &back), -EINVAL);
+	assert_int_equal(miglab_edu_decode_running(page, MASK, 999, &back), -EINVAL);
+	assert_int_equal(miglab_edu_decode_running(page, MASK, 1000, &back), 0);
+	assert_memory_equal(&back, &busy, sizeof(back));
+
+	for (u32 i = 0; i < 5; i++) {
+		bad = busy;
+		if (i == 0)
+			bad.fact_ns = 0;
+		else if (i == 1)
+			bad.status = 0;
+		else if (i == 2)
+			bad.dma.cmd = 0;
+		else if (i == 3)
+			bad.dma_ns = 1001;
+		else
+			bad.dma.src = MASK;
+		miglab_edu_encode(&bad, page);
+		if (miglab_edu_decode_running(page, MASK, 1000, &back) != -EINVAL)
+			fail_msg("row %u was taken", i);
+	}
+}
+
+static void test_factorial(void **unused)
+{
+	(void)unused;
+	for (u32 n = 0; n < 100; n++)
+		assert_int_equal(miglab_edu_factorial(n), factorial(n));
+	assert_int_equal(miglab_edu_factorial(~0u), 0);
+}
+
 /* A fresh device's state is all zeroes. */
 static void test_zeroes_are_a_state(void **unused)
 {
@@ -166,7 +212,8 @@ static void test_bad_pages(void **unused)
 		{ 33, 0x10 },		/* too many bytes */
 		{ 39, 0x80 },
 		{ 40, 0x05 },		/* the other way round it is out of range */
-		{ 48, 1 }, { 4095, 1 },	/* not of any register */
+		{ 48, 1 }, { 56, 1 },	/* something is under way */
+		{ 64, 1 }, { 4095, 1 },	/* not of any register */
 	};
 	struct miglab_edu_regs back;
 	u8 page[MIGLAB_PAGE];
@@ -197,6 +244,8 @@ int main(void)
 		cmocka_unit_test(test_registers_are_whole),
 		cmocka_unit_test(test_facts),
 		cmocka_unit_test(test_encoding),
+		cmocka_unit_test(test_under_way),
+		cmocka_unit_test(test_factorial),
 		cmocka_unit_test(test_zeroes_are_a_state),
 		cmocka_unit_test(test_bad_pages),
 	};

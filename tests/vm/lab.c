@@ -21,7 +21,7 @@ static struct device *opened[FUNCTIONS_MAX];
 
 const char *function(unsigned int index)
 {
-	static char bdf[FUNCTIONS_MAX][16];
+	static char names[FUNCTIONS_MAX][40];	/* a UUID is the longest */
 	const char *list = getenv("MIGLAB_DEVICES");
 	unsigned int n;
 	int used;
@@ -29,15 +29,15 @@ const char *function(unsigned int index)
 	assert_non_null(list);
 	assert_true(index < FUNCTIONS_MAX);
 	for (n = 0; n <= index; n++, list += used)
-		assert_int_equal(sscanf(list, " %15s%n", bdf[index], &used), 1);
-	return bdf[index];
+		assert_int_equal(sscanf(list, " %39s%n", names[index], &used), 1);
+	return names[index];
 }
 
 struct device *open_function(unsigned int index)
 {
 	struct error err = { "" };
 	struct device *dev;
-	char spec[32];
+	char spec[64];
 
 	snprintf(spec, sizeof(spec), "vfio:%s", function(index));
 	if (device_open(spec, &dev, &err) < 0)

@@ -25,7 +25,7 @@
 #define PATIENCE_MS	300000
 #define PATIENCE_NS	(PATIENCE_MS * NSEC_PER_MSEC)
 
-/* The BDF of function number @index of $MIGLAB_DEVICES. */
+/* The BDF or UUID of function number @index of $MIGLAB_DEVICES. */
 const char *function(unsigned int index);
 
 /* Sets an attribute of function number @index, which need not be open. */
@@ -101,6 +101,7 @@ int life_rows(void);
 int datafd_rows(void);
 int storm_rows(void);
 int sweep_rows(void);
+int mdev_edu_rows(void);
 int irq_rows(void);
 int msix_rows(void);
 int leave_rows(void);

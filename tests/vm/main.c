@@ -37,6 +37,7 @@ static const struct {
 	{ "bar-states", bar_states_rows, false },
 	{ "bar-dma", bar_dma_rows, false },
 	{ "sweep", sweep_rows, false },
+	{ "mdev-edu", mdev_edu_rows, false },
 	{ "leave", leave_rows, true },	/* last: it binds everything anew */
 };
 

@@ -54,6 +54,17 @@ static struct range functions(const char *prefix, const char *module)
 	return r;
 }
 
+/* The code of the driver, what the drivers share, and what was loaded in between. */
+static struct range driver_code(void)
+{
+	struct range shared = functions("", "miglab"), own = functions("", MIGLAB_DRIVER);
+
+	return (struct range){
+		.first = shared.first < own.first ? shared.first : own.first,
+		.last = shared.last > own.last ? shared.last : own.last,
+	};
+}
+
 static void set_knob(const char *kind, const char *name, unsigned long value)
 {
 	char path[128];
@@ -87,13 +98,13 @@ static void faults_spare_acpi(void)
 		functions("acpi_ds_", "").first, functions("acpi_ut_", "").last,
 	};
 
-	faults_strike(functions("", "miglab_vfio_pci"), spared);
+	faults_strike(driver_code(), spared);
 }
 
 /* ... and vfio_create_group() warns. */
 static void faults_spare_groups(void)
 {
-	faults_strike(functions("", "miglab_vfio_pci"), functions("vfio_create_group", ""));
+	faults_strike(driver_code(), functions("vfio_create_group", ""));
 }
 
 /* Whatever is allocated may fail, and without a word. */

@@ -33,6 +33,7 @@ struct command {
 };
 
 extern const struct command command_list, command_bind, command_unbind, command_rules;
+extern const struct command command_create, command_remove;
 extern const struct command command_run, command_migrate, command_judge, command_guard;
 extern const struct command command_watch, command_conform;
 

@@ -83,12 +83,12 @@ static const struct option options[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
-/* Are both the same PCI function, however they are written? */
+/* Are both the same device, however they are written? */
 static bool is_same_place(const char *a, const char *b)
 {
-	char one[PCI_BDF_SIZE], other[PCI_BDF_SIZE];
+	char one[SYSFS_NAME_SIZE], other[SYSFS_NAME_SIZE];
 
-	return !pci_parse_bdf(a, one, NULL) && !pci_parse_bdf(b, other, NULL) &&
+	return !pci_or_mdev_parse(a, one, NULL) && !pci_or_mdev_parse(b, other, NULL) &&
 	       !strcmp(one, other);
 }
 
@@ -96,14 +96,14 @@ static bool is_same_place(const char *a, const char *b)
 static int add_target(char *text, struct witness_target *targets, size_t *count,
 		      struct error *err)
 {
-	char *where = strchr(text, '='), bdf[PCI_BDF_SIZE];
+	char *where = strchr(text, '='), name[SYSFS_NAME_SIZE];
 	size_t i;
 
 	if (!where || where == text || !where[1])
 		return error_set(err, -EINVAL, "--device %s: give ID=BDF, such as "
 				 "vf0=0000:01:00.0, or ID=emu", text);
 	*where++ = '\0';
-	if (strcmp(where, "emu") && pci_parse_bdf(where, bdf, err))
+	if (strcmp(where, "emu") && pci_or_mdev_parse(where, name, err))
 		return error_prefix(err, -EINVAL, "--device %s", text);
 	for (i = 0; i < *count; i++)
 		if (!strcmp(targets[i].id, text) || is_same_place(targets[i].where, where))

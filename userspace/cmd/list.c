@@ -11,10 +11,11 @@
 #include "device/list.h"
 
 static const char usage[] =
-	"Usage: miglab list [--json] [BDF..]\n"
+	"Usage: miglab list [--json] [BDF|UUID..]\n"
 	"\n"
-	"Shows each PCI function, or those named, with its driver and IOMMU group, and says\n"
-	"whether it can migrate: yes, no, or unknown until it is opened; and why.\n"
+	"Shows each PCI function and mediated device, or those named, with its driver and\n"
+	"IOMMU group, and says whether it can migrate: yes, no, or unknown until it is opened;\n"
+	"and why.\n"
 	"\n"
 	"  --json   an array of objects\n";
 
@@ -36,9 +37,13 @@ static void print_text(const struct pci_function *functions, size_t count)
 	for (size_t i = 0; i < count; i++) {
 		const struct pci_function *f = &functions[i];
 
-		printf("%-13s %04lx:%04lx %06lx %-5s %-16s %-10s %s\n", f->bdf, f->vendor,
-		       f->device, f->class, f->group, f->driver, migratable_names[f->migratable],
-		       f->why);
+		/* Only who opens a mediated device can ask what it is. */
+		if (pci_is_mdev(f->bdf))
+			printf("%-13s %-9s %-6s ", f->bdf, "-", "-");
+		else
+			printf("%-13s %04lx:%04lx %06lx ", f->bdf, f->vendor, f->device, f->class);
+		printf("%-5s %-16s %-10s %s\n", f->group, f->driver,
+		       migratable_names[f->migratable], f->why);
 	}
 }
 
@@ -69,9 +74,11 @@ static void print_json(const struct pci_function *functions, size_t count)
 		struct json_object *object = json_object_new_object();
 
 		json_object_object_add(object, "bdf", json_object_new_string(f->bdf));
-		add_hex(object, "vendor", 4, f->vendor);
-		add_hex(object, "device", 4, f->device);
-		add_hex(object, "class", 6, f->class);
+		if (!pci_is_mdev(f->bdf)) {
+			add_hex(object, "vendor", 4, f->vendor);
+			add_hex(object, "device", 4, f->device);
+			add_hex(object, "class", 6, f->class);
+		}
 		json_object_object_add(object, "iommu_group", json_object_new_string(f->group));
 		json_object_object_add(object, "driver", json_object_new_string(f->driver));
 		json_object_object_add(object, "migratable",
@@ -131,7 +138,7 @@ static int run_list(int argc, char **argv)
 
 const struct command command_list = {
 	.name = "list",
-	.args = "[--json] [BDF..]",
+	.args = "[--json] [BDF|UUID..]",
 	.what = "PCI functions, their drivers, whether and why (not) migratable",
 	.usage = usage,
 	.options = options,

@@ -10,8 +10,9 @@
 #include "cmd/cmd.h"
 
 static const struct command *const commands[] = {
-	&command_list, &command_bind, &command_unbind, &command_rules, &command_run,
-	&command_migrate, &command_judge, &command_watch, &command_guard, &command_conform,
+	&command_list, &command_bind, &command_unbind, &command_create, &command_remove,
+	&command_rules, &command_run, &command_migrate, &command_judge, &command_watch,
+	&command_guard, &command_conform,
 };
 
 #define NR_COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -25,7 +26,8 @@ static void print_help(void)
 		printf("  %s %s\n        %s\n", commands[i]->name, commands[i]->args,
 		       commands[i]->what);
 	puts("\n"
-	     "DEV is vfio:BDF, or BDF alone, or emu[:key=value,..].\n"
+	     "DEV is vfio:BDF, vfio:UUID of a mediated device, either alone, or\n"
+	     "emu[:key=value,..].\n"
 	     "\n"
 	     "Every command takes -h, --help; --version; and -v, --verbose: what it does, on\n"
 	     "stderr.\n"

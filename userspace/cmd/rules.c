@@ -15,13 +15,13 @@
 #include "witness/replay.h"
 
 static const char usage[] =
-	"Usage: miglab rules BDF [RULE..]\n"
-	"       miglab rules BDF --preset NAME\n"
+	"Usage: miglab rules BDF|UUID [RULE..]\n"
+	"       miglab rules BDF|UUID --preset NAME\n"
 	"       miglab rules --preset list\n"
 	"       miglab rules --from FILE [--device NAME]\n"
 	"\n"
 	"Without RULE shows the rules of the PCI function BDF, which is bound to\n"
-	"miglab_vfio_pci. With RULE replaces all of them at once, or none if one is bad;\n"
+	"miglab_vfio_pci, or of the one that miglab create made. With RULE replaces all of them at once, or none if one is bad;\n"
 	"an empty RULE ('') leaves the device without rules. A preset is a set of rules.\n"
 	"Warns of a rule that the device's profile leaves nothing to do.\n"
 	"--from prints the arcs of a recording of miglab watch as rules, of the device NAME if\n"

@@ -42,13 +42,13 @@ static const struct option options[] = {
 	{ }
 };
 
-/* A device of PCI by its whole address, any other one by its name. */
-static int add_device(char *text, const char **devices, char bdfs[][PCI_BDF_SIZE], size_t *count,
-		      struct error *err)
+/* A device of PCI by its whole address, a mediated one by its UUID, any other one by its name. */
+static int add_device(char *text, const char **devices, char names[][SYSFS_NAME_SIZE],
+		      size_t *count, struct error *err)
 {
 	if (*count == DEVICES_MAX)
 		return error_set(err, -EINVAL, "more than %d devices", DEVICES_MAX);
-	devices[*count] = pci_parse_bdf(text, bdfs[*count], NULL) ? text : bdfs[*count];
+	devices[*count] = pci_or_mdev_parse(text, names[*count], NULL) ? text : names[*count];
 	(*count)++;
 	return 0;
 }
@@ -56,7 +56,7 @@ static int add_device(char *text, const char **devices, char bdfs[][PCI_BDF_SIZE
 static int run_watch(int argc, char **argv)
 {
 	const char *devices[DEVICES_MAX];
-	char bdfs[DEVICES_MAX][PCI_BDF_SIZE];
+	char names[DEVICES_MAX][SYSFS_NAME_SIZE];
 	struct watch_options opt = { .devices = devices, .interrupt_fd = -1 };
 	struct error err;
 	long seconds = 0;
@@ -65,7 +65,7 @@ static int run_watch(int argc, char **argv)
 	while (!ret && (id = cmd_option(argc, argv, NULL)) != -1) {
 		switch (id) {
 		case OPT_DEVICE:
-			ret = add_device(optarg, devices, bdfs, &opt.device_count, &err);
+			ret = add_device(optarg, devices, names, &opt.device_count, &err);
 			break;
 		case OPT_RECORD:
 			opt.record = optarg;

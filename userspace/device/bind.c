@@ -1,19 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <limits.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "device/bind.h"
 #include "device/inuse.h"
+#include "device/module.h"
 #include "device/pci.h"
-
-extern char **environ;
 
 /* What a function had before it was bound: "none" and "(null)" where it had nothing. */
 struct previous {
@@ -163,26 +160,6 @@ static int give_back(const char *bdf, const struct previous *p, struct error *er
 	return 0;
 }
 
-static int load_module(struct error *err)
-{
-	char *const argv[] = { "modprobe", MIGLAB_DRIVER, NULL };
-	int ret, status = 0;
-	pid_t pid;
-
-	if (sysfs_exists(PCI_DRIVERS "/" MIGLAB_DRIVER))
-		return 0;
-	ret = posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ);
-	if (ret)
-		return error_set(err, -ENOENT, "cannot run modprobe: %s", strerror(ret));
-	if (waitpid(pid, &status, 0) != pid || status ||
-	    !sysfs_exists(PCI_DRIVERS "/" MIGLAB_DRIVER))
-		return error_set(err, -ENOENT,
-				 "the module " MIGLAB_DRIVER " is not loaded and `modprobe "
-				 MIGLAB_DRIVER "` failed; install it (make dkms-install) or insmod "
-				 "it, and with Secure Boot enrol the key that signed it");
-	return 0;
-}
-
 /* @known: what can be written, for who wrote something else */
 static int set_attribute(const char *bdf, const char *attribute, const char *value,
 			 const char *known, struct error *err)
@@ -261,7 +238,7 @@ int bind_function(const char *text, const char *profile, const char *model, stru
 		return change_attributes(bdf, profile, model, err);
 	ret = check_bindable(bdf, err);
 	if (!ret)
-		ret = load_module(err);
+		ret = module_load(MIGLAB_DRIVER, PCI_DRIVERS "/" MIGLAB_DRIVER, err);
 	if (ret)
 		return ret;
 	get_previous(bdf, &previous);

@@ -139,9 +139,9 @@ static bool is_group_open(const char *bdf, char ret_what[PCI_USE_SIZE])
 
 bool pci_in_use(const char *bdf, char ret_what[PCI_USE_SIZE])
 {
-	char at[sizeof(PCI_DEVICES) + PCI_BDF_SIZE];
+	char at[sizeof(MDEV_DEVICES) + SYSFS_NAME_SIZE];
 
-	snprintf(at, sizeof(at), PCI_DEVICES "/%s", bdf);
+	snprintf(at, sizeof(at), "%s/%s", pci_or_mdev(bdf), bdf);
 	return is_used_below(at, 8, ret_what) || is_group_open(bdf, ret_what);
 }
 

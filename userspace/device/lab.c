@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The lab of a real function: /sys/bus/pci/devices/BDF/miglab/.
+ * The lab of a device of the kernel's: /sys/bus/pci/devices/BDF/miglab/, or of a mediated device
+ * /sys/bus/mdev/devices/UUID/miglab/.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -11,20 +12,24 @@
 
 struct sysfs_lab {
 	struct lab lab;		/* first: the ops' argument */
-	char bdf[PCI_BDF_SIZE];
+	char name[SYSFS_NAME_SIZE];
 };
+
+/* The path of an attribute, and what it takes for "%s/%s". */
+#define ATTRIBUTE	"%s/%s/miglab/%s"
+#define WHERE(s)	pci_or_mdev((s)->name), (s)->name
 
 static int fail(const struct sysfs_lab *s, int code, const char *verb, const char *attribute,
 		struct error *err)
 {
-	return error_set(err, code, "cannot %s attribute %s of %s: %s", verb, attribute, s->bdf,
+	return error_set(err, code, "cannot %s attribute %s of %s: %s", verb, attribute, s->name,
 			 sysfs_strerror(code));
 }
 
 static int lab_read(struct lab *lab, const char *attribute, char **ret_text, struct error *err)
 {
 	struct sysfs_lab *s = (struct sysfs_lab *)lab;
-	int ret = sysfs_read(ret_text, PCI_DEVICES "/%s/miglab/%s", s->bdf, attribute);
+	int ret = sysfs_read(ret_text, ATTRIBUTE, WHERE(s), attribute);
 
 	return ret ? fail(s, ret, "read", attribute, err) : 0;
 }
@@ -34,7 +39,7 @@ static int explain_rules(struct sysfs_lab *s, int code, struct error *err)
 {
 	char line[256];
 
-	if (sysfs_read_line(line, sizeof(line), PCI_DEVICES "/%s/miglab/rules_error", s->bdf))
+	if (sysfs_read_line(line, sizeof(line), ATTRIBUTE, WHERE(s), "rules_error"))
 		return fail(s, code, "write", "rules", err);
 	return lab_rules_refused(line, err);
 }
@@ -58,15 +63,15 @@ static int explain_hold(struct sysfs_lab *s, int code, const char *text, struct 
 {
 	char line[128] = "";
 
-	if (sysfs_read_line(line, sizeof(line), PCI_DEVICES "/%s/miglab/hold", s->bdf))
+	if (sysfs_read_line(line, sizeof(line), ATTRIBUTE, WHERE(s), "hold"))
 		return fail(s, code, "write", "hold", err);
-	return error_prefix(err, lab_refuse_hold(code, text, line, err), "%s", s->bdf);
+	return error_prefix(err, lab_refuse_hold(code, text, line, err), "%s", s->name);
 }
 
 static int lab_write(struct lab *lab, const char *attribute, const char *text, struct error *err)
 {
 	struct sysfs_lab *s = (struct sysfs_lab *)lab;
-	int ret = sysfs_write(text, PCI_DEVICES "/%s/miglab/%s", s->bdf, attribute);
+	int ret = sysfs_write(text, ATTRIBUTE, WHERE(s), attribute);
 
 	if (ret == -EINVAL && !strcmp(attribute, "rules"))
 		return explain_rules(s, ret, err);
@@ -86,26 +91,37 @@ static const struct lab_ops sysfs_lab_ops = {
 	.write = lab_write,
 };
 
+/* It is somebody else's. */
+static int refuse(const char *name, struct error *err)
+{
+	char driver[SYSFS_NAME_SIZE];
+
+	pci_driver(name, driver);
+	if (pci_is_mdev(name))
+		return error_set(err, -ENXIO,
+				 "%s is not made by " MIGLAB_MDEV ", its driver is %s; "
+				 "`miglab create` makes one", name, driver);
+	return error_set(err, -ENXIO,
+			 "%s is not bound to " MIGLAB_DRIVER ", its driver is %s; "
+			 "run: miglab bind %s", name, driver, name);
+}
+
 int lab_open_sysfs(const char *text, struct lab **ret_lab, struct error *err)
 {
-	char bdf[PCI_BDF_SIZE], driver[SYSFS_NAME_SIZE];
+	char name[SYSFS_NAME_SIZE];
 	struct sysfs_lab *s;
-	int ret = pci_find(text, bdf, err);
+	int ret = pci_or_mdev_find(text, name, err);
 
 	if (ret)
 		return ret;
-	if (!sysfs_exists(PCI_DEVICES "/%s/miglab", bdf)) {
-		pci_driver(bdf, driver);
-		return error_set(err, -ENXIO,
-				 "%s is not bound to " MIGLAB_DRIVER ", its driver is %s; "
-				 "run: miglab bind %s", bdf, driver, bdf);
-	}
+	if (!sysfs_exists("%s/%s/miglab", pci_or_mdev(name), name))
+		return refuse(name, err);
 	s = calloc(1, sizeof(*s));
 	if (!s)
-		return error_set(err, -ENOMEM, "%s: no memory for its lab", bdf);
+		return error_set(err, -ENOMEM, "%s: no memory for its lab", name);
 	s->lab.ops = &sysfs_lab_ops;
 	s->lab.witness = "kernel";
-	strcpy(s->bdf, bdf);
+	strcpy(s->name, name);
 	*ret_lab = &s->lab;
 	return 0;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The knobs and records that miglab's own devices have beside the uAPI: the
- * attributes of /sys/bus/pci/devices/BDF/miglab/, for an emulated device the
- * same names and the same text.
+ * attributes of /sys/bus/pci/devices/BDF/miglab/, the same below a mediated device,
+ * and for an emulated device the same names and the same text.
  */
 #ifndef MIGLAB_DEVICE_LAB_H
 #define MIGLAB_DEVICE_LAB_H
@@ -42,10 +42,10 @@ struct lab {
 };
 
 /*
- * The attributes of the PCI function @bdf. Needs no open device, only that
- * miglab_vfio_pci is bound. -ENXIO with a sentence when it is not.
+ * The attributes of the PCI function or the mediated device @name. Needs no open device, only that
+ * it is one of miglab's. -ENXIO with a sentence when it is not.
  */
-int lab_open_sysfs(const char *bdf, struct lab **ret_lab, struct error *err);
+int lab_open_sysfs(const char *name, struct lab **ret_lab, struct error *err);
 
 /* -EINVAL, and what `rules_error` says with the names that it could have been. */
 int lab_rules_refused(const char *complaint, struct error *err);

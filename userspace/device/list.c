@@ -31,26 +31,44 @@ static void judge_others(struct pci_function *f)
 		      f->bdf);
 }
 
+/* The attribute of one of our devices. */
+static void read_ours(const struct pci_function *f, const char *attribute,
+		      char ret_line[SYSFS_NAME_SIZE])
+{
+	sysfs_read_line(ret_line, SYSFS_NAME_SIZE, "%s/%s/miglab/%s", pci_or_mdev(f->bdf), f->bdf,
+			attribute);
+}
+
 static void judge_ours(struct pci_function *f)
 {
+	const char *how = pci_is_mdev(f->bdf) ? "made by" : "bound to";
 	char what[PCI_USE_SIZE];
 
-	sysfs_read_line(f->profile, sizeof(f->profile), PCI_DEVICES "/%s/miglab/profile", f->bdf);
-	sysfs_read_line(f->model, sizeof(f->model), PCI_DEVICES "/%s/miglab/model", f->bdf);
-	sysfs_read_line(f->state, sizeof(f->state), PCI_DEVICES "/%s/miglab/state", f->bdf);
+	read_ours(f, "profile", f->profile);
+	read_ours(f, "model", f->model);
+	read_ours(f, "state", f->state);
 	if (pci_in_use(f->bdf, what))
-		judge(f, MIGRATABLE_YES, "bound to " MIGLAB_DRIVER ", %s, %s; in use: %s",
-		      f->profile, f->model, what);
+		judge(f, MIGRATABLE_YES, "%s %s, %s, %s; in use: %s", how, f->driver, f->profile,
+		      f->model, what);
 	else
-		judge(f, MIGRATABLE_YES, "bound to " MIGLAB_DRIVER ", %s, %s", f->profile,
-		      f->model);
+		judge(f, MIGRATABLE_YES, "%s %s, %s, %s", how, f->driver, f->profile, f->model);
+}
+
+static void judge_mdev(struct pci_function *f)
+{
+	if (!strcmp(f->driver, MIGLAB_MDEV))
+		judge_ours(f);
+	else
+		judge(f, MIGRATABLE_UNKNOWN, "%s decides when it is opened", f->driver);
 }
 
 static void judge_function(struct pci_function *f)
 {
 	char vfio[SYSFS_NAME_SIZE];
 
-	if (pci_is_bridge(f->bdf))
+	if (pci_is_mdev(f->bdf))
+		judge_mdev(f);
+	else if (pci_is_bridge(f->bdf))
 		judge(f, MIGRATABLE_NO, "a bridge");
 	else if (!strcmp(f->group, "none"))
 		judge(f, MIGRATABLE_NO, "no IOMMU group; boot with intel_iommu=on or amd_iommu=on");
@@ -78,21 +96,40 @@ static void fill(struct pci_function *f, const char *bdf)
 	judge_function(f);
 }
 
-int list_functions(struct pci_function **ret_functions, size_t *ret_count, struct error *err)
+/* Appends the devices in @at, below the root of sysfs; *functions grows. */
+static int append(const char *at, struct pci_function **functions, size_t *total, struct error *err)
 {
-	struct pci_function *functions;
+	struct pci_function *more;
 	char **names;
 	size_t count;
-	int ret = sysfs_names(&names, &count, PCI_DEVICES);
+	int ret = sysfs_names(&names, &count, "%s", at);
 
 	if (ret)
-		return error_set(err, ret, "cannot read /sys/" PCI_DEVICES ": %s", strerror(-ret));
-	functions = calloc(count + 1, sizeof(*functions));
-	for (size_t i = 0; functions && i < count; i++)
-		fill(&functions[i], names[i]);
+		return error_set(err, ret, "cannot read /sys/%s: %s", at, strerror(-ret));
+	more = realloc(*functions, (*total + count + 1) * sizeof(*more));
+	if (more) {
+		*functions = more;
+		memset(more + *total, 0, (count + 1) * sizeof(*more));
+	}
+	for (size_t i = 0; more && i < count; i++)
+		fill(&more[(*total)++], names[i]);
 	sysfs_names_free(names, count);
-	if (!functions)
-		return error_set(err, -ENOMEM, "no memory for %zu functions", count);
+	return more ? 0 : error_set(err, -ENOMEM, "no memory for %zu functions", *total + count);
+}
+
+int list_functions(struct pci_function **ret_functions, size_t *ret_count, struct error *err)
+{
+	struct pci_function *functions = NULL;
+	size_t count = 0;
+	int ret = append(PCI_DEVICES, &functions, &count, err);
+
+	/* Without the module mdev there is no such bus. */
+	if (!ret && sysfs_exists(MDEV_DEVICES))
+		ret = append(MDEV_DEVICES, &functions, &count, err);
+	if (ret) {
+		free(functions);
+		return ret;
+	}
 	*ret_functions = functions;
 	*ret_count = count;
 	return 0;
@@ -100,8 +137,8 @@ int list_functions(struct pci_function **ret_functions, size_t *ret_count, struc
 
 int list_function(const char *text, struct pci_function *ret_function, struct error *err)
 {
-	char bdf[PCI_BDF_SIZE];
-	int ret = pci_find(text, bdf, err);
+	char bdf[SYSFS_NAME_SIZE];
+	int ret = pci_or_mdev_find(text, bdf, err);
 
 	if (ret)
 		return ret;

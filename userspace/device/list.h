@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The PCI functions of this machine, and which of them can migrate.
+ * The PCI functions of this machine, mediated devices too, and which of them can migrate.
  */
 #ifndef MIGLAB_DEVICE_LIST_H
 #define MIGLAB_DEVICE_LIST_H
@@ -17,20 +17,20 @@ enum migratable {
 };
 
 struct pci_function {
-	char bdf[PCI_BDF_SIZE];
+	char bdf[SYSFS_NAME_SIZE];		/* or the UUID of a mediated device */
 	unsigned long vendor, device, class;	/* as sysfs shows them; 0 where it does not */
 	char driver[SYSFS_NAME_SIZE];		/* "none" when there is none */
 	char group[SYSFS_NAME_SIZE];		/* of the IOMMU; "none" when there is none */
 	enum migratable migratable;
-	/* of miglab_vfio_pci; "" with another driver */
+	/* of miglab's own drivers; "" with another one */
 	char profile[SYSFS_NAME_SIZE], model[SYSFS_NAME_SIZE], state[SYSFS_NAME_SIZE];
 	char why[320];				/* one sentence, for a reader */
 };
 
-/* All functions in the order of their addresses, in an array that the caller frees. */
+/* All functions in the order of their addresses, then UUIDs, in an array that the caller frees. */
 int list_functions(struct pci_function **ret_functions, size_t *ret_count, struct error *err);
 
-/* The function @bdf alone; as pci_find() when it is none. */
+/* The function @bdf alone; as pci_or_mdev_find() when it is none. */
 int list_function(const char *bdf, struct pci_function *ret_function, struct error *err);
 
 #endif

@@ -19,13 +19,13 @@ static const struct {
 	{ DISCARD, discard_open },
 };
 
-/* The address of a function alone, perhaps with keys behind it, is that function. */
+/* The address or UUID of a device alone, perhaps with keys behind it, is that device. */
 static bool is_address(const char *spec)
 {
-	char text[64], bdf[PCI_BDF_SIZE];
+	char text[64], name[SYSFS_NAME_SIZE];
 
 	snprintf(text, sizeof(text), "%.*s", (int)strcspn(spec, ","), spec);
-	return !pci_parse_bdf(text, bdf, NULL);
+	return !pci_or_mdev_parse(text, name, NULL);
 }
 
 static int open_address(const char *spec, struct device **ret_dev, struct error *err)

@@ -58,9 +58,60 @@ int pci_find(const char *text, char ret_bdf[PCI_BDF_SIZE], struct error *err)
 	return 0;
 }
 
+/* Any UUID, in lower case as the kernel has it. */
+static bool parse_uuid(const char *text, char ret_uuid[SYSFS_NAME_SIZE])
+{
+	static const char shape[UUID_LEN + 1] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+
+	if (strlen(text) != UUID_LEN)
+		return false;
+	for (size_t i = 0; i < UUID_LEN; i++)
+		if (shape[i] == '-' ? text[i] != '-' : !isxdigit((unsigned char)text[i]))
+			return false;
+	for (size_t i = 0; i <= UUID_LEN; i++)
+		ret_uuid[i] = (char)tolower((unsigned char)text[i]);
+	return true;
+}
+
+int pci_or_mdev_parse(const char *text, char ret_name[SYSFS_NAME_SIZE], struct error *err)
+{
+	const char *at = strncmp(text, "vfio:", 5) ? text : text + 5;
+	bool mdev = !strncmp(at, "mdev=", 5);
+
+	if (parse_uuid(mdev ? at + 5 : at, ret_name))
+		return 0;
+	if (mdev)
+		return error_set(err, -EINVAL,
+				 "\"%s\" is not the UUID of a mediated device; `miglab list` shows those that are",
+				 at + 5);
+	return pci_parse_bdf(text, ret_name, err);
+}
+
+int pci_or_mdev_find(const char *text, char ret_name[SYSFS_NAME_SIZE], struct error *err)
+{
+	char name[SYSFS_NAME_SIZE];
+	int ret = pci_or_mdev_parse(text, name, err);
+
+	if (ret)
+		return ret;
+	if (!pci_is_mdev(name))
+		return pci_find(name, ret_name, err);
+	if (!sysfs_exists(MDEV_DEVICES "/%s", name))
+		return error_set(err, -ENODEV,
+				 "there is no mediated device %s; `miglab list` shows those that are, "
+				 "and `miglab create` makes one", name);
+	strcpy(ret_name, name);
+	return 0;
+}
+
+bool pci_is_mdev(const char *name)
+{
+	return strlen(name) == UUID_LEN && name[8] == '-';
+}
+
 const char *pci_or_mdev(const char *name)
 {
-	return strlen(name) == UUID_LEN && name[8] == '-' ? MDEV_DEVICES : PCI_DEVICES;
+	return pci_is_mdev(name) ? MDEV_DEVICES : PCI_DEVICES;
 }
 
 void pci_driver(const char *bdf, char ret_name[SYSFS_NAME_SIZE])

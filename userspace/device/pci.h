@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * PCI functions as sysfs shows them.
+ * PCI functions, and mediated devices that are some, as sysfs shows them.
  */
 #ifndef MIGLAB_DEVICE_PCI_H
 #define MIGLAB_DEVICE_PCI_H
@@ -17,6 +17,7 @@
 #define PCI_BDF_SIZE	16			/* "0000:01:00.0", domains of up to 6 digits too */
 
 #define MIGLAB_DRIVER	"miglab_vfio_pci"
+#define MIGLAB_MDEV	"miglab_mdev"
 
 /*
  * "0000:01:00.0" or "01:00.0", either with "vfio:" in front as where devices are named,
@@ -26,6 +27,16 @@ int pci_parse_bdf(const char *text, char ret_bdf[PCI_BDF_SIZE], struct error *er
 
 /* Parses and checks that the function exists: -ENODEV with a sentence when it does not. */
 int pci_find(const char *text, char ret_bdf[PCI_BDF_SIZE], struct error *err);
+
+/*
+ * As these two, also of the UUID of a mediated device, perhaps with "mdev=" in front, to the name
+ * that sysfs uses.
+ */
+int pci_or_mdev_parse(const char *text, char ret_name[SYSFS_NAME_SIZE], struct error *err);
+int pci_or_mdev_find(const char *text, char ret_name[SYSFS_NAME_SIZE], struct error *err);
+
+/* Is that name the UUID of a mediated device? */
+bool pci_is_mdev(const char *name);
 
 /*
  * Where VFIO devices of that name are, below the root of sysfs: PCI functions, or

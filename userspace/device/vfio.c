@@ -304,6 +304,9 @@ static int get_flags(struct vfio *v, struct error *err)
 		return error_set(err, ret, "%s: cannot ask for its migration features: %s", v->bdf,
 				 strerror(-ret));
 	pci_driver(v->bdf, driver);
+	if (pci_is_mdev(v->bdf))
+		return error_set(err, -EOPNOTSUPP, "%s: its driver %s offers no migration", v->bdf,
+				 driver);
 	return error_set(err, -EOPNOTSUPP,
 			 "%s: its driver %s offers no migration; run: miglab bind %s", v->bdf,
 			 driver, v->bdf);
@@ -315,7 +318,7 @@ static int open_device(struct vfio *v, enum way way, struct error *err)
 
 	if (!ret)
 		ret = get_flags(v, err);
-	if (!ret && sysfs_exists(PCI_DEVICES "/%s/miglab", v->bdf))
+	if (!ret && sysfs_exists("%s/%s/miglab", pci_or_mdev(v->bdf), v->bdf))
 		ret = lab_open_sysfs(v->bdf, &v->dev.lab, err);
 	return ret;
 }
@@ -338,18 +341,6 @@ static int split(const char *spec, char ret_name[NAME_MAX], enum way *ret_way,
 	return 0;
 }
 
-/* @name of a mediated device, which is a UUID, or of a PCI function. */
-static int find(const char *name, char ret_name[SYSFS_NAME_SIZE], struct error *err)
-{
-	if (strcmp(pci_or_mdev(name), MDEV_DEVICES))
-		return pci_find(name, ret_name, err);
-	if (strchr(name, '/') || !sysfs_exists(MDEV_DEVICES "/%s", name))
-		return error_set(err, -ENODEV,
-				 "there is no mediated device %s in /sys/" MDEV_DEVICES, name);
-	strcpy(ret_name, name);
-	return 0;
-}
-
 int vfio_open(const char *spec, struct device **ret_dev, struct error *err)
 {
 	struct vfio *v = calloc(1, sizeof(*v));
@@ -369,7 +360,7 @@ int vfio_open(const char *spec, struct device **ret_dev, struct error *err)
 	v->files = (struct vfio_files){ -1, -1, -1, -1, 0 };
 	ret = split(spec + strlen("vfio:"), name, &way, err);
 	if (!ret)
-		ret = find(name, v->bdf, err);
+		ret = pci_or_mdev_find(name, v->bdf, err);
 	if (!ret)
 		ret = open_device(v, way, err);
 	if (ret) {

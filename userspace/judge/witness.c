@@ -172,12 +172,12 @@ static int open_emulated(struct witness *w, const char *id, uint64_t deadline_ns
 static int open_function(struct witness *w, size_t i, struct error *err)
 {
 	const struct witness_target *target = &w->opt->targets[i];
-	char bdf[PCI_BDF_SIZE];
+	char name[SYSFS_NAME_SIZE];
 	int ret;
 
 	if (is_emulated(target))
 		return 0;
-	ret = check_clocks(w, target, err) ?: pci_find(target->where, bdf, err);
+	ret = check_clocks(w, target, err) ?: pci_or_mdev_find(target->where, name, err);
 	if (ret)
 		return ret;
 	ret = lab_open_sysfs(target->where, &w->devices[i].lab, err);

@@ -8,6 +8,7 @@
 
 #include <endian.h>
 #include <errno.h>
+#include <linux/pci_regs.h>
 #include <linux/types.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -25,6 +26,7 @@ typedef int64_t s64;
 #define U64_MAX UINT64_MAX
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define static_assert _Static_assert
+#define EXPORT_SYMBOL_GPL(symbol)
 
 #define cpu_to_le16(x) ((__le16)htole16(x))
 #define cpu_to_le32(x) ((__le32)htole32(x))
