@@ -33,15 +33,20 @@ void miglab_function_destroy(struct miglab_function *f)
 	miglab_irq_destroy(&f->irq);
 }
 
-/* As vfio-pci hands a function out, which the kernel has enabled before, but for DMA. */
+/* As the user of vfio-pci finds a function, which the kernel has enabled for him. */
+static void power_on(struct miglab_function *f)
+{
+	const __le16 command = cpu_to_le16(PCI_COMMAND_MEMORY);
+
+	miglab_config_space_power_on(&f->config);
+	miglab_config_space_write(&f->config, PCI_COMMAND, (const u8 *)&command, sizeof(command));
+}
+
 void miglab_function_open(struct miglab_function *f)
 {
-	static const u8 command = PCI_COMMAND_MEMORY;
-
 	down_write(&f->memory_lock);
 	mutex_lock(&f->irq.lock);
-	miglab_config_space_power_on(&f->config);
-	miglab_config_space_write(&f->config, PCI_COMMAND, &command, sizeof(command));
+	power_on(f);
 	mutex_unlock(&f->irq.lock);
 	up_write(&f->memory_lock);
 	miglab_irq_open(&f->irq);

@@ -75,8 +75,8 @@ int miglab_function_init(struct miglab_function *f, struct vfio_device *vdev,
 void miglab_function_destroy(struct miglab_function *f);
 
 /*
- * The device is opened: power on, and memory is enabled. And closed: no eventfd is signalled any
- * more. Both may sleep.
+ * The device is opened: power on, and memory enabled as by the kernel for a user of vfio-pci. And
+ * closed: no eventfd is signalled any more. Both may sleep.
  */
 void miglab_function_open(struct miglab_function *f);
 void miglab_function_close(struct miglab_function *f);

@@ -14,6 +14,7 @@
 
 struct miglab_session {
 	struct kref kref;		/* one for the file, one for the device */
+	struct module *owner;		/* the driver, a reference: it is what VFIO's user knows */
 	struct miglab_stats *stats;
 	struct miglab_rulebook *book;
 	wait_queue_head_t wait;		/* poll() sleeps here */
@@ -457,12 +458,14 @@ static long save_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 static void session_free(struct kref *kref)
 {
 	struct miglab_session *s = container_of(kref, struct miglab_session, kref);
+	struct module *owner = s->owner;
 
 	miglab_stats_add(s->stats, MIGLAB_SESSIONS_LIVE, -1);
 	miglab_stats_put(s->stats);
 	miglab_rulebook_put(s->book);
 	mutex_destroy(&s->io_lock);
 	kfree(s);
+	module_put(owner);
 }
 
 struct miglab_session *miglab_session_get(struct miglab_session *s)
@@ -532,6 +535,9 @@ struct miglab_session *miglab_session_new(struct miglab_image *image, enum migla
 	s = session_alloc(image, phase);
 	if (!s)
 		return ERR_PTR(-ENOMEM);
+	/* The device is open: VFIO has a reference too. */
+	s->owner = vdev->dev->driver->owner;
+	__module_get(s->owner);
 	s->vdev = vdev;
 	s->book = miglab_rulebook_get(book);
 	file = anon_inode_getfile("miglab", save ? &save_fops : &resume_fops, s,

@@ -4,7 +4,7 @@
  *
  * It belongs to the file and to the device, and outlives either. Once ended it
  * never touches the device again, so a file may stay open when the device is
- * closed, reset or unbound; the module stays for as long as the file does.
+ * closed, reset or unbound; the modules stay for as long as the file does.
  */
 #ifndef MIGLAB_SESSION_H
 #define MIGLAB_SESSION_H

@@ -302,6 +302,7 @@ static void a_data_fd_outlives_the_device_and_the_driver(void **state)
 	assert_dead(data_fd, true);
 	assert_int_equal(unbind(bdf), 0);
 	assert_dead(data_fd, true);
+	assert_fails(syscall(SYS_delete_module, MIGLAB_DRIVER, O_NONBLOCK), EWOULDBLOCK);
 	close_data_fd();
 	assert_dead(copy, true);
 	close(copy);

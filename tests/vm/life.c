@@ -26,22 +26,15 @@ static unsigned int open_descriptors(void)
 	return n;
 }
 
-static int references_of(const char *refcnt)
+static int module_references(void)
 {
-	FILE *f = fopen(refcnt, "r");
+	FILE *f = fopen("/sys/module/miglab_vfio_pci/refcnt", "r");
 	int n;
 
 	assert_non_null(f);
 	assert_int_equal(fscanf(f, "%d", &n), 1);
 	fclose(f);
 	return n;
-}
-
-/* A device refers to its driver, a data_fd to what the drivers share. */
-static int module_references(void)
-{
-	return references_of("/sys/module/miglab_vfio_pci/refcnt") +
-	       references_of("/sys/module/miglab/refcnt");
 }
 
 /* There and back again, so that each is source and destination; opened anew each time. */

@@ -14,7 +14,9 @@ static const char usage[] =
 	"UUID: vfio:UUID names it wherever a device is named. It needs no IOMMU and no hardware.\n"
 	"Loads the module when it is not loaded. What the function can do never changes.\n"
 	"\n"
-	"MODEL is synthetic: a block of bytes that the function rewrites while it runs.\n"
+	"MODEL is synthetic, a block of bytes that the function rewrites while it runs; edu, a\n"
+	"function with the registers, DMA and interrupts of QEMU's edu; or mem, one with a BAR\n"
+	"of memory.\n"
 	"\n"
 	"  --profile P   what its migration can do: full, no-p2p, no-precopy, stop-copy\n"
 	"  --uuid UUID   its name; a random one by default\n";

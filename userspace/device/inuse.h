@@ -10,7 +10,8 @@
 #include "base/error.h"
 
 /*
- * 0 when nobody is known to use the function @bdf, or the mediated device of that UUID. -EBUSY with a sentence when
+ * 0 when nobody is known to use the function @bdf, or the mediated device of that UUID.
+ * -EBUSY with a sentence when
  * a network interface of it is up, a disk of it is mounted, swapped to or held
  * by another device, or a process has its IOMMU group open. Needs root to see
  * the disks that other mount namespaces use.
