@@ -97,7 +97,8 @@ int miglab_content_loaded(struct miglab_content *c, struct miglab_decoder *d)
 
 	if (ret)
 		return ret;
-	c->fingerprint = miglab_content_fingerprint(c);
+	c->fingerprint = c->sums ? miglab_sums_fingerprint(c->sums, c->bytes) :
+				   miglab_content_fingerprint(c);
 	if (c->fingerprint != d->fingerprint)
 		d->error = -EINVAL;
 	return d->error;

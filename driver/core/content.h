@@ -11,6 +11,7 @@
 #include "port.h"
 #include "precopy.h"
 #include "stream.h"
+#include "sums.h"
 
 /*
  * Brings @len bytes at @offset up to date before they are sent. @offset and @len are
@@ -23,6 +24,7 @@ struct miglab_content {
 	u8 *bytes;
 	miglab_fetch_fn fetch;		/* NULL: the bytes are always up to date */
 	void *opaque;			/* for @fetch */
+	struct miglab_sums *sums;	/* of the bytes that a stream brought; NULL: not taken */
 	/*
 	 * miglab_content_fingerprint() of the bytes when they became final, which whoever
 	 * stops the device takes down, and miglab_content_loaded(). The end record has it.

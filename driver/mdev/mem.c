@@ -293,11 +293,9 @@ static void mem_reset(struct miglab_device *m)
 
 /* --- the image ----------------------------------------------------------------------------- */
 
-/* A new image is somebody's memory soon; that of a device which was reset is it already. */
+/* A new image is zeroes, and that of a device which was reset is its memory. */
 static void mem_fresh(struct miglab_image *image)
 {
-	if (!image->device)
-		memset(image->content.bytes, 0, image->content.id.state_bytes);
 }
 
 static void advance_function(struct mem *mem, struct miglab_image *image)

@@ -7,15 +7,7 @@
 #include "model.h"
 
 /* Too large a state fails the open quietly: no warning, and nobody else is killed for it. */
-#define BYTES_GFP	(GFP_KERNEL_ACCOUNT | __GFP_NOWARN | __GFP_RETRY_MAYFAIL)
-
-static void image_fill(struct miglab_image *image)
-{
-	if (image->model->fresh)
-		image->model->fresh(image);
-	else
-		memset(image->content.bytes, 0, image->content.id.state_bytes);
-}
+#define BYTES_GFP	(GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN | __GFP_RETRY_MAYFAIL)
 
 /* A miglab_fetch_fn whose @opaque is an image of which a session is being served. */
 static int image_fetch(void *opaque, u64 offset, u32 len)
@@ -40,6 +32,10 @@ struct miglab_image *miglab_image_new(const struct miglab_model_ops *model,
 	image->bitmap = kvmalloc(miglab_precopy_bytes_needed(id->state_bytes), GFP_KERNEL_ACCOUNT);
 	if (!image->bitmap)
 		goto free_bytes;
+	image->sums_memory = kvmalloc(miglab_sums_bytes_needed(id->state_bytes),
+				      GFP_KERNEL_ACCOUNT);
+	if (!image->sums_memory)
+		goto free_bitmap;
 
 	kref_init(&image->kref);
 	mutex_init(&image->lock);
@@ -49,12 +45,17 @@ struct miglab_image *miglab_image_new(const struct miglab_model_ops *model,
 		.bytes = bytes,
 		.fetch = model->fetch ? image_fetch : NULL,
 		.opaque = image,
+		.sums = &image->sums,
 	};
-	image_fill(image);
+	miglab_sums_init(&image->sums, id->state_bytes, image->sums_memory);
+	if (model->fresh)
+		model->fresh(image);
 	image->stats = miglab_stats_get(stats);
 	miglab_stats_add(stats, MIGLAB_IMAGES_LIVE, 1);
 	return image;
 
+free_bitmap:
+	kvfree(image->bitmap);
 free_bytes:
 	vfree(bytes);
 free_image:
@@ -69,6 +70,7 @@ static void image_free(struct kref *kref)
 	miglab_stats_add(image->stats, MIGLAB_IMAGES_LIVE, -1);
 	miglab_stats_put(image->stats);
 	mutex_destroy(&image->lock);
+	kvfree(image->sums_memory);
 	kvfree(image->bitmap);
 	vfree(image->content.bytes);
 	kfree(image);
@@ -90,7 +92,10 @@ EXPORT_SYMBOL_GPL(miglab_image_put);
 void miglab_image_renew(struct miglab_image *image)
 {
 	lockdep_assert_held(&image->lock);
-	image_fill(image);
+	if (image->model->fresh)
+		image->model->fresh(image);
+	else
+		memset(image->content.bytes, 0, image->content.id.state_bytes);
 	image->tracked = false;
 }
 

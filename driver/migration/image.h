@@ -20,6 +20,11 @@ struct miglab_model_ops;
 struct miglab_image {
 	struct kref kref;
 	const struct miglab_model_ops *model;
+
+	/* What a session that loads takes of the bytes as they pass: guarded by its io_lock. */
+	struct miglab_sums sums;
+	void *sums_memory;
+
 	/*
 	 * Guards all below, and the decoder of the session that fills the image.
 	 * Held over work in memory only: never over a user copy, a rule's wait or
@@ -38,7 +43,7 @@ struct miglab_image {
 
 /*
  * A fresh image of @model with one reference, nobody's state; charged to the caller's
- * memory cgroup. @id->state_bytes is a size that miglab_synthetic_size_ok() accepts.
+ * memory cgroup. @id->state_bytes is a multiple of MIGLAB_PAGE.
  * Returns ERR_PTR(-ENOMEM) without memory. May sleep.
  */
 struct miglab_image *miglab_image_new(const struct miglab_model_ops *model,

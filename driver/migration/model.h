@@ -22,8 +22,8 @@ struct miglab_model_ops {
 	u32 model;		/* enum miglab_model */
 
 	/*
-	 * @fresh: gives a new image its bytes, or makes those of a device that was
-	 * reset what they are then. The image is nobody else's or its lock is held. May
+	 * @fresh: gives a new image its bytes, which are zeroes, or makes those of a device that
+	 * was reset what they are then. The image is nobody else's or its lock is held. May
 	 * sleep. NULL: all zeroes.
 	 */
 	void (*fresh)(struct miglab_image *image);

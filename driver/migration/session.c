@@ -268,6 +268,15 @@ static int session_got(struct miglab_session *s, struct miglab_image *image, siz
 	return ret;
 }
 
+/* @n bytes of the stream are at @at now: if they are of pages, their checksums are taken. */
+static void session_sum(struct miglab_image *image, const u8 *at, size_t n)
+{
+	const struct miglab_content *content = &image->content;
+
+	if (at >= content->bytes && at < content->bytes + content->id.state_bytes)
+		miglab_sums_add(&image->sums, at - content->bytes, at, n);
+}
+
 /* Decodes the user's buffer; the error, if any, goes to @ret_error. */
 static size_t session_copy_in(struct miglab_session *s, const char __user *buf, size_t len,
 			      int *ret_error)
@@ -286,6 +295,7 @@ static size_t session_copy_in(struct miglab_session *s, const char __user *buf, 
 		}
 		n = min_t(size_t, n, len - done);
 		left = copy_from_user(at, buf + done, n);
+		session_sum(image, at, n - left);
 		ret = session_got(s, image, n - left);
 		if (ret)
 			break;

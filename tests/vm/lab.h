@@ -102,6 +102,7 @@ int datafd_rows(void);
 int storm_rows(void);
 int sweep_rows(void);
 int mdev_edu_rows(void);
+int mdev_mem_rows(void);
 int irq_rows(void);
 int msix_rows(void);
 int leave_rows(void);

@@ -38,6 +38,7 @@ static const struct {
 	{ "bar-dma", bar_dma_rows, false },
 	{ "sweep", sweep_rows, false },
 	{ "mdev-edu", mdev_edu_rows, false },
+	{ "mdev-mem", mdev_mem_rows, false },
 	{ "leave", leave_rows, true },	/* last: it binds everything anew */
 };
 

@@ -7,7 +7,9 @@
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
@@ -507,6 +509,105 @@ static void a_guest_resets_it(void **state)
 	assert_int_equal(get(&src, MIGLAB_EDU_LIVE, 4), 0);
 }
 
+/* --- all at once ---------------------------------------------------------------------------- */
+
+#define STORM_NS	(3 * NSEC_PER_SEC)
+
+static atomic_bool storm_over;
+
+static void *raise_and_acknowledge(void *unused)
+{
+	(void)unused;
+	while (!storm_over) {
+		put(&src, MIGLAB_EDU_IRQ_RAISE, 1, 4);
+		put(&src, MIGLAB_EDU_FACT, 5, 4);
+		put(&src, MIGLAB_EDU_IRQ_ACK, ~0u, 4);
+	}
+	return NULL;
+}
+
+/* What it says does not matter: another thread may have set up something else. */
+static void *set_up_and_down(void *unused)
+{
+	const uint32_t trigger = VFIO_IRQ_SET_ACTION_TRIGGER;
+	uint32_t index = 0;
+
+	(void)unused;
+	for (; !storm_over; index = (index + 1) % 3) {
+		set_irqs(&src, trigger | VFIO_IRQ_SET_DATA_EVENTFD, index, 1, src.event);
+		set_irqs(&src, VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_UNMASK,
+			 index, 1, dst.event);
+		set_irqs(&src, VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_UNMASK, index, 1, 0);
+		set_irqs(&src, trigger | VFIO_IRQ_SET_DATA_NONE, index, 0, 0);
+	}
+	return NULL;
+}
+
+/* The unmasking eventfd and COMMAND; memory stays enabled for the others. */
+static void *change_config(void *unused)
+{
+	const uint64_t one = 1;
+
+	(void)unused;
+	while (!storm_over) {
+		set_edu_command(&src, PCI_COMMAND_MEMORY | PCI_COMMAND_INTX_DISABLE);
+		assert_int_equal(write(dst.event, &one, sizeof(one)), sizeof(one));
+		set_edu_command(&src, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+		events_of(&dst);
+	}
+	return NULL;
+}
+
+static void *transfer_on_and_on(void *unused)
+{
+	(void)unused;
+	while (!storm_over)
+		give(&src, RAM_IOVA + OTHER, 0, 4096, MIGLAB_EDU_TO_RAM | MIGLAB_EDU_DMA_IRQ);
+	return NULL;
+}
+
+/* Set up, mask, raise, transfer, stop and reset it as fast as can be; then it works as before. */
+static void everything_at_once(void **state)
+{
+	void *(*const parts[])(void *) = {
+		raise_and_acknowledge, set_up_and_down, change_config, transfer_on_and_on,
+	};
+	const uint64_t end = clock_ns() + STORM_NS;
+	pthread_t threads[sizeof(parts) / sizeof(parts[0])];
+	struct error err = { "" };
+	unsigned int turns = 0;
+	size_t i;
+
+	(void)state;
+	open_both();
+	storm_over = false;
+	for (i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, parts[i], NULL), 0);
+	for (; clock_ns() < end; turns++) {
+		go(src.dev, MIGLAB_STOP_COPY);
+		go(src.dev, MIGLAB_RUNNING);
+		if (turns % 8 == 7)
+			assert_int_equal(src.dev->ops->reset(src.dev, &err), 0);
+	}
+	storm_over = true;
+	for (i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		pthread_join(threads[i], NULL);
+	print_message("%u turns\n", turns);
+	assert_int_equal(src.dev->ops->reset(src.dev, &err), 0);
+	for (i = 0; i < 3; i++)
+		set_irqs(&src, VFIO_IRQ_SET_ACTION_TRIGGER | VFIO_IRQ_SET_DATA_NONE, (uint32_t)i,
+			 0, 0);
+	set_edu_command(&src, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	events_of(&src);
+	wire_interrupts(src.fd, VFIO_PCI_MSI_IRQ_INDEX, &src.event, 1);
+	fill_ram(SOURCE, 64, 9);
+	transfer(&src, RAM_IOVA + SOURCE, 0, 64, MIGLAB_EDU_DMA_IRQ);
+	assert_int_equal(events_of(&src), 1);
+	move_state(src.dev, dst.dev);
+	transfer(&dst, RAM_IOVA + TARGET, 0, 64, MIGLAB_EDU_TO_RAM);
+	assert_memory_equal(ram + SOURCE, ram + TARGET, 64);
+}
+
 /* --- a page that nobody serves ------------------------------------------------------------- */
 
 static void register_missing(int uffd, void *at, size_t size)
@@ -614,6 +715,7 @@ int mdev_edu_rows(void)
 		mdev_row(bad_interrupts_are_refused),
 		mdev_row(a_reset_ends_what_is_in_flight),
 		mdev_row(a_guest_resets_it),
+		mdev_row(everything_at_once),
 		mdev_row(sigkill_ends_who_waits_for_a_page),
 	};
 
