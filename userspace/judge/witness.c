@@ -15,6 +15,8 @@
 #include "base/log.h"
 #include "device/lab.h"
 #include "device/pci.h"
+#include "device/state.h"
+#include "device/uapi.h"
 #include "judge/hold.h"
 #include "judge/remote.h"
 
@@ -23,6 +25,7 @@
 #define SETTLE_POLL_MS	10
 #define DRAIN_NS	(100 * NSEC_PER_MSEC)	/* until a VMM that never stops is left alone */
 #define SETTLE_NS	(10 * NSEC_PER_SEC)
+#define LEAVE_NS	(2 * NSEC_PER_SEC)	/* for a source to leave STOP_COPY */
 #define UNBEGUN_NS	(1 * NSEC_PER_SEC)	/* from a prepare event to its arc */
 #define CALL_NS		(5 * NSEC_PER_SEC)
 #define PROMPT_NS	(NSEC_PER_SEC / 2)	/* a VMM that is there answers before it is told */
@@ -680,8 +683,17 @@ static bool is_unbegun(const struct witness *w, size_t i, uint64_t now)
 	return false;
 }
 
+/* Is the device in STOP_COPY, as one whose state was moved is for a moment? */
+static bool is_leaving(const struct verdict_device *record)
+{
+	const struct lab_arc *last = record->arcs + record->count - 1;
+
+	return record->count && last->end_ns && !last->result &&
+	       last->to == VFIO_DEVICE_STATE_STOP_COPY;
+}
+
 /* Reads all histories: 1 when something is still under way, 0, or negative errno. */
-static int read_histories(struct witness *w, uint64_t now, struct error *err)
+static int read_histories(struct witness *w, uint64_t now, uint64_t leave_ns, struct error *err)
 {
 	int ret, busy = 0;
 	size_t i;
@@ -690,7 +702,8 @@ static int read_histories(struct witness *w, uint64_t now, struct error *err)
 		ret = read_history(w, i, err);
 		if (ret)
 			return ret;
-		busy |= is_busy(&w->records[i]) || is_unbegun(w, i, now);
+		busy |= is_busy(&w->records[i]) || is_unbegun(w, i, now) ||
+			(now < leave_ns && is_leaving(&w->records[i]));
 	}
 	return busy;
 }
@@ -739,6 +752,38 @@ static void ask_migration(struct witness *w)
 	json_object_put(answer);
 }
 
+bool witness_state(struct witness *w, size_t i, uint32_t *ret_state)
+{
+	struct lab *lab = w->devices[i].lab;
+	struct error err;
+	char *text;
+	int ret;
+
+	if (lab->ops->read(lab, "state", &text, &err)) {
+		log_info("%s: where it is cannot be read: %s", w->opt->targets[i].id, err.text);
+		return false;
+	}
+	text[strcspn(text, "\n")] = '\0';
+	ret = device_state_parse(text, ret_state);
+	free(text);
+	return !ret;
+}
+
+int witness_runs(struct witness *w)
+{
+	struct json_object *answer = NULL, *running;
+	struct error err;
+	int ret = -1;
+
+	if (w->broken_ns || qmp_client_call(w->client, "query-status", NULL, clock_ns() + CALL_NS,
+					    &answer, &err))
+		return -1;
+	if (json_object_object_get_ex(answer, "running", &running))
+		ret = json_object_get_boolean(running);
+	json_object_put(answer);
+	return ret;
+}
+
 const char *witness_migration(const struct witness *w)
 {
 	return w->migration[0] ? w->migration : NULL;
@@ -746,13 +791,14 @@ const char *witness_migration(const struct witness *w)
 
 int witness_collect(struct witness *w, struct verdict_input *ret_in, struct error *err)
 {
-	uint64_t settle_ns = clock_ns() + SETTLE_NS, read_ns;
+	uint64_t begin_ns = clock_ns(), read_ns;
+	uint64_t leave_ns = w->opt->settle && !w->broken_ns ? begin_ns + LEAVE_NS : 0;
 	int ret;
 
 	for (;;) {
 		read_ns = clock_ns();
-		ret = read_histories(w, read_ns, err);
-		if (ret <= 0 || read_ns >= settle_ns)
+		ret = read_histories(w, read_ns, leave_ns, err);
+		if (ret <= 0 || read_ns >= begin_ns + SETTLE_NS)
 			break;
 		poll(NULL, 0, SETTLE_POLL_MS);
 		ret = take_events(w, err);

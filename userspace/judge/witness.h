@@ -30,6 +30,7 @@ struct witness_options {
 	bool release;		/* let a held arc go when its prepare event is here */
 	bool hold;		/* lease arcs until witness_free(); wants release, too */
 	const char *schedstat;	/* of the judge, as /proc has it; NULL: the kernel's own */
+	bool settle;		/* at the end wait, for a while, until no device is in STOP_COPY */
 	bool any_process;	/* arcs of a process that does not serve the socket count, too */
 	void (*on_event)(void *opaque, const struct qmp_event *event);	/* or NULL */
 	void *opaque;
@@ -92,6 +93,12 @@ int witness_collect(struct witness *w, struct verdict_input *ret, struct error *
 
 /* What MIGRATION, or query-migrate behind the last arc, said at the end; NULL: nothing yet. */
 const char *witness_migration(const struct witness *w);
+
+/* Where device @i is now; false when nobody can tell. */
+bool witness_state(struct witness *w, size_t i, uint32_t *ret_state);
+
+/* Does the machine run? Asks the VMM: 1, 0, or -1 when it does not say. */
+int witness_runs(struct witness *w);
 
 /* Who keeps the history of device @i: "kernel", "emulated (same process)". */
 const char *witness_keeper(const struct witness *w, size_t i);
