@@ -17,7 +17,11 @@
 #define PROBE_END_OF	"vfio_device_fops_unl_ioctl%return file=filep:x64 cmd=cmd:x32 " \
 			"flags=+u4(arg):x32 state=+u8(arg):u32 ret=$retval:s64"
 
-/* uapi/linux/vfio.h: VFIO_DEVICE_FEATURE and VFIO_DEVICE_RESET. */
-#define PROBE_END_FILTER "cmd == 0x3b75 || cmd == 0x3b6f"
+/*
+ * uapi/linux/vfio.h: VFIO_DEVICE_FEATURE, SET or GET of MIG_DEVICE_STATE, and
+ * VFIO_DEVICE_RESET. A VMM asks for other features thousands of times a second.
+ */
+#define PROBE_END_FILTER "(cmd == 0x3b75 && (flags == 0x20002 || flags == 0x10002)) || " \
+			 "cmd == 0x3b6f"
 
 #endif

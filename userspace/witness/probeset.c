@@ -23,6 +23,7 @@ struct probeset {
 	int tracefs;		/* its root */
 	int instance;		/* our directory below it, locked while we live; -1: none */
 	int pipe;
+	int marker;		/* trace_marker */
 	char name[32];		/* of the instance, and of the group of the events */
 };
 
@@ -211,6 +212,10 @@ static int configure(struct probeset *set, struct error *err)
 	set->pipe = openat(set->instance, "trace_pipe", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (set->pipe < 0)
 		return error_set(err, -errno, "trace_pipe of %s: %s", set->name, strerror(errno));
+	set->marker = openat(set->instance, "trace_marker", O_WRONLY | O_CLOEXEC);
+	if (set->marker < 0)
+		return error_set(err, -errno, "trace_marker of %s: %s", set->name,
+				 strerror(errno));
 	return 0;
 }
 
@@ -254,6 +259,7 @@ int probeset_open(struct probeset **ret_set, struct error *err)
 		return error_set(err, -ENOMEM, "no memory");
 	set->instance = -1;
 	set->pipe = -1;
+	set->marker = -1;
 	set->tracefs = open_tracefs(err);
 	if (set->tracefs < 0) {
 		ret = set->tracefs;
@@ -285,6 +291,8 @@ void probeset_close(struct probeset *set)
 		return;
 	if (set->pipe >= 0)
 		close(set->pipe);
+	if (set->marker >= 0)
+		close(set->marker);
 	/* rmdir(2) of an instance that is open is refused. */
 	if (set->instance >= 0)
 		close(set->instance);
@@ -292,6 +300,14 @@ void probeset_close(struct probeset *set)
 		remove_set(set->tracefs, set->name);
 	close(set->tracefs);
 	free(set);
+}
+
+int probeset_mark(const struct probeset *set, const char *text, int number)
+{
+	char line[64];
+	int len = snprintf(line, sizeof(line), "%s%d\n", text, number);
+
+	return write(set->marker, line, len) < 0 ? -errno : 0;
 }
 
 int probeset_fd(const struct probeset *set)

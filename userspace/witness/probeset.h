@@ -31,6 +31,9 @@ int probeset_open(struct probeset **ret, struct error *err);
 /* Removes all that probeset_open() made. NULL is allowed. */
 void probeset_close(struct probeset *set);
 
+/* Writes @text and @number into the buffer, behind all that is in it. 0 or negative errno. */
+int probeset_mark(const struct probeset *set, const char *text, int number);
+
 /* The pipe of the trace: readable (poll(2)) when there are lines, never blocks. */
 int probeset_fd(const struct probeset *set);
 
