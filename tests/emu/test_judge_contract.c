@@ -85,6 +85,28 @@ static const struct row {
 	{ .name = "announced, each of them", .policy = "qemu", .judge = "quiesce-announced",
 	  .line = " ms, announced   PASS", .profile = "no-precopy",
 	  .capability = "x-prepare-all" },
+	/* --- what cloud-hypervisor breaks --- */
+	{ .name = "cloud-hypervisor: one stops while the other runs",
+	  .policy = "cloud-hypervisor", .judge = "p2p-barrier",
+	  .line = "vf0 went RUNNING_P2P -> STOP while vf1 was in RUNNING   FAIL", .status = 1,
+	  .devices = 2 },
+	{ .name = "cloud-hypervisor: one runs while the other is stopped",
+	  .policy = "cloud-hypervisor", .judge = "p2p-barrier",
+	  .line = "vf0 went RUNNING_P2P -> RUNNING while vf1 was in RESUMING   FAIL", .status = 1,
+	  .devices = 2, .destination = true },
+	{ .name = "cloud-hypervisor: nobody is told", .policy = "cloud-hypervisor",
+	  .judge = "quiesce-announced", .line = "vf0 RUNNING -> RUNNING_P2P, ", .status = 1 },
+	{ .name = "cloud-hypervisor: moved nevertheless", .policy = "cloud-hypervisor",
+	  .judge = "state-moved,true-end", .line = "contract: 2 kept, 0 broken", .devices = 2 },
+	{ .name = "cloud-hypervisor: loaded nevertheless", .policy = "cloud-hypervisor",
+	  .judge = "state-moved,true-end", .line = "contract: 2 kept, 0 broken", .devices = 2,
+	  .destination = true },
+	{ .name = "cloud-hypervisor: cancelled, and all run", .policy = "cloud-hypervisor",
+	  .judge = "true-end", .line = "a machine that runs needs it   PASS", .devices = 2,
+	  .course = CANCEL },
+	{ .name = "cloud-hypervisor: paused, and none runs", .policy = "cloud-hypervisor",
+	  .judge = "true-end", .line = "a machine that is paused needs it   PASS",
+	  .course = PAUSED_CANCEL },
 	/* --- announcements, and limits --- */
 	{ .name = "not announced", .policy = "group", .judge = "prepare-before",
 	  .line = "vf0: MISSING   FAIL", .status = 1, .extra = "--no-prepare" },
@@ -222,7 +244,10 @@ static void begin(const struct row *row, struct vm *source, struct vm *destinati
 		snprintf(device, sizeof(device), "emu:profile=%s", row->profile);
 	snprintf(chosen, sizeof(chosen), "--policy=%s", row->policy);
 	policy = chosen;
-	start_source(source, device, devices, row->extra);
+	start(source, "source", device, devices, "vf", row->extra);
+	/* Its devices say nothing at boot: they run already. */
+	if (strcmp(row->policy, "cloud-hypervisor"))
+		settle(source);
 	start_destination(destination, device, devices, "vf");
 	policy = NULL;
 	if (row->capability)
