@@ -185,6 +185,8 @@ uint64_t arcs_line_ns(const char *line)
 	if (!at)
 		at = find_event(line, PROBE_END);
 	if (!at)
+		at = find_event(line, PROBE_SENT);
+	if (!at)
 		at = find_last(line, MARK);
 	if (at && !parse_time(line, at, &at, &ns))
 		ns = 0;
@@ -356,6 +358,28 @@ static int on_end(struct arcs *arcs, const struct line *line)
 	return ret;
 }
 
+/* The value of "device-id" in the JSON text of the event "sent"; "" when there is none. */
+static void parse_id(const char *fields, char ret_id[WITNESS_NAME_MAX])
+{
+	const char *at = strstr(fields, "\"device-id\"");
+
+	if (!at || sscanf(at, "\"device-id\" : \"%63[^\"]\"", ret_id) != 1)
+		ret_id[0] = '\0';
+}
+
+static int on_sent(struct arcs *arcs, const struct line *line)
+{
+	struct witness_arc arc = {
+		.tid = line->tid, .tgid = line->tgid, .begin_ns = line->ns, .end_ns = line->ns,
+	};
+
+	parse_id(line->fields, arc.device);
+	memcpy(arc.comm, line->comm, sizeof(arc.comm));
+	if (arc.device[0])
+		tell(arcs, ARCS_SENT, &arc);
+	return 0;
+}
+
 /* Somebody's mark; false for a line that is none. */
 static bool on_mark(struct arcs *arcs, const char *text)
 {
@@ -377,6 +401,7 @@ int arcs_line(struct arcs *arcs, const char *text)
 	} events[] = {
 		{ PROBE_ARC, on_arc },
 		{ PROBE_END, on_end },
+		{ PROBE_SENT, on_sent },
 	};
 	struct witness_arc lost = { .result = 0 };
 	struct line line;

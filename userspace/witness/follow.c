@@ -9,7 +9,6 @@
 
 #include "base/clock.h"
 #include "witness/order.h"
-#include "witness/probeset.h"
 
 #define SETTLE_NS	(FOLLOW_SETTLE_MS * NSEC_PER_MSEC)
 
@@ -19,7 +18,8 @@ struct follow {
 	struct arcs *arcs;
 };
 
-int follow_open(arcs_fn fn, void *opaque, struct follow **ret_follow, struct error *err)
+int follow_open(const struct probeset_options *opt, arcs_fn fn, void *opaque,
+		struct follow **ret_follow, struct error *err)
 {
 	struct follow *f = calloc(1, sizeof(*f));
 	int ret;
@@ -28,7 +28,7 @@ int follow_open(arcs_fn fn, void *opaque, struct follow **ret_follow, struct err
 		return error_set(err, -ENOMEM, "no memory");
 	f->order = order_new();
 	f->arcs = arcs_new(fn, opaque);
-	ret = f->order && f->arcs ? probeset_open(&f->set, err) :
+	ret = f->order && f->arcs ? probeset_open(opt, &f->set, err) :
 	      error_set(err, -ENOMEM, "no memory");
 	if (ret) {
 		follow_close(f);

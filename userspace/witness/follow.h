@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "witness/arcs.h"
+#include "witness/probeset.h"
 
 struct follow;
 
@@ -19,7 +20,8 @@ struct follow;
  * What probeset_open() says; -ENOMEM. When it returns, every arc that begins later is told
  * by one of the functions below, up to what the kernel's buffer holds.
  */
-int follow_open(arcs_fn fn, void *opaque, struct follow **ret, struct error *err);
+int follow_open(const struct probeset_options *opt, arcs_fn fn, void *opaque,
+		struct follow **ret, struct error *err);
 
 /* NULL is allowed. */
 void follow_close(struct follow *f);

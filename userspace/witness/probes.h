@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The two events that show the arcs of any driver, as the kernel's
+ * The events that show the arcs of any driver, as the kernel's
  * Documentation/trace/fprobetrace.rst has them: at the return of the helper that
  * each driver asks for its next arc, and of the ioctl around it.
  */
@@ -23,5 +23,13 @@
  */
 #define PROBE_END_FILTER "(cmd == 0x3b75 && (flags == 0x20002 || flags == 0x10002)) || " \
 			 "cmd == 0x3b6f"
+
+/*
+ * For who listens to a VMM: what it writes into a UNIX socket, if that announces PRE_COPY_P2P.
+ * So the sending is before the ioctl or behind it, whenever somebody gets to read it.
+ */
+#define PROBE_SENT	"sent"
+#define PROBE_SENT_OF	"unix_stream_sendmsg text=msg->msg_iter.ubuf:ustring"
+#define PROBE_SENT_FILTER "text ~ \"*pre-copy-p2p-prepare*\""
 
 #endif

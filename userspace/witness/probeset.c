@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "witness/probes.h"
 
 #define PREFIX		"miglab_"
@@ -109,7 +110,7 @@ static int explain(int tracefs, const char *event, int ret, struct error *err)
 
 static void remove_events(int tracefs, const char *name)
 {
-	static const char *const events[] = { PROBE_ARC, PROBE_END };
+	static const char *const events[] = { PROBE_ARC, PROBE_END, PROBE_SENT };
 	char text[64];
 
 	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
@@ -239,7 +240,26 @@ static int make_instance(struct probeset *set, struct error *err)
 	return 0;
 }
 
-static int set_up(struct probeset *set, struct error *err)
+/* Not every kernel has a function of that name and shape; without it receipts have to do. */
+static void make_sent(struct probeset *set)
+{
+	char filter[64], remove[64];
+	struct error why;
+	int ret = make_event(set, PROBE_SENT, PROBE_SENT_OF, &why);
+
+	snprintf(filter, sizeof(filter), "events/%s/%s/filter", set->name, PROBE_SENT);
+	snprintf(remove, sizeof(remove), "-:%s/%s", set->name, PROBE_SENT);
+	if (!ret) {
+		ret = write_at(set->instance, filter, PROBE_SENT_FILTER, 0);
+		/* Everything that anybody writes would fill the buffer. */
+		if (ret)
+			write_at(set->tracefs, "dynamic_events", remove, O_APPEND);
+	}
+	if (ret)
+		log_info("the kernel does not record what VMMs announce: %s", strerror(-ret));
+}
+
+static int set_up(struct probeset *set, const struct probeset_options *opt, struct error *err)
 {
 	int ret = make_instance(set, err);
 
@@ -247,10 +267,13 @@ static int set_up(struct probeset *set, struct error *err)
 		ret = make_event(set, PROBE_ARC, PROBE_ARC_OF, err);
 	if (!ret)
 		ret = make_event(set, PROBE_END, PROBE_END_OF, err);
+	if (!ret && opt->sent)
+		make_sent(set);
 	return ret ? ret : configure(set, err);
 }
 
-int probeset_open(struct probeset **ret_set, struct error *err)
+int probeset_open(const struct probeset_options *opt, struct probeset **ret_set,
+		  struct error *err)
 {
 	struct probeset *set = calloc(1, sizeof(*set));
 	int instances, ret;
@@ -273,7 +296,7 @@ int probeset_open(struct probeset **ret_set, struct error *err)
 	} else {
 		remove_stale_instances(set->tracefs, instances);
 		remove_stale_events(set->tracefs);
-		ret = set_up(set, err);
+		ret = set_up(set, opt, err);
 	}
 	if (ret) {
 		probeset_close(set);

@@ -139,6 +139,7 @@ int totals_add(struct totals *t, enum arcs_news news, const struct witness_arc *
 		break;
 	case ARCS_LOST:
 	case ARCS_MARK:
+	case ARCS_SENT:
 		break;
 	}
 	return 0;

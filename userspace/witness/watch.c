@@ -157,7 +157,8 @@ int watch_run(const struct watch_options *opt, FILE *out, struct error *err)
 	ret = begin_recording(&w, err);
 	if (ret)
 		return ret;
-	ret = follow_open(on_news, &w, &w.follow, err);
+	ret = follow_open(&(struct probeset_options){ .sent = false }, on_news, &w, &w.follow,
+			  err);
 	if (!ret) {
 		fputs(opt->json ? "{\"event\":\"watching\"}\n" :
 		      "watching; ends with Ctrl-C\n", out);
