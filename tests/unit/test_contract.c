@@ -541,6 +541,27 @@ static void it_is_said_how_early(void **state)
 	expect(&lines[index_of("not-too-early")], "FAIL", "a was announced 8000 ms before its arc");
 }
 
+static void two_witnesses_may_differ(void **state)
+{
+	static const struct verdict_line differs = { .device = 1, .kind = VERDICT_DISAGREE,
+						     .outcome = VERDICT_FAIL };
+	struct contract_line lines[CONTRACT_RULES];
+	struct scene s;
+
+	(void)state;
+	read_scene(&s, TWO_ARE_SAVED);
+	contract_judge(&s.in, lines);
+	expect(&lines[index_of("witnesses-agree")], "N/A", "no device has both");
+	s.in.compared = 2;
+	contract_judge(&s.in, lines);
+	expect(&lines[index_of("witnesses-agree")], "PASS", "2 devices");
+	s.in.announced = &differs;
+	s.in.announced_count = 1;
+	contract_judge(&s.in, lines);
+	expect(&lines[index_of("witnesses-agree")], "FAIL", "they differ on b");
+	expect(&lines[index_of("prepare-before")], "N/A", NULL);
+}
+
 /* --- the sum and the choice ------------------------------------------------ */
 
 static void one_that_fails_decides(void **state)
@@ -596,7 +617,8 @@ static void each_rule_can_fail_and_pass(void **state)
 	(void)state;
 	for (size_t i = 0; i < CONTRACT_RULES; i++) {
 		bool fails = !strcmp(contract_rules[i].id, "prepare-before") ||
-			     !strcmp(contract_rules[i].id, "not-too-early"), passes = fails;
+			     !strcmp(contract_rules[i].id, "not-too-early") ||
+			     !strcmp(contract_rules[i].id, "witnesses-agree"), passes = fails;
 
 		for (size_t n = 0; n < ROWS(rows); n++) {
 			bool mine = !strcmp(rows[n].rule, contract_rules[i].id);
@@ -675,6 +697,7 @@ int main(void)
 	static const struct CMUnitTest others[] = {
 		cmocka_unit_test(announcements_are_judged_by_their_lines),
 		cmocka_unit_test(it_is_said_how_early),
+		cmocka_unit_test(two_witnesses_may_differ),
 		cmocka_unit_test(one_that_fails_decides),
 		cmocka_unit_test(rules_are_chosen_by_name),
 		cmocka_unit_test(each_rule_can_fail_and_pass),

@@ -22,7 +22,7 @@
 #define DOWNTIME_MAX	86400000	/* ms */
 
 static const char usage[] =
-	"Usage: miglab judge --qmp unix:PATH --device ID=BDF|ID=emu [--device ..] [OPTION..]\n"
+	"Usage: miglab judge --qmp unix:PATH --device ID=BDF|UUID|emu [--device ..] [OPTION..]\n"
 	"       miglab judge --list\n"
 	"\n"
 	"Says of each PRE_COPY -> PRE_COPY_P2P transition of the devices whether the VMM's\n"
@@ -30,8 +30,9 @@ static const char usage[] =
 	"on stdout says that it listens, the last one what it comes to.\n"
 	"\n"
 	"  --qmp unix:PATH   a QMP socket of the VMM that nobody else uses\n"
-	"  --device ID=BDF   the VMM's device ID is the PCI function BDF, which is bound to\n"
-	"                    miglab_vfio_pci; ID=emu: it is emulated in the VMM, miglab run\n"
+	"  --device ID=BDF   the VMM's device ID is the PCI function BDF, whose driver may be\n"
+	"                    anybody's; ID=UUID: a mediated device; ID=emu: it is emulated in\n"
+	"                    the VMM, miglab run\n"
 	"  --hold            hold these transitions while it judges, and release each when its\n"
 	"                    event is here: the verdict then does not hang on how soon the\n"
 	"                    judge is scheduled. One that is not announced is held for 5 s and\n"
@@ -170,11 +171,26 @@ static int set_format(const char *name, struct judge_options *opt, struct error 
 
 /* --- options ---------------------------------------------------------------- */
 
-/* Are both the same PCI function, however they are written? */
+/* "6d697479-0000-4000-8000-000000000001": a mediated device, as the kernel spells it. */
+static bool is_uuid(const char *text)
+{
+	static const char shape[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+	size_t i;
+
+	for (i = 0; shape[i]; i++)
+		if (shape[i] == '-' ? text[i] != '-' :
+		    !strchr("0123456789abcdef", text[i]) || !text[i])
+			return false;
+	return !text[i];
+}
+
+/* Are both the same device, however they are written? */
 static bool is_same_place(const char *a, const char *b)
 {
 	char one[PCI_BDF_SIZE], other[PCI_BDF_SIZE];
 
+	if (is_uuid(a) && is_uuid(b))
+		return !strcmp(a, b);
 	return !pci_parse_bdf(a, one, NULL) && !pci_parse_bdf(b, other, NULL) &&
 	       !strcmp(one, other);
 }
@@ -188,9 +204,9 @@ static int add_target(char *text, struct witness_target *targets, size_t *count,
 
 	if (!where || where == text || !where[1])
 		return error_set(err, -EINVAL, "--device %s: give ID=BDF, such as "
-				 "vf0=0000:01:00.0, or ID=emu", text);
+				 "vf0=0000:01:00.0, ID=UUID or ID=emu", text);
 	*where++ = '\0';
-	if (strcmp(where, "emu") && pci_parse_bdf(where, bdf, err))
+	if (strcmp(where, "emu") && !is_uuid(where) && pci_parse_bdf(where, bdf, err))
 		return error_prefix(err, -EINVAL, "--device %s", text);
 	for (i = 0; i < *count; i++)
 		if (!strcmp(targets[i].id, text) || is_same_place(targets[i].where, where))

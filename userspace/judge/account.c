@@ -134,6 +134,7 @@ int account_judge(struct account *a, struct witness *w, const struct verdict_inp
 		.noise_ns = in->noise_ns, .downtime_ns = downtime_ns, .announced = announced,
 		.announced_count = announced_count,
 	};
+	struct records_input merge = { .devices = devices, .device_count = a->count };
 	struct contract_record *records = NULL;
 	int ret = -ENOMEM;
 
@@ -142,13 +143,15 @@ int account_judge(struct account *a, struct witness *w, const struct verdict_inp
 	for (size_t i = 0; i < a->count; i++) {
 		devices[i] = device_of(w, in, i);
 		place(a, i, &devices[i]);
+		contract.compared += in->devices[i].witnesses > 1;
 	}
 	ask_machine(a, w);
+	merge.asked = witness_asked(w, &merge.asked_count);
+	merge.heard = a->heard;
+	merge.heard_count = a->heard_count;
+	contract.sees_questions = merge.asked;
 	if (!a->short_of_memory)
-		ret = records_build(&(struct records_input){
-			.devices = devices, .device_count = a->count, .heard = a->heard,
-			.heard_count = a->heard_count,
-		}, &records, &contract.count);
+		ret = records_build(&merge, &records, &contract.count);
 	contract.records = records;
 	if (!ret)
 		contract_judge(&contract, lines);

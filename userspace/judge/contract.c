@@ -40,6 +40,9 @@ const struct contract_rule contract_rules[CONTRACT_RULES] = {
 	{ "downtime", QAPI "migration.json, downtime-limit",
 	  "the machine stands no longer than the limit",
 	  contract_downtime },
+	{ "witnesses-agree", "Documentation/vmm-contract.rst",
+	  "the driver's own history says of each arc what the kernel's trace says",
+	  contract_witnesses_agree },
 };
 
 void contract_say(struct contract_line *line, enum verdict_outcome outcome, const char *fmt, ...)

@@ -62,6 +62,7 @@ struct contract_input {
 	uint64_t noise_ns;		/* see verdict.h */
 	uint64_t lead_ns;		/* see verdict.h; 0: no limit */
 	uint64_t downtime_ns;		/* the limit; 0: there is none */
+	unsigned int compared;		/* devices of which two witnesses were compared */
 	const struct verdict_line *announced;	/* what verdict_judge() said of the same run */
 	size_t announced_count;
 };
@@ -80,7 +81,7 @@ struct contract_rule {
 	void (*judge)(const struct contract_input *in, struct contract_line *line);
 };
 
-#define CONTRACT_RULES	9
+#define CONTRACT_RULES	10
 
 extern const struct contract_rule contract_rules[CONTRACT_RULES];
 

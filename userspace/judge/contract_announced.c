@@ -17,6 +17,9 @@ static const struct verdict_line *find_line(const struct contract_input *in,
 	for (size_t i = 0; i < in->announced_count; i++) {
 		const struct verdict_line *l = &in->announced[i];
 
+		/* That is a verdict of its own. */
+		if (l->kind == VERDICT_DISAGREE)
+			continue;
 		if ((l->kind == VERDICT_EARLY ? early : l->outcome) == outcome)
 			return l;
 	}

@@ -135,7 +135,7 @@ void contract_recovery(const struct contract_input *in, struct contract_line *li
 		const struct contract_record *r = &in->records[i];
 		const char *fault;
 
-		if (r->what != CONTRACT_ENDS || !r->result)
+		if (r->what != CONTRACT_ENDS || r->result >= 0)
 			continue;
 		failed++;
 		fault = fault_of(in, r);

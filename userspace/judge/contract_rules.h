@@ -14,6 +14,7 @@ void contract_stream_complete(const struct contract_input *in, struct contract_l
 void contract_true_end(const struct contract_input *in, struct contract_line *line);
 void contract_recovery(const struct contract_input *in, struct contract_line *line);
 void contract_downtime(const struct contract_input *in, struct contract_line *line);
+void contract_witnesses_agree(const struct contract_input *in, struct contract_line *line);
 
 /* The outcome with its sentence; a sentence that is there already stays in front of it. */
 void contract_say(struct contract_line *line, enum verdict_outcome outcome, const char *fmt, ...)
