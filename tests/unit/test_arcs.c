@@ -36,6 +36,14 @@ static void tell(void *opaque, enum arcs_news news, const struct witness_arc *ar
 	case ARCS_LOST:
 		snprintf(at, room, "lost:%d ", arc->result);
 		break;
+	case ARCS_SENT:
+		assert_int_equal(arc->begin_ns, arc->end_ns);
+		snprintf(at, room, "sent:%s:%d ", arc->device, arc->tgid);
+		break;
+	case ARCS_MARK:
+		assert_int_equal(arc->begin_ns, arc->end_ns);
+		snprintf(at, room, "mark:%d@%d ", arc->result, (int)(arc->end_ns / 1000000));
+		break;
 	}
 }
 
@@ -50,6 +58,8 @@ static void tell(void *opaque, enum arcs_news news, const struct witness_arc *ar
 	AT(task, time) IOCTL "file=" file " cmd=0x3b75 flags=0x10002 state=" #state " ret=" #ret
 #define RESET(task, time, file, ret) \
 	AT(task, time) IOCTL "file=" file " cmd=0x3b6f flags=(fault) state=(fault) ret=" #ret
+#define SENT(text) \
+	AT(T2, "1.000000") "sent: (unix_stream_sendmsg+0x4/0x10) text=\"" text "\""
 #define T1	"exe-233     (    231)"
 #define T2	"CPU 0/KVM-77 (     70)"
 #define F1	"0xff2fbb5d02a37300"
@@ -99,6 +109,27 @@ static const struct row {
 	    END(T1, "1.006000", F1, -5) },
 	  "+a:RUNNING>PRE_COPY -a:RUNNING>PRE_COPY=0@1 +a:PRE_COPY>PRE_COPY_P2P reset:a=-25 "
 	  "-a:PRE_COPY>PRE_COPY_P2P=-5@4 " },
+	{ "a SET that needs no arc tells where the device is",
+	  { ARC(T1, "1.000000", "a", 2, 6, 6), END(T1, "1.002000", F1, -5),
+	    AT(T1, "1.003000") IOCTL "file=" F1 " cmd=0x3b75 flags=0x20002 state=2 ret=0",
+	    AT(T1, "1.004000") IOCTL "file=" F1 " cmd=0x3b75 flags=0x20002 state=1 ret=-5",
+	    AT(T1, "1.005000") IOCTL "file=" F1 " cmd=0x3b75 flags=0x10009 state=1 ret=0" },
+	  "+a:RUNNING>PRE_COPY -a:RUNNING>PRE_COPY=-5@2 a:RUNNING " },
+	{ "one with arcs does not tell it twice",
+	  { ARC(T1, "1.000000", "a", 2, 6, 6),
+	    AT(T1, "1.003000") IOCTL "file=" F1 " cmd=0x3b75 flags=0x20002 state=6 ret=0" },
+	  "+a:RUNNING>PRE_COPY -a:RUNNING>PRE_COPY=0@3 " },
+	{ "what a VMM announces", {
+	    SENT("{\"data\": {\"device-id\": \"vf0\", \"device-state\": \"x\"}}"),
+	    SENT("{\"device-id\":\"a b\"}"), SENT("{\"event\": \"device-id\"}"), SENT(""), "\"" },
+	  "sent:vf0:70 sent:a b:70 " },
+	{ "a mark has its place and its time",
+	  { ARC(T1, "1.000000", "a", 2, 6, 6), AT(T2, "1.500000")
+	    "tracing_mark_write: miglab mark 7", END(T1, "2.000000", F1, 0),
+	    AT(T2, "2.500000") "tracing_mark_write: miglab mark x",
+	    AT(": tracing_mark_write: miglab mark 9-9    (     9)", "3.000000")
+	    "tracing_mark_write: miglab mark 8" },
+	  "+a:RUNNING>PRE_COPY mark:7@1500 -a:RUNNING>PRE_COPY=0@1000 mark:8@3000 " },
 	{ "lost lines are told", { "CPU:1 [LOST 123 EVENTS]" }, "lost:123 " },
 	{ "other lines are nobody's",
 	  { AT(T1, "1.0") "tracing_mark_write: hello", "# tracer: nop", "" }, "" },

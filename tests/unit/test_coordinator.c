@@ -457,6 +457,27 @@ static const struct row memory_rows[] = {
 		 "PRE_COPY_P2P, V vf0 pre-copy-p2p, set vf1 STOP_COPY, set vf0 "
 		 "STOP_COPY, V vf0 stop-copy, STOP, M device, save vf0, save vf1, tell "
 		 "done, M completed, set vf0 STOP, V vf0 stop, set vf1 STOP, close" },
+	{ "success as of cloud-hypervisor", 7, 3, .memory = true, .policy = "cloud-hypervisor",
+	  .script = START "all loaded all", .runstate = RUN_POSTMIGRATE,
+	  .wire = "M setup, M active, V vf0 stop, V vf1 stop, STOP, M device, V vf0 stop-copy, "
+		  "V vf1 stop-copy, M completed, V vf0 stop, V vf1 stop",
+	  .all = "M setup, set vf2 PRE_COPY, M active, pass vf2, cpus stop vf2, set vf0 STOP, "
+		 "V vf0 stop, set vf1 STOP, V vf1 stop, set vf2 STOP_COPY, STOP, M device, "
+		 "set vf0 STOP_COPY, V vf0 stop-copy, set vf1 STOP_COPY, V vf1 stop-copy, "
+		 "save vf0, save vf1, save vf2, tell done, M completed, set vf0 STOP, V vf0 stop, "
+		 "set vf1 STOP, V vf1 stop, set vf2 STOP, close" },
+	{ "a cancel as of cloud-hypervisor", 7, 2, .policy = "cloud-hypervisor",
+	  .with_pause = true, .script = START "all cancel all", .runstate = RUN_RUNNING,
+	  .wire = "M setup, M active, V vf0 stop, V vf1 stop, STOP, M pre-switchover, "
+		  "M cancelling, RESUME, V vf0 running, V vf1 running, M cancelled" },
+	{ "a failure as of cloud-hypervisor", 7, 2, .policy = "cloud-hypervisor",
+	  .script = START "ok fail all", .runstate = RUN_RUNNING,
+	  .wire = "M setup, M active, V vf0 stop, V vf1 running, STOP, M device, M failing, "
+		  "RESUME, V vf0 running, M failed", .error = "vf1 broke" },
+	{ "a destination as of cloud-hypervisor", 7, 2, .policy = "cloud-hypervisor",
+	  .incoming = true, .script = "incoming ready all done all", .runstate = RUN_RUNNING,
+	  .wire = "M setup, M active, V vf0 resuming, V vf1 resuming, RESUME, V vf0 running, "
+		  "V vf1 running, M completed" },
 	{ "success of the group", 7, 2, .memory = true, .policy = "group",
 	  .script = START "all loaded all", .runstate = RUN_POSTMIGRATE,
 	  .wire = "M setup, V vf0 pre-copy, M active, V vf0 pre-copy-p2p-prepare, "
@@ -602,6 +623,7 @@ static void test_policies(void **state)
 	(void)state;
 	assert_non_null(policy_find("qemu"));
 	assert_non_null(policy_find("group"));
+	assert_non_null(policy_find("cloud-hypervisor"));
 	assert_null(policy_find("other"));
 }
 

@@ -65,6 +65,7 @@ struct row {
 	uint64_t lead_ms;	/* 0: no limit */
 	uint64_t hold_ms;	/* limit of the judge's hold; 0: it holds nothing */
 	int32_t pid;		/* who sends the events; 0: anybody */
+	const char *disagreement;	/* of history and trace */
 	const char *lines;
 };
 
@@ -311,6 +312,14 @@ static const struct row rows[] = {
 	  .pid = 100, .receipts = { PREPARE(0, 99) }, .lines = "0:BEFORE = PASS" },
 	{ "an arc of another process", { { ENTER(1, 10, 11), TRY(2, 100, 400) } },
 	  .pid = 101, .receipts = { PREPARE(0, 99) }, .lines = "0:FOREIGN! = FAIL" },
+	{ "an arc of nobody knows which process",
+	  { { ENTER(1, 10, 11), { .seq = 2, .from = VFIO_DEVICE_STATE_PRE_COPY,
+				  .to = VFIO_DEVICE_STATE_PRE_COPY_P2P, .begin_ns = MS(100),
+				  .end_ns = MS(400) } } },
+	  .pid = 101, .receipts = { PREPARE(0, 99) }, .lines = "0:BEFORE = PASS" },
+	{ "another witness says something else", { { ENTER(1, 10, 11), TRY(2, 100, 400) } },
+	  .disagreement = "the trace lacks RUNNING -> PRE_COPY", .receipts = { PREPARE(0, 99) },
+	  .lines = "0:DISAGREE! 0:BEFORE = FAIL" },
 	{ "an arc of another process, and no event", { { ENTER(1, 10, 11), TRY(2, 100, 400) } },
 	  .pid = 101, .lines = "0:FOREIGN! = FAIL" },
 	/* --- what lines come to --- */
@@ -381,10 +390,13 @@ static void test_row(void **state)
 	size_t i, count;
 
 	for (i = 0; i < in.device_count; i++) {
-		devices[i] = (struct verdict_device){ row->arcs[i], 0,
-						      row->first_seq ? row->first_seq : 1,
-						      row->since_ms ? MS(row->since_ms) :
-								      UINT64_MAX, row->pid };
+		devices[i] = (struct verdict_device){
+			.arcs = row->arcs[i],
+			.first_seq = row->first_seq ? row->first_seq : 1,
+			.since_ns = row->since_ms ? MS(row->since_ms) : UINT64_MAX,
+			.pid = row->pid,
+			.disagreement = row->disagreement,
+		};
 		while (devices[i].count < ARCS_MAX && row->arcs[i][devices[i].count].seq)
 			devices[i].count++;
 	}
@@ -403,7 +415,7 @@ static void test_times(void **state)
 	static const struct verdict_receipt receipts[] = {
 		DONE(0, 50), PREPARE(0, 99), DONE(0, 401), DONE(0, 402),
 	};
-	const struct verdict_device device = { arcs, ROWS(arcs), 1, 0, 0 };
+	const struct verdict_device device = { .arcs = arcs, .count = ROWS(arcs), .first_seq = 1 };
 	const struct verdict_input in = {
 		.devices = &device, .device_count = 1, .receipts = receipts,
 		.receipt_count = ROWS(receipts), .until_ns = UINT64_MAX,
@@ -434,8 +446,9 @@ static void test_answers(void **state)
 		PREPARE(0, 50), ANSWERED(0, 53, 3), ANSWERED(0, 52, 2), ANSWERED(1, 59, 9),
 		SILENT(0, 90), DONE(0, 401),
 	};
-	const struct verdict_device devices[] = { { arcs, ROWS(arcs), 1, 0, 0 },
-						  { NULL, 0, 1, 0, 0 } };
+	const struct verdict_device devices[] = {
+		{ .arcs = arcs, .count = ROWS(arcs), .first_seq = 1 }, { .first_seq = 1 },
+	};
 	const struct verdict_subject subject = { "vf0", "emu", "kernel" };
 	const struct verdict_input in = {
 		.devices = devices, .device_count = 2, .receipts = receipts,

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -10,23 +11,28 @@
 #include "base/log.h"
 #include "cmd/cmd.h"
 #include "device/pci.h"
+#include "judge/contract_lines.h"
 #include "judge/judge.h"
+#include "report/results.h"
 
 #define TARGETS_MAX	64
 #define SECONDS_MAX	86400
 #define EXPECT_MAX	1000
 #define LEAD_MAX	86400000	/* ms */
+#define DOWNTIME_MAX	86400000	/* ms */
 
 static const char usage[] =
-	"Usage: miglab judge --qmp unix:PATH --device ID=BDF|ID=emu [--device ..] [OPTION..]\n"
+	"Usage: miglab judge --qmp unix:PATH --device ID=BDF|UUID|emu [--device ..] [OPTION..]\n"
+	"       miglab judge --list\n"
 	"\n"
 	"Says of each PRE_COPY -> PRE_COPY_P2P transition of the devices whether the VMM's\n"
 	"pre-copy-p2p-prepare event came before it. Ends with the migration. The first line\n"
 	"on stdout says that it listens, the last one what it comes to.\n"
 	"\n"
 	"  --qmp unix:PATH   a QMP socket of the VMM that nobody else uses\n"
-	"  --device ID=BDF   the VMM's device ID is the PCI function BDF, which is bound to\n"
-	"                    miglab_vfio_pci; ID=emu: it is emulated in the VMM, miglab run\n"
+	"  --device ID=BDF   the VMM's device ID is the PCI function BDF, whose driver may be\n"
+	"                    anybody's; ID=UUID: a mediated device; ID=emu: it is emulated in\n"
+	"                    the VMM, miglab run\n"
 	"  --hold            hold these transitions while it judges, and release each when its\n"
 	"                    event is here: the verdict then does not hang on how soon the\n"
 	"                    judge is scheduled. One that is not announced is held for 5 s and\n"
@@ -43,6 +49,15 @@ static const char usage[] =
 	"  --print           print the events as they come\n"
 	"  --long            longer lines: what was measured besides\n"
 	"  --json            one JSON object a line\n"
+	"\n"
+	"The other promises of a VMM, each with a verdict (vmm-contract.rst); any of these\n"
+	"options wants them, and then they decide the exit status:\n"
+	"  --contract        all of them, in lines behind those of the transitions\n"
+	"  --only IDS        these: p2p-barrier,recovery\n"
+	"  --skip IDS        all but these\n"
+	"  --max-downtime MS how long the devices may be deaf\n"
+	"  --format F        ktap or junit: a report, and nothing else on stdout\n"
+	"  --list            says what they are, and judges nothing\n"
 	"\n"
 	"Exit status:\n"
 	"   0  every device made such transitions, and each was announced in time\n"
@@ -65,6 +80,12 @@ enum option_id {
 	OPT_PRINT,
 	OPT_LONG,
 	OPT_JSON,
+	OPT_CONTRACT,
+	OPT_ONLY,
+	OPT_SKIP,
+	OPT_MAX_DOWNTIME,
+	OPT_FORMAT,
+	OPT_LIST,
 };
 
 static const struct option options[] = {
@@ -80,8 +101,75 @@ static const struct option options[] = {
 	{ "print", no_argument, NULL, OPT_PRINT },
 	{ "long", no_argument, NULL, OPT_LONG },
 	{ "json", no_argument, NULL, OPT_JSON },
+	{ "contract", no_argument, NULL, OPT_CONTRACT },
+	{ "only", required_argument, NULL, OPT_ONLY },
+	{ "skip", required_argument, NULL, OPT_SKIP },
+	{ "max-downtime", required_argument, NULL, OPT_MAX_DOWNTIME },
+	{ "format", required_argument, NULL, OPT_FORMAT },
+	{ "list", no_argument, NULL, OPT_LIST },
 	{ NULL, 0, NULL, 0 },
 };
+
+/* --- the report --------------------------------------------------------- */
+
+static const struct report_format *const formats[] = { &ktap_format, &junit_format };
+
+static const struct report_format *format;
+static struct report_totals totals;
+
+/* KTAP begins here, and what waits for that sees it; JUnit is printed at the end. */
+static void begin_report(const char *qmp, size_t rules)
+{
+	format->begin(qmp, rules);
+	fflush(stdout);
+	if (format == &junit_format)
+		log_warn("listening: %s", qmp);
+}
+
+/* What decides nothing is no pass: such a report has a failure in this place. */
+static void report_line(const struct contract_line *line, bool skipped)
+{
+	static const enum report_verdict verdicts[] = {
+		[VERDICT_PASS] = REPORT_PASSED,
+		[VERDICT_FAIL] = REPORT_FAILED,
+		[VERDICT_OPEN] = REPORT_FAILED,
+		[VERDICT_NONE] = REPORT_SKIPPED,
+	};
+	enum report_verdict verdict = skipped ? REPORT_SKIPPED : verdicts[line->outcome];
+	char text[CONTRACT_TEXT_MAX + 16];
+
+	snprintf(text, sizeof(text), "%s%s",
+		 !skipped && line->outcome == VERDICT_OPEN ? "inconclusive: " : "",
+		 skipped ? "--skip" : line->text);
+	totals.passed += verdict == REPORT_PASSED;
+	totals.failed += verdict == REPORT_FAILED;
+	totals.skipped += verdict == REPORT_SKIPPED;
+	format->row(&(struct report_row){
+		.group = "contract", .name = line->rule->id, .verdict = verdict, .text = text,
+	});
+}
+
+static void end_report(const char *broken)
+{
+	totals.broken = broken;
+	format->end(&totals);
+}
+
+static const struct judge_listener listener = { begin_report, report_line, end_report };
+
+static int set_format(const char *name, struct judge_options *opt, struct error *err)
+{
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+		if (strcmp(formats[i]->name, name))
+			continue;
+		format = formats[i];
+		opt->contract.listener = &listener;
+		return 0;
+	}
+	return error_set(err, -EINVAL, "--format %s: give ktap or junit", name);
+}
+
+/* --- options ---------------------------------------------------------------- */
 
 /* Are both the same device, however they are written? */
 static bool is_same_place(const char *a, const char *b)
@@ -101,7 +189,7 @@ static int add_target(char *text, struct witness_target *targets, size_t *count,
 
 	if (!where || where == text || !where[1])
 		return error_set(err, -EINVAL, "--device %s: give ID=BDF, such as "
-				 "vf0=0000:01:00.0, or ID=emu", text);
+				 "vf0=0000:01:00.0, ID=UUID or ID=emu", text);
 	*where++ = '\0';
 	if (strcmp(where, "emu") && pci_or_mdev_parse(where, name, err))
 		return error_prefix(err, -EINVAL, "--device %s", text);
@@ -115,12 +203,38 @@ static int add_target(char *text, struct witness_target *targets, size_t *count,
 	return 0;
 }
 
+/* One that wants the contract. */
+static int parse_contract(int id, struct judge_options *opt, struct error *err)
+{
+	struct judge_contract *contract = &opt->contract;
+	long number;
+	int ret;
+
+	contract->wanted = true;
+	switch (id) {
+	case OPT_ONLY:
+		return contract_ids(optarg, contract->only, err);
+	case OPT_SKIP:
+		return contract_ids(optarg, contract->skip, err);
+	case OPT_MAX_DOWNTIME:
+		ret = cmd_number("--max-downtime", optarg, 1, DOWNTIME_MAX, &number, err);
+		if (!ret)
+			contract->downtime_ns = number * NSEC_PER_MSEC;
+		return ret;
+	case OPT_FORMAT:
+		return set_format(optarg, opt, err);
+	}
+	return 0;
+}
+
 static int parse_option(int id, struct judge_options *opt, struct witness_target *targets,
 			struct error *err)
 {
 	long number = 0;
 	int ret = 0;
 
+	if (id >= OPT_CONTRACT)
+		return parse_contract(id, opt, err);
 	switch (id) {
 	case OPT_QMP:
 		opt->witness.qmp = optarg;
@@ -165,6 +279,17 @@ static int parse_option(int id, struct judge_options *opt, struct witness_target
 	return ret;
 }
 
+static int check_options(const struct judge_options *opt, struct error *err)
+{
+	if (!opt->witness.qmp || !opt->witness.target_count)
+		return error_set(err, -EINVAL, "give --qmp and at least one --device; see miglab "
+				 "judge --help");
+	if (format && (opt->json || opt->print || opt->long_lines))
+		return error_set(err, -EINVAL, "--format is all that is printed: give no --json, "
+				 "--print or --long with it");
+	return 0;
+}
+
 static int run_judge(int argc, char **argv)
 {
 	struct witness_target targets[TARGETS_MAX];
@@ -178,11 +303,15 @@ static int run_judge(int argc, char **argv)
 	struct error err;
 	int id, ret = 0;
 
-	while (!ret && (id = cmd_option(argc, argv, NULL)) != -1)
+	while (!ret && (id = cmd_option(argc, argv, NULL)) != -1) {
+		if (id == OPT_LIST) {
+			contract_list(stdout);
+			return 0;
+		}
 		ret = parse_option(id, &opt, targets, &err);
-	if (!ret && (!opt.witness.qmp || !opt.witness.target_count))
-		ret = error_set(&err, -EINVAL, "give --qmp and at least one --device; see miglab "
-				"judge --help");
+	}
+	if (!ret)
+		ret = check_options(&opt, &err);
 	if (!ret) {
 		signal(SIGPIPE, SIG_IGN);
 		ret = judge_run(&opt, stdout, &err);

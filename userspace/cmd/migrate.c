@@ -118,9 +118,9 @@ static int parse_option(int id, struct pair_options *opt, struct report_options 
 		return add_device(to, optarg, err);
 	case OPT_POLICY:
 		opt->policy = optarg;
-		if (!policy_find(optarg))
-			ret = error_set(err, -EINVAL,
-					"--policy %s is unknown; there are qemu and group", optarg);
+		if (!policy_find(optarg) || policy_find(optarg)->stop_copy_only)
+			ret = error_set(err, -EINVAL, "--policy %s: there are qemu and group, "
+					"with a transition to judge", optarg);
 		break;
 	case OPT_NO_PREPARE:
 		opt->no_prepare = true;

@@ -27,8 +27,9 @@ static const char usage[] =
 	"  --incoming   wait for a migration at URI, unix:PATH or tcp:HOST:PORT, or take the\n"
 	"               one in file:PATH, or wait for migrate-incoming\n"
 	"  --paused     do not run before cont, as -S of QEMU\n"
-	"  --policy     the order of transitions: qemu (as QEMU 11.1, the default), or\n"
-	"               group (all devices together)\n"
+	"  --policy     the order of transitions: qemu (as QEMU 11.1, the default), group (all\n"
+	"               devices together), or cloud-hypervisor (each stops for itself, without\n"
+	"               pre-copy and P2P)\n"
 	"  --no-prepare send no pre-copy-p2p-prepare: the defect that the judge is to find\n"
 	"  --ram SIZE   memory that the devices reach by DMA, and that migrates with them;\n"
 	"               a multiple of 4K, with K, M or G behind it\n"
@@ -143,7 +144,7 @@ static int parse_option(int id, struct machine_config *config, const char **work
 		config->policy = policy_find(optarg);
 		if (!config->policy)
 			return error_set(err, -EINVAL,
-					 "--policy %s is unknown; there are qemu and group",
+					 "--policy %s is unknown; there are qemu, group and cloud-hypervisor",
 					 optarg);
 		break;
 	case OPT_NO_PREPARE:

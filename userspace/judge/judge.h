@@ -10,7 +10,24 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "judge/contract.h"
 #include "judge/witness.h"
+
+/* Who is told of the contract instead of @out: begin, a line for each chosen rule, end. */
+struct judge_listener {
+	void (*begin)(const char *qmp, size_t rules);	/* the judge listens */
+	void (*line)(const struct contract_line *line, bool skipped);
+	void (*end)(const char *broken);	/* why it did not come to its end; NULL: it did */
+};
+
+/* The other promises of a VMM: contract.h. */
+struct judge_contract {
+	bool wanted;
+	bool only[CONTRACT_RULES];	/* these; none: all */
+	bool skip[CONTRACT_RULES];	/* not these */
+	uint64_t downtime_ns;
+	const struct judge_listener *listener;	/* NULL: lines, as the others */
+};
 
 struct judge_options {
 	struct witness_options witness;	/* on_event and opaque are the judge's own */
@@ -26,6 +43,7 @@ struct judge_options {
 	bool print;		/* tell the events as they come */
 	bool long_lines;	/* with what was measured besides */
 	bool json;		/* one JSON object a line */
+	struct judge_contract contract;
 };
 
 #define JUDGE_SKIPPED	77	/* nothing was judged */
@@ -40,7 +58,8 @@ struct judge_options {
  * Return: the exit status: 0 when every device was judged and every line passes, 1 when
  * one fails, JUDGE_SKIPPED when none fails and there was no arc of some device, 3 when the
  * arcs that there were do not decide it, or the migration did not end. It has told why
- * then. Negative errno with @err when there could be no verdict.
+ * then. With the contract its verdicts decide instead, in the same manner, and the
+ * announcements are one of them. Negative errno with @err when there could be no verdict.
  */
 int judge_run(const struct judge_options *opt, FILE *out, struct error *err);
 

@@ -159,6 +159,10 @@ static void put_reason(struct text *text, const struct verdict_input *in,
 	case VERDICT_GAP:
 		put(text, "  entries of the history are lost");
 		break;
+	case VERDICT_DISAGREE:
+		put(text, "  history and kernel's trace differ: %s",
+		    in->devices[line->device].disagreement);
+		break;
 	case VERDICT_NA:
 		if (in->expected >= 0)
 			put(text, "  %u arcs, %d expected", line->count, in->expected);

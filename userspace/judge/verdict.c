@@ -20,6 +20,7 @@ static const char *const kind_name[VERDICT_KINDS] = {
 	[VERDICT_WITHDRAWN] = "WITHDRAWN",
 	[VERDICT_FOREIGN] = "FOREIGN",
 	[VERDICT_GAP] = "GAP",
+	[VERDICT_DISAGREE] = "DISAGREE",
 	[VERDICT_NA] = "N/A",
 };
 
@@ -195,7 +196,8 @@ static enum verdict_kind kind_of_arc(const struct court *court, const struct ver
 {
 	int32_t pid = court->in->devices[court->device].pid;
 
-	if (pid && line->arc->pid != pid)
+	/* A trace may not say whose an arc is. */
+	if (pid && line->arc->pid && line->arc->pid != pid)
 		return VERDICT_FOREIGN;
 	if (!prepare)
 		return kind_of_silence(court->in, line->arc);
@@ -385,6 +387,8 @@ static void judge_device(struct court *court)
 
 	if (has_gap(dev))
 		add_line(court, VERDICT_GAP);
+	if (dev->disagreement)
+		add_line(court, VERDICT_DISAGREE);
 	tested = judge_history(court, dev);
 	if (!tested || (expected >= 0 && tested != (unsigned int)expected)) {
 		struct verdict_line *line = add_line(court, VERDICT_NA);
@@ -399,8 +403,8 @@ static void judge_device(struct court *court)
 int verdict_judge(const struct verdict_input *in, struct verdict_line **ret_lines,
 		  size_t *ret_count)
 {
-	/* At most: one line for each arc and receipt, a gap and a count for each device. */
-	size_t room = in->receipt_count + 2 * in->device_count + 1;
+	/* At most: a line for each arc and receipt; gap, disagreement and count of each device. */
+	size_t room = in->receipt_count + 3 * in->device_count + 1;
 	struct court court = { .in = in };
 	size_t i;
 

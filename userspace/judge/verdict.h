@@ -69,6 +69,7 @@ enum verdict_kind {
 	VERDICT_WITHDRAWN,	/* the same, but the migration was given up: a note, no fault */
 	VERDICT_FOREIGN,	/* the arc is not of the process that sends the events */
 	VERDICT_GAP,		/* entries of the history are lost */
+	VERDICT_DISAGREE,	/* another witness of the same device says something else */
 	VERDICT_NA,		/* no arc, or not as many as were expected */
 	VERDICT_KINDS
 };
@@ -107,6 +108,8 @@ struct verdict_device {
 	uint64_t first_seq;	/* the first arc since the judge began */
 	uint64_t since_ns;	/* when it began: no arc before @first_seq is younger */
 	int32_t pid;		/* who sends the events; 0: not known, or it does not matter */
+	unsigned int witnesses;	/* 2: history and kernel's trace were compared */
+	const char *disagreement;	/* what came of it; NULL: they agree */
 };
 
 struct verdict_input {

@@ -15,14 +15,19 @@
 #include "base/log.h"
 #include "device/lab.h"
 #include "device/pci.h"
+#include "device/state.h"
+#include "device/sysfs.h"
+#include "device/uapi.h"
 #include "judge/hold.h"
 #include "judge/remote.h"
+#include "judge/tracing.h"
 
 #define RELEASE_POLL_MS	2	/* at first, then twice as long each time */
 #define RELEASE_POLL_MAX_MS	64
 #define SETTLE_POLL_MS	10
 #define DRAIN_NS	(100 * NSEC_PER_MSEC)	/* until a VMM that never stops is left alone */
 #define SETTLE_NS	(10 * NSEC_PER_SEC)
+#define LEAVE_NS	(2 * NSEC_PER_SEC)	/* for a source to leave STOP_COPY */
 #define UNBEGUN_NS	(1 * NSEC_PER_SEC)	/* from a prepare event to its arc */
 #define CALL_NS		(5 * NSEC_PER_SEC)
 #define PROMPT_NS	(NSEC_PER_SEC / 2)	/* a VMM that is there answers before it is told */
@@ -35,8 +40,10 @@
 #define SCHEDSTAT	"/proc/thread-self/schedstat"
 
 struct witness_device {
-	struct lab *lab;
+	struct lab *lab;		/* NULL: its driver keeps no history, the trace does */
+	char name[SYSFS_NAME_SIZE];	/* as the kernel spells it; "": the kernel has it not */
 	struct lab_arc *arcs;		/* as read last; the record points to it */
+	char disagreement[AGREE_TEXT_MAX];	/* of history and trace; "": none */
 	bool leased;			/* its transitions under test are held for us */
 	size_t waiting;			/* the receipt that may release, plus 1; 0: none */
 };
@@ -44,6 +51,8 @@ struct witness_device {
 struct witness {
 	const struct witness_options *opt;
 	struct qmp_client *client;
+	struct tracing *tracing;	/* of all devices; NULL: none */
+	const char **names;		/* for it */
 	struct remote *remote;		/* to the attributes of emulated devices; NULL: none yet */
 	struct witness_device *devices;
 	struct verdict_device *records;	/* as many */
@@ -58,7 +67,7 @@ struct witness {
 
 const char *witness_keeper(const struct witness *w, size_t i)
 {
-	return w->devices[i].lab->witness;
+	return w->devices[i].lab ? w->devices[i].lab->witness : "kernel's trace";
 }
 
 /* --- opening --------------------------------------------------------------- */
@@ -113,6 +122,15 @@ static int check_clocks(const struct witness *w, const struct witness_target *ta
 	return 0;
 }
 
+/* What the trace has is as a history that nobody has to read. Good until it is taken again. */
+static void point_to_trace(struct witness *w, size_t i)
+{
+	const struct traced_device *traced = &tracing_seen(w->tracing)->devices[i];
+
+	w->records[i].arcs = traced->arcs;
+	w->records[i].count = traced->count;
+}
+
 static int read_history(struct witness *w, size_t i, struct error *err)
 {
 	struct witness_device *dev = &w->devices[i];
@@ -121,6 +139,10 @@ static int read_history(struct witness *w, size_t i, struct error *err)
 	char *text;
 	int ret;
 
+	if (!dev->lab) {
+		point_to_trace(w, i);
+		return 0;
+	}
 	ret = dev->lab->ops->read(dev->lab, "history", &text, err);
 	if (ret)
 		return ret;
@@ -168,20 +190,25 @@ static int open_emulated(struct witness *w, const char *id, uint64_t deadline_ns
 	return ret ? ret : lab_open_remote(w->remote, id, ret_lab, err);
 }
 
-/* A function can be looked at without the VMM, and before it is there. */
-static int open_function(struct witness *w, size_t i, struct error *err)
+/*
+ * A function can be looked at without the VMM, and before it is there. One that keeps no
+ * history is for the trace, if there can be one: @why says why that one does not.
+ */
+static int open_function(struct witness *w, size_t i, struct error *why, struct error *err)
 {
 	const struct witness_target *target = &w->opt->targets[i];
-	char name[SYSFS_NAME_SIZE];
+	struct witness_device *dev = &w->devices[i];
 	int ret;
 
 	if (is_emulated(target))
 		return 0;
-	ret = check_clocks(w, target, err) ?: pci_or_mdev_find(target->where, name, err);
+	ret = check_clocks(w, target, err) ?: pci_or_mdev_find(target->where, dev->name, err);
 	if (ret)
 		return ret;
-	ret = lab_open_sysfs(target->where, &w->devices[i].lab, err);
-	return ret == -ENODEV ? -ENXIO : ret;
+	ret = lab_open_sysfs(dev->name, &dev->lab, why);
+	if (ret && ret != -ENODEV && ret != -ENXIO)
+		return error_set(err, ret, "%s", why->text);
+	return 0;
 }
 
 /* What the VMM says of a device of it, as qmp_client_call(); the caller owns @ret. */
@@ -270,6 +297,15 @@ static pid_t owner(const struct witness *w, const struct witness_target *target)
 	return vmm_pid(w);
 }
 
+/* Only a driver of miglab's holds, and lets go. */
+static int check_hold(const struct witness *w, size_t i, struct error *err)
+{
+	if (w->devices[i].lab || !w->opt->release)
+		return 0;
+	return error_set(err, -EINVAL, "%s: the driver of %s has no hold: leave out --hold and "
+			 "--release", w->opt->targets[i].id, w->opt->targets[i].where);
+}
+
 static int open_device(struct witness *w, size_t i, uint64_t deadline_ns, struct error *err)
 {
 	const struct witness_target *target = &w->opt->targets[i];
@@ -281,6 +317,10 @@ static int open_device(struct witness *w, size_t i, uint64_t deadline_ns, struct
 		ret = check_clocks(w, target, err) ?:
 		      open_emulated(w, target->id, deadline_ns, &dev->lab, err);
 	if (!ret)
+		ret = check_hold(w, i, err);
+	if (!ret && w->tracing)
+		ret = tracing_take(w->tracing, true, err);
+	if (!ret)
 		ret = read_history(w, i, err);
 	if (!ret && w->opt->hold)
 		ret = hold_device(dev, err);
@@ -288,7 +328,7 @@ static int open_device(struct witness *w, size_t i, uint64_t deadline_ns, struct
 		return ret;
 	count = w->records[i].count;
 	w->records[i].since_ns = clock_ns();
-	w->records[i].first_seq = count ? dev->arcs[count - 1].seq + 1 : 1;
+	w->records[i].first_seq = count ? w->records[i].arcs[count - 1].seq + 1 : 1;
 	w->records[i].pid = owner(w, target);
 	return 0;
 }
@@ -326,10 +366,50 @@ static int connect_vmm(struct witness *w, uint64_t deadline_ns, struct error *er
 	return qmp_client_connect(w->opt->qmp, deadline_ns, &w->client, err);
 }
 
+/* Does one of the devices depend on the trace? */
+static bool needs_trace(const struct witness *w)
+{
+	for (size_t i = 0; i < w->opt->target_count; i++)
+		if (w->devices[i].name[0] && !w->devices[i].lab)
+			return true;
+	return false;
+}
+
+/*
+ * The trace has all devices, also those with a history. What stands for /sys in a test is in no
+ * kernel. @why: why one of them keeps no history.
+ */
+static int open_trace(struct witness *w, const struct error *why, struct error *err)
+{
+	struct error missing;
+	bool any = false;
+	int ret;
+
+	for (size_t i = 0; i < w->opt->target_count; i++) {
+		w->names[i] = w->devices[i].name;
+		any |= w->names[i][0];
+	}
+	if (!any)
+		return 0;
+	if (getenv("MIGLAB_SYSFS"))
+		ret = error_set(&missing, -ENOENT, "no kernel has this device");
+	else
+		ret = tracing_open(w->names, w->opt->target_count, &w->tracing, &missing);
+	if (ret && needs_trace(w))
+		return error_set(err, -ENXIO,
+				 "%.200s; and the kernel's trace cannot stand in: %.200s",
+				 *why->text ? why->text : "a mediated device keeps no history",
+				 missing.text);
+	if (ret)
+		log_info("the kernel's trace is no second witness: %s", missing.text);
+	return 0;
+}
+
 int witness_connect(const struct witness_options *opt, uint64_t deadline_ns,
 		    struct witness **ret_w, struct error *err)
 {
 	struct witness *w = calloc(1, sizeof(*w));
+	struct error why = { "" };
 	int ret = 0;
 	size_t i;
 
@@ -339,13 +419,14 @@ int witness_connect(const struct witness_options *opt, uint64_t deadline_ns,
 	w->schedstat = open(opt->schedstat ? opt->schedstat : SCHEDSTAT, O_RDONLY | O_CLOEXEC);
 	w->devices = calloc(opt->target_count, sizeof(*w->devices));
 	w->records = calloc(opt->target_count, sizeof(*w->records));
-	if (!w->devices || !w->records) {
+	w->names = calloc(opt->target_count, sizeof(*w->names));
+	if (!w->devices || !w->records || !w->names) {
 		witness_free(w);
 		return error_set(err, -ENOMEM, "no memory for %zu devices", opt->target_count);
 	}
 	for (i = 0; !ret && i < opt->target_count; i++)
-		ret = open_function(w, i, err);
-	ret = ret ?: connect_vmm(w, deadline_ns, err);
+		ret = open_function(w, i, &why, err);
+	ret = ret ?: open_trace(w, &why, err) ?: connect_vmm(w, deadline_ns, err);
 	if (ret) {
 		witness_free(w);
 		return ret;
@@ -395,11 +476,13 @@ void witness_free(struct witness *w)
 	for (i = 0; w->devices && i < w->opt->target_count; i++)
 		close_device(w, i);
 	remote_free(w->remote);
+	tracing_close(w->tracing);
 	for (i = 0; i < w->receipt_count; i++)
 		free((char *)w->receipts[i].id);
 	free(w->receipts);
 	free(w->devices);
 	free(w->records);
+	free(w->names);
 	qmp_client_free(w->client);
 	if (w->schedstat >= 0)
 		close(w->schedstat);
@@ -442,6 +525,8 @@ static int add_receipt(struct witness *w, const char *id, enum verdict_event wha
 		free((char *)receipt.id);
 		return -ENOMEM;
 	}
+	if (w->tracing)
+		tracing_mark(w->tracing, w->receipt_count);
 	w->receipts[w->receipt_count++] = receipt;
 	if (what == VERDICT_PREPARE && receipt.device >= 0)
 		w->devices[receipt.device].waiting = w->receipt_count;
@@ -602,11 +687,15 @@ static int poll_until(const struct witness *w, int interrupt_fd, uint64_t deadli
 		{ .fd = w->broken_ns ? -1 : qmp_client_fd(w->client), .events = POLLIN },
 		{ .fd = interrupt_fd, .events = POLLIN },
 		{ .fd = w->remote ? remote_fd(w->remote) : -1, .events = POLLIN },
+		{ .fd = w->tracing ? tracing_fd(w->tracing) : -1, .events = POLLIN },
 	};
+	int patience_ms = w->tracing ? tracing_patience(w->tracing) : -1;
 	uint64_t now = clock_ns();
 	uint64_t ms = deadline_ns > now ? (deadline_ns - now) / NSEC_PER_MSEC + 1 : 0;
 
-	if (poll(fds, 3, ms > INT_MAX ? INT_MAX : (int)ms) < 0 && errno != EINTR)
+	if (patience_ms >= 0 && ms > (uint64_t)patience_ms)
+		ms = patience_ms;
+	if (poll(fds, 4, ms > INT_MAX ? INT_MAX : (int)ms) < 0 && errno != EINTR)
 		return -errno;
 	if (fds[2].revents)
 		remote_drain(w->remote);
@@ -619,7 +708,7 @@ int witness_watch(struct witness *w, int interrupt_fd, uint64_t deadline_ns, str
 	size_t heard = 0;
 
 	for (;;) {
-		int ret = take_events(w, err);
+		int ret = take_events(w, err), took;
 		uint64_t wake_ns = ret ? 0 : deadline_ns;
 
 		if (ret < 0)
@@ -631,6 +720,9 @@ int witness_watch(struct witness *w, int interrupt_fd, uint64_t deadline_ns, str
 		ret = release_waiting(w, err);
 		if (ret < 0)
 			return ret;
+		took = w->tracing ? tracing_take(w->tracing, false, err) : 0;
+		if (took)
+			return took;
 		if (clock_ns() >= deadline_ns)
 			return WITNESS_TIMEOUT;
 		/* The arc of an announcement begins soon, or nobody can tell when. */
@@ -651,12 +743,18 @@ int witness_watch(struct witness *w, int interrupt_fd, uint64_t deadline_ns, str
 
 /* --- collecting ------------------------------------------------------------ */
 
+/* NULL: there is none. */
+static const struct lab_arc *last_arc(const struct verdict_device *record)
+{
+	return record->count ? &record->arcs[record->count - 1] : NULL;
+}
+
 /* Is an arc under test in progress? */
 static bool is_busy(const struct verdict_device *record)
 {
-	const struct lab_arc *last = record->arcs + record->count - 1;
+	const struct lab_arc *last = last_arc(record);
 
-	return record->count && !last->end_ns && verdict_is_tested(last);
+	return last && !last->end_ns && verdict_is_tested(last);
 }
 
 /* Does a prepare event of device @i, received a moment ago, still wait for its arc? */
@@ -680,17 +778,31 @@ static bool is_unbegun(const struct witness *w, size_t i, uint64_t now)
 	return false;
 }
 
+/* Is the device in STOP_COPY, as one whose state was moved is for a moment? */
+static bool is_leaving(const struct verdict_device *record)
+{
+	const struct lab_arc *last = last_arc(record);
+
+	return last && last->end_ns && !last->result && last->to == VFIO_DEVICE_STATE_STOP_COPY;
+}
+
 /* Reads all histories: 1 when something is still under way, 0, or negative errno. */
-static int read_histories(struct witness *w, uint64_t now, struct error *err)
+static int read_histories(struct witness *w, uint64_t now, uint64_t leave_ns, struct error *err)
 {
 	int ret, busy = 0;
 	size_t i;
 
+	if (needs_trace(w)) {
+		ret = tracing_take(w->tracing, true, err);
+		if (ret)
+			return ret;
+	}
 	for (i = 0; i < w->opt->target_count; i++) {
 		ret = read_history(w, i, err);
 		if (ret)
 			return ret;
-		busy |= is_busy(&w->records[i]) || is_unbegun(w, i, now);
+		busy |= is_busy(&w->records[i]) || is_unbegun(w, i, now) ||
+			(now < leave_ns && is_leaving(&w->records[i]));
 	}
 	return busy;
 }
@@ -739,20 +851,107 @@ static void ask_migration(struct witness *w)
 	json_object_put(answer);
 }
 
+bool witness_state(struct witness *w, size_t i, uint32_t *ret_state)
+{
+	struct lab *lab = w->devices[i].lab;
+	struct error err;
+	char *text;
+	int ret;
+
+	if (!lab)
+		return traced_state(tracing_seen(w->tracing), i, ret_state);
+	if (lab->ops->read(lab, "state", &text, &err)) {
+		log_info("%s: where it is cannot be read: %s", w->opt->targets[i].id, err.text);
+		return false;
+	}
+	text[strcspn(text, "\n")] = '\0';
+	ret = device_state_parse(text, ret_state);
+	free(text);
+	return !ret;
+}
+
+int witness_runs(struct witness *w)
+{
+	struct json_object *answer = NULL, *running;
+	struct error err;
+	int ret = -1;
+
+	if (w->broken_ns || qmp_client_call(w->client, "query-status", NULL, clock_ns() + CALL_NS,
+					    &answer, &err))
+		return -1;
+	if (json_object_object_get_ex(answer, "running", &running))
+		ret = json_object_get_boolean(running);
+	json_object_put(answer);
+	return ret;
+}
+
 const char *witness_migration(const struct witness *w)
 {
 	return w->migration[0] ? w->migration : NULL;
 }
 
+/*
+ * The receipts that the trace has among its arcs: of a device that it is the only witness of,
+ * the order in the buffer decides, and no clock. Where it has the VMM's own write of what was
+ * received, that one counts: nobody can hold such an arc until the judge has been awake.
+ */
+static void order_receipts(struct witness *w)
+{
+	for (size_t i = 0; i < w->receipt_count; i++) {
+		struct verdict_receipt *r = &w->receipts[i];
+		uint64_t ns = tracing_marked(w->tracing, i), sent_ns = 0;
+
+		if (!ns || r->device < 0 || w->devices[r->device].lab)
+			continue;
+		if (r->event == VERDICT_PREPARE)
+			sent_ns = traced_sent(tracing_seen(w->tracing), r->id,
+					      w->records[r->device].pid, ns);
+		r->received_ns = sent_ns ? sent_ns : ns;
+	}
+}
+
+/* Takes what the trace has: as the history of a device that keeps none, else to compare them. */
+static void hear_trace(struct witness *w, uint64_t read_ns)
+{
+	for (size_t i = 0; i < w->opt->target_count; i++) {
+		const struct traced_device *traced = &tracing_seen(w->tracing)->devices[i];
+		struct witness_device *dev = &w->devices[i];
+		struct verdict_device *record = &w->records[i];
+
+		if (!dev->name[0])
+			continue;
+		if (!dev->lab) {
+			point_to_trace(w, i);
+			continue;
+		}
+		record->witnesses = 2;
+		if (!traced_agrees(record->arcs, record->count, traced->arcs, traced->count,
+				   record->since_ns, read_ns, dev->disagreement))
+			record->disagreement = dev->disagreement;
+	}
+}
+
+const struct contract_record *witness_asked(const struct witness *w, size_t *ret_count)
+{
+	static const struct contract_record none;
+
+	for (size_t i = 0; i < w->opt->target_count; i++)
+		if (!w->tracing || !w->devices[i].name[0])
+			return NULL;
+	*ret_count = tracing_seen(w->tracing)->asked_count;
+	return *ret_count ? tracing_seen(w->tracing)->asked : &none;
+}
+
 int witness_collect(struct witness *w, struct verdict_input *ret_in, struct error *err)
 {
-	uint64_t settle_ns = clock_ns() + SETTLE_NS, read_ns;
+	uint64_t begin_ns = clock_ns(), read_ns;
+	uint64_t leave_ns = w->opt->settle && !w->broken_ns ? begin_ns + LEAVE_NS : 0;
 	int ret;
 
 	for (;;) {
 		read_ns = clock_ns();
-		ret = read_histories(w, read_ns, err);
-		if (ret <= 0 || read_ns >= settle_ns)
+		ret = read_histories(w, read_ns, leave_ns, err);
+		if (ret <= 0 || read_ns >= begin_ns + SETTLE_NS)
 			break;
 		poll(NULL, 0, SETTLE_POLL_MS);
 		ret = take_events(w, err);
@@ -768,6 +967,13 @@ int witness_collect(struct witness *w, struct verdict_input *ret_in, struct erro
 	ret = take_events(w, err);
 	if (ret < 0)
 		return ret;
+	if (w->tracing) {
+		ret = tracing_take(w->tracing, true, err);
+		if (ret)
+			return ret;
+		order_receipts(w);
+		hear_trace(w, read_ns);
+	}
 	*ret_in = (struct verdict_input){
 		.devices = w->records,
 		.device_count = w->opt->target_count,

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "judge/contract.h"
 #include "judge/verdict.h"
 #include "qmp/client.h"
 
@@ -19,7 +20,7 @@ struct witness;
 /* A device of the VMM and where its history is. */
 struct witness_target {
 	const char *id;		/* device-id in the events, "vf0" */
-	const char *where;	/* its BDF, or "emu": in the VMM itself */
+	const char *where;	/* its BDF or UUID, or "emu": in the VMM itself */
 };
 
 struct witness_options {
@@ -30,6 +31,7 @@ struct witness_options {
 	bool release;		/* let a held arc go when its prepare event is here */
 	bool hold;		/* lease arcs until witness_free(); wants release, too */
 	const char *schedstat;	/* of the judge, as /proc has it; NULL: the kernel's own */
+	bool settle;		/* at the end wait, for a while, until no device is in STOP_COPY */
 	bool any_process;	/* arcs of a process that does not serve the socket count, too */
 	void (*on_event)(void *opaque, const struct qmp_event *event);	/* or NULL */
 	void *opaque;
@@ -50,8 +52,11 @@ enum witness_end {
  *
  * Says on stderr when it waits, and for what.
  *
- * Return: 0, -ENODEV when there is no such function, -ENXIO when it is not bound to
- * miglab_vfio_pci, -EXDEV when clocks cannot be compared, or what qmp_client_connect() says.
+ * The kernel's trace is a witness of all devices, where it can be, and the only one of those
+ * whose driver keeps no history.
+ *
+ * Return: 0, -ENODEV when there is no such device, -ENXIO when it keeps no history and the
+ * kernel has no trace, -EXDEV when clocks cannot be compared, or what qmp_client_connect() says.
  */
 int witness_connect(const struct witness_options *opt, uint64_t deadline_ns, struct witness **ret,
 		    struct error *err);
@@ -93,7 +98,19 @@ int witness_collect(struct witness *w, struct verdict_input *ret, struct error *
 /* What MIGRATION, or query-migrate behind the last arc, said at the end; NULL: nothing yet. */
 const char *witness_migration(const struct witness *w);
 
-/* Who keeps the history of device @i: "kernel", "emulated (same process)". */
+/* Where device @i is now; false when nobody can tell. */
+bool witness_state(struct witness *w, size_t i, uint32_t *ret_state);
+
+/* Does the machine run? Asks the VMM: 1, 0, or -1 when it does not say. */
+int witness_runs(struct witness *w);
+
+/* Who keeps the history of device @i: "kernel", "kernel's trace", "emulated (same process)". */
 const char *witness_keeper(const struct witness *w, size_t i);
+
+/*
+ * What the trace has of what the VMM asked and reset, of all devices; NULL: there is no trace
+ * of all of them. Good until witness_free().
+ */
+const struct contract_record *witness_asked(const struct witness *w, size_t *ret_count);
 
 #endif

@@ -14,6 +14,11 @@ const struct move move_begin_pre_copy[] = {
 	{ 0 },
 };
 
+const struct move move_memory_ahead[] = {
+	{ IN(RUNNING), HAS_PRE_COPY | DEVICE_IS_MEMORY, TO(PRE_COPY), TO(RUNNING), false },
+	{ 0 },
+};
+
 const struct move move_quiesce[] = {
 	{ IN(PRE_COPY) | IN(PRE_COPY_P2P), HAS_P2P, TO(PRE_COPY_P2P), RESET, true },
 	{ IN(RUNNING), HAS_P2P, TO(RUNNING_P2P), RESET, false },

@@ -8,7 +8,9 @@
 
 const struct policy *policy_find(const char *name)
 {
-	static const struct policy *const policies[] = { &policy_qemu, &policy_group };
+	static const struct policy *const policies[] = {
+		&policy_qemu, &policy_group, &policy_cloud_hypervisor,
+	};
 
 	for (size_t i = 0; i < sizeof(policies) / sizeof(policies[0]); i++) {
 		if (!strcmp(policies[i]->name, name))

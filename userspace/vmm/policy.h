@@ -111,6 +111,7 @@ struct policy {
 	const struct step *start, *stop;
 	const struct step *source, *source_undo, *source_doubt;
 	const struct step *incoming, *incoming_undo;
+	bool stop_copy_only;		/* no device ever goes to PRE_COPY */
 };
 
 /* NULL when there is none of that name. */

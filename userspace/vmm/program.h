@@ -8,10 +8,12 @@
 
 #include "vmm/policy.h"
 
-extern const struct policy policy_qemu, policy_group;
+extern const struct policy policy_qemu, policy_group, policy_cloud_hypervisor;
 
 /* Into pre-copy, where a device has it. */
 extern const struct move move_begin_pre_copy[];
+/* The memory alone, where no device goes ahead. */
+extern const struct move move_memory_ahead[];
 /* The machine stops: first no device that runs may send to another one any more. */
 extern const struct move move_quiesce[];
 /* It starts: first all of them can take what another one sends. From wherever they are. */

@@ -41,6 +41,10 @@ struct ending {
 };
 
 #define GET_STATE	(VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE)
+#define SET_STATE	(VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE)
+
+/* What write(2) to trace_marker leaves: "..: tracing_mark_write: TEXT". */
+#define MARK		": tracing_mark_write: " ARCS_MARK_TEXT
 
 /* What every line has: "COMM-TID (TGID) [CPU] FLAGS SECONDS.MICROS: EVENT: (PLACE) FIELDS". */
 struct line {
@@ -72,19 +76,23 @@ void arcs_free(struct arcs *arcs)
 
 /* --- one line -------------------------------------------------------------- */
 
-/*
- * Where ": EVENT: (" begins in @line, searched from the end: a thread calls itself what
- * it likes, and its name comes first.
- */
+/* The last @word in @line: a thread calls itself what it likes, and its name comes first. */
+static const char *find_last(const char *line, const char *word)
+{
+	const char *at = NULL, *next = line;
+
+	while ((next = strstr(next, word)))
+		at = next++;
+	return at;
+}
+
+/* Where ": EVENT: (" begins in @line. */
 static const char *find_event(const char *line, const char *event)
 {
 	char mark[32];
-	const char *at = NULL, *next = line;
 
 	snprintf(mark, sizeof(mark), ": %s: (", event);
-	while ((next = strstr(next, mark)))
-		at = next++;
-	return at;
+	return find_last(line, mark);
 }
 
 /* The beginning of the word that ends before @end, not before @start. */
@@ -176,6 +184,10 @@ uint64_t arcs_line_ns(const char *line)
 
 	if (!at)
 		at = find_event(line, PROBE_END);
+	if (!at)
+		at = find_event(line, PROBE_SENT);
+	if (!at)
+		at = find_last(line, MARK);
 	if (at && !parse_time(line, at, &at, &ns))
 		ns = 0;
 	return ns;
@@ -336,13 +348,49 @@ static int on_end(struct arcs *arcs, const struct line *line)
 		return -EBADMSG;
 	if (end.cmd == VFIO_DEVICE_RESET)
 		tell_of_file(arcs, ARCS_RESET, line, &end, VFIO_DEVICE_STATE_RUNNING);
-	if (end.cmd == VFIO_DEVICE_FEATURE && end.flags == GET_STATE && !end.result)
+	if (end.cmd == VFIO_DEVICE_FEATURE && !end.result &&
+	    (end.flags == GET_STATE || (end.flags == SET_STATE && !walker)))
 		tell_of_file(arcs, ARCS_STATE, line, &end, end.state);
 	if (end.cmd != VFIO_DEVICE_FEATURE || !walker)
 		return 0;
 	ret = learn_file(arcs, end.file, walker->arc.device);
 	end_arc(arcs, walker, line->ns, end.result);
 	return ret;
+}
+
+/* The value of "device-id" in the JSON text of the event "sent"; "" when there is none. */
+static void parse_id(const char *fields, char ret_id[WITNESS_NAME_MAX])
+{
+	const char *at = strstr(fields, "\"device-id\"");
+
+	if (!at || sscanf(at, "\"device-id\" : \"%63[^\"]\"", ret_id) != 1)
+		ret_id[0] = '\0';
+}
+
+static int on_sent(struct arcs *arcs, const struct line *line)
+{
+	struct witness_arc arc = {
+		.tid = line->tid, .tgid = line->tgid, .begin_ns = line->ns, .end_ns = line->ns,
+	};
+
+	parse_id(line->fields, arc.device);
+	memcpy(arc.comm, line->comm, sizeof(arc.comm));
+	if (arc.device[0])
+		tell(arcs, ARCS_SENT, &arc);
+	return 0;
+}
+
+/* Somebody's mark; false for a line that is none. */
+static bool on_mark(struct arcs *arcs, const char *text)
+{
+	struct witness_arc mark = { .begin_ns = arcs_line_ns(text) };
+	const char *at = find_last(text, MARK);
+
+	if (!at || sscanf(at + strlen(MARK), "%d", &mark.result) != 1)
+		return false;
+	mark.end_ns = mark.begin_ns;
+	tell(arcs, ARCS_MARK, &mark);
+	return true;
 }
 
 int arcs_line(struct arcs *arcs, const char *text)
@@ -353,6 +401,7 @@ int arcs_line(struct arcs *arcs, const char *text)
 	} events[] = {
 		{ PROBE_ARC, on_arc },
 		{ PROBE_END, on_end },
+		{ PROBE_SENT, on_sent },
 	};
 	struct witness_arc lost = { .result = 0 };
 	struct line line;
@@ -367,6 +416,7 @@ int arcs_line(struct arcs *arcs, const char *text)
 		return parse_line(text, events[i].event, &line) ? events[i].on(arcs, &line) :
 		       -EBADMSG;
 	}
+	on_mark(arcs, text);
 	return 0;
 }
 

@@ -36,14 +36,19 @@ struct witness_arc {
 enum arcs_news {
 	ARCS_BEGUN,	/* an arc begins: WITNESS_IN_PROGRESS */
 	ARCS_ENDED,	/* the same arc is over */
-	ARCS_STATE,	/* a GET answered that the device is in the state to */
+	ARCS_STATE,	/* a GET answered, or a SET without an arc, that it is in the state to */
 	ARCS_RESET,	/* VFIO_DEVICE_RESET of the device returned result */
 	ARCS_LOST,	/* the kernel's buffer overflowed: that many lines, result, are missing */
+	ARCS_SENT,	/* tgid wrote that it announces a device of it to go to PRE_COPY_P2P */
+	ARCS_MARK,	/* somebody wrote ARCS_MARK_TEXT and the number result into the buffer */
 };
+
+#define ARCS_MARK_TEXT	"miglab mark "
 
 /*
  * @arc is good until the function returns. What is no arc has the time of its return as
- * both times, and from and wanted as to; ARCS_LOST has nothing but its result.
+ * both times, and from and wanted as to; ARCS_LOST has nothing but its result, ARCS_MARK
+ * that and the two times. The device of ARCS_SENT is called as the VMM calls it.
  */
 typedef void (*arcs_fn)(void *opaque, enum arcs_news news, const struct witness_arc *arc);
 

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "witness/probes.h"
 
 #define PREFIX		"miglab_"
@@ -23,6 +24,7 @@ struct probeset {
 	int tracefs;		/* its root */
 	int instance;		/* our directory below it, locked while we live; -1: none */
 	int pipe;
+	int marker;		/* trace_marker */
 	char name[32];		/* of the instance, and of the group of the events */
 };
 
@@ -108,7 +110,7 @@ static int explain(int tracefs, const char *event, int ret, struct error *err)
 
 static void remove_events(int tracefs, const char *name)
 {
-	static const char *const events[] = { PROBE_ARC, PROBE_END };
+	static const char *const events[] = { PROBE_ARC, PROBE_END, PROBE_SENT };
 	char text[64];
 
 	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
@@ -211,6 +213,10 @@ static int configure(struct probeset *set, struct error *err)
 	set->pipe = openat(set->instance, "trace_pipe", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (set->pipe < 0)
 		return error_set(err, -errno, "trace_pipe of %s: %s", set->name, strerror(errno));
+	set->marker = openat(set->instance, "trace_marker", O_WRONLY | O_CLOEXEC);
+	if (set->marker < 0)
+		return error_set(err, -errno, "trace_marker of %s: %s", set->name,
+				 strerror(errno));
 	return 0;
 }
 
@@ -234,7 +240,26 @@ static int make_instance(struct probeset *set, struct error *err)
 	return 0;
 }
 
-static int set_up(struct probeset *set, struct error *err)
+/* Not every kernel has a function of that name and shape; without it receipts have to do. */
+static void make_sent(struct probeset *set)
+{
+	char filter[64], remove[64];
+	struct error why;
+	int ret = make_event(set, PROBE_SENT, PROBE_SENT_OF, &why);
+
+	snprintf(filter, sizeof(filter), "events/%s/%s/filter", set->name, PROBE_SENT);
+	snprintf(remove, sizeof(remove), "-:%s/%s", set->name, PROBE_SENT);
+	if (!ret) {
+		ret = write_at(set->instance, filter, PROBE_SENT_FILTER, 0);
+		/* Everything that anybody writes would fill the buffer. */
+		if (ret)
+			write_at(set->tracefs, "dynamic_events", remove, O_APPEND);
+	}
+	if (ret)
+		log_info("the kernel does not record what VMMs announce: %s", strerror(-ret));
+}
+
+static int set_up(struct probeset *set, const struct probeset_options *opt, struct error *err)
 {
 	int ret = make_instance(set, err);
 
@@ -242,10 +267,13 @@ static int set_up(struct probeset *set, struct error *err)
 		ret = make_event(set, PROBE_ARC, PROBE_ARC_OF, err);
 	if (!ret)
 		ret = make_event(set, PROBE_END, PROBE_END_OF, err);
+	if (!ret && opt->sent)
+		make_sent(set);
 	return ret ? ret : configure(set, err);
 }
 
-int probeset_open(struct probeset **ret_set, struct error *err)
+int probeset_open(const struct probeset_options *opt, struct probeset **ret_set,
+		  struct error *err)
 {
 	struct probeset *set = calloc(1, sizeof(*set));
 	int instances, ret;
@@ -254,6 +282,7 @@ int probeset_open(struct probeset **ret_set, struct error *err)
 		return error_set(err, -ENOMEM, "no memory");
 	set->instance = -1;
 	set->pipe = -1;
+	set->marker = -1;
 	set->tracefs = open_tracefs(err);
 	if (set->tracefs < 0) {
 		ret = set->tracefs;
@@ -267,7 +296,7 @@ int probeset_open(struct probeset **ret_set, struct error *err)
 	} else {
 		remove_stale_instances(set->tracefs, instances);
 		remove_stale_events(set->tracefs);
-		ret = set_up(set, err);
+		ret = set_up(set, opt, err);
 	}
 	if (ret) {
 		probeset_close(set);
@@ -285,6 +314,8 @@ void probeset_close(struct probeset *set)
 		return;
 	if (set->pipe >= 0)
 		close(set->pipe);
+	if (set->marker >= 0)
+		close(set->marker);
 	/* rmdir(2) of an instance that is open is refused. */
 	if (set->instance >= 0)
 		close(set->instance);
@@ -292,6 +323,14 @@ void probeset_close(struct probeset *set)
 		remove_set(set->tracefs, set->name);
 	close(set->tracefs);
 	free(set);
+}
+
+int probeset_mark(const struct probeset *set, const char *text, int number)
+{
+	char line[64];
+	int len = snprintf(line, sizeof(line), "%s%d\n", text, number);
+
+	return write(set->marker, line, len) < 0 ? -errno : 0;
 }
 
 int probeset_fd(const struct probeset *set)

@@ -10,12 +10,17 @@
 #ifndef MIGLAB_WITNESS_PROBESET_H
 #define MIGLAB_WITNESS_PROBESET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
 #include "base/error.h"
 
 struct probeset;
+
+struct probeset_options {
+	bool sent;	/* what VMMs announce, too, if the kernel can record it */
+};
 
 /**
  * probeset_open() - make the events and begin to record them
@@ -26,10 +31,14 @@ struct probeset;
  * Return: 0; -EACCES without the rights; -ENOENT when the kernel lacks what is
  * needed, with the option's name in @err; what the file system said.
  */
-int probeset_open(struct probeset **ret, struct error *err);
+int probeset_open(const struct probeset_options *opt, struct probeset **ret,
+		  struct error *err);
 
 /* Removes all that probeset_open() made. NULL is allowed. */
 void probeset_close(struct probeset *set);
+
+/* Writes @text and @number into the buffer, behind all that is in it. 0 or negative errno. */
+int probeset_mark(const struct probeset *set, const char *text, int number);
 
 /* The pipe of the trace: readable (poll(2)) when there are lines, never blocks. */
 int probeset_fd(const struct probeset *set);

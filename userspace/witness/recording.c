@@ -44,6 +44,8 @@ void recording_add(struct recording *r, enum arcs_news news, const struct witnes
 {
 	switch (news) {
 	case ARCS_BEGUN:
+	case ARCS_MARK:
+	case ARCS_SENT:
 		return;
 	case ARCS_ENDED:
 		add_arc(r, arc);

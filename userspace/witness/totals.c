@@ -138,6 +138,8 @@ int totals_add(struct totals *t, enum arcs_news news, const struct witness_arc *
 			arrive(t, dev, arc->to, arc->end_ns);
 		break;
 	case ARCS_LOST:
+	case ARCS_MARK:
+	case ARCS_SENT:
 		break;
 	}
 	return 0;

@@ -12,22 +12,15 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "witness/arcs.h"
+#include "witness/follow.h"
 #include "witness/lines.h"
-#include "witness/order.h"
-#include "witness/probeset.h"
 #include "witness/recording.h"
 #include "witness/totals.h"
-
-/* How long a line waits for an older one of another processor (order.h). */
-#define SETTLE_NS	(20 * NSEC_PER_MSEC)
 
 struct watch {
 	const struct watch_options *opt;
 	FILE *out;
-	struct probeset *set;
-	struct order *order;
-	struct arcs *arcs;
+	struct follow *follow;
 	struct totals totals;
 	struct recording recording;	/* out NULL: none */
 	uint64_t wall_ns;		/* CLOCK_REALTIME less CLOCK_MONOTONIC when it began */
@@ -48,7 +41,7 @@ static void on_news(void *opaque, enum arcs_news news, const struct witness_arc 
 	struct watch *w = opaque;
 	int ret;
 
-	if (news != ARCS_LOST && !is_watched(w, arc->device))
+	if (news == ARCS_MARK || (news != ARCS_LOST && !is_watched(w, arc->device)))
 		return;
 	ret = totals_add(&w->totals, news, arc);
 	if (ret && !w->error)
@@ -59,63 +52,32 @@ static void on_news(void *opaque, enum arcs_news news, const struct witness_arc 
 		recording_add(&w->recording, news, arc);
 }
 
-/* Takes the lines that are older than @ns. */
-static int take_lines(struct watch *w, uint64_t ns, struct error *err)
-{
-	char *line;
-
-	while ((line = order_take(w->order, ns))) {
-		int ret = arcs_line(w->arcs, line);
-
-		if (ret)
-			error_set(err, ret, "the trace has a line that is not understood: %s",
-				  line);
-		free(line);
-		if (ret)
-			return ret;
-	}
-	fflush(w->out);
-	return w->error ? error_set(err, w->error, "no memory for the sums") : 0;
-}
-
-/* Reads what there is, and takes what can no longer be preceded. */
-static int read_lines(struct watch *w, struct error *err)
-{
-	char buffer[65536];
-	uint64_t now_ns;
-	ssize_t len;
-
-	for (;;) {
-		now_ns = clock_ns();
-		len = read(probeset_fd(w->set), buffer, sizeof(buffer));
-		if (len <= 0)
-			break;
-		if (order_feed(w->order, buffer, len))
-			return error_set(err, -ENOMEM, "no memory for the trace");
-	}
-	if (len < 0 && errno != EAGAIN && errno != EINTR)
-		return error_set(err, -errno, "the trace cannot be read: %s", strerror(errno));
-	return take_lines(w, now_ns > SETTLE_NS ? now_ns - SETTLE_NS : 0, err);
-}
-
 /* How long poll(2) may wait, in ms; -1: for ever. */
 static int patience(const struct watch *w, uint64_t deadline_ns)
 {
 	uint64_t now_ns = clock_ns(), left_ns;
+	int settle_ms = follow_patience(w->follow);
 
-	if (order_has_line(w->order))
-		return SETTLE_NS / NSEC_PER_MSEC;
-	if (!deadline_ns)
-		return -1;
+	if (settle_ms >= 0 || !deadline_ns)
+		return settle_ms;
 	left_ns = deadline_ns > now_ns ? deadline_ns - now_ns : 0;
 	return left_ns < 1000 * NSEC_PER_SEC ? left_ns / NSEC_PER_MSEC + 1 : 1000000;
+}
+
+/* What came of telling the news: @ret, or the first error of a callback. */
+static int told(struct watch *w, int ret, struct error *err)
+{
+	fflush(w->out);
+	if (!ret && w->error)
+		return error_set(err, w->error, "no memory for the sums");
+	return ret;
 }
 
 static int watch_loop(struct watch *w, struct error *err)
 {
 	uint64_t deadline_ns = w->opt->timeout_ns ? clock_ns() + w->opt->timeout_ns : 0;
 	struct pollfd fds[] = {
-		{ .fd = probeset_fd(w->set), .events = POLLIN },
+		{ .fd = follow_fd(w->follow), .events = POLLIN },
 		{ .fd = w->opt->interrupt_fd, .events = POLLIN },
 	};
 
@@ -124,7 +86,7 @@ static int watch_loop(struct watch *w, struct error *err)
 
 		if (ret < 0 && errno != EINTR)
 			return error_set(err, -errno, "poll: %s", strerror(errno));
-		ret = read_lines(w, err);
+		ret = told(w, follow_take(w->follow, err), err);
 		if (ret)
 			return ret;
 		/* Who pipes us into head(1) has seen enough. */
@@ -137,10 +99,8 @@ static int watch_loop(struct watch *w, struct error *err)
 /* What is left in the buffer when the watch ends. */
 static int finish(struct watch *w, struct error *err)
 {
-	int ret = read_lines(w, err);
+	int ret = told(w, follow_finish(w->follow, err), err);
 
-	if (!ret)
-		ret = take_lines(w, UINT64_MAX, err);
 	if (ret)
 		return ret;
 	lines_totals(w->out, w->opt->json, &w->totals, clock_ns());
@@ -197,10 +157,8 @@ int watch_run(const struct watch_options *opt, FILE *out, struct error *err)
 	ret = begin_recording(&w, err);
 	if (ret)
 		return ret;
-	w.order = order_new();
-	w.arcs = arcs_new(on_news, &w);
-	ret = w.order && w.arcs ? probeset_open(&w.set, err) :
-	      error_set(err, -ENOMEM, "no memory");
+	ret = follow_open(&(struct probeset_options){ .sent = false }, on_news, &w, &w.follow,
+			  err);
 	if (!ret) {
 		fputs(opt->json ? "{\"event\":\"watching\"}\n" :
 		      "watching; ends with Ctrl-C\n", out);
@@ -210,9 +168,7 @@ int watch_run(const struct watch_options *opt, FILE *out, struct error *err)
 	if (!ret)
 		ret = finish(&w, err);
 	ret = end_recording(&w, ret, err);
-	probeset_close(w.set);
-	arcs_free(w.arcs);
-	order_free(w.order);
+	follow_close(w.follow);
 	totals_free(&w.totals);
 	return ret;
 }
