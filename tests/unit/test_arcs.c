@@ -117,8 +117,11 @@ static const struct row {
 	  "+a:RUNNING>PRE_COPY -a:RUNNING>PRE_COPY=-5@2 a:RUNNING " },
 	{ "one with arcs does not tell it twice",
 	  { ARC(T1, "1.000000", "a", 2, 6, 6),
-	    AT(T1, "1.003000") IOCTL "file=" F1 " cmd=0x3b75 flags=0x20002 state=6 ret=0" },
-	  "+a:RUNNING>PRE_COPY -a:RUNNING>PRE_COPY=0@3 " },
+	    AT(T1, "1.003000") IOCTL "file=" F1 " cmd=0x3b75 flags=0x20002 state=6 ret=0",
+	    ARC(T1, "2.000000", "a", 6, 2, 2),
+	    AT(T1, "2.001000") IOCTL "file=" F1 " cmd=0x3b75 flags=0x20002 state=2 ret=0" },
+	  "+a:RUNNING>PRE_COPY -a:RUNNING>PRE_COPY=0@3 "
+	  "+a:PRE_COPY>RUNNING -a:PRE_COPY>RUNNING=0@1 " },
 	{ "what a VMM announces", {
 	    SENT("{\"data\": {\"device-id\": \"vf0\", \"device-state\": \"x\"}}"),
 	    SENT("{\"device-id\":\"a b\"}"), SENT("{\"event\": \"device-id\"}"), SENT(""), "\"" },

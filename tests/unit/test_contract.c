@@ -270,6 +270,10 @@ static const struct row rows[] = {
 	{ BARRIER, "a destination runs while another one still loads",
 	  LOADS(a) LOADS(b) ARRIVES(a) GOES(a) ARRIVES(b) GOES(b), "FAIL",
 	  "a went RUNNING_P2P -> RUNNING while b was in RESUMING" },
+	{ BARRIER, "a destination runs while another one has not begun to load",
+	  "b:RUNNING>RUNNING_P2P..RESUMING b:RUNNING_P2P>STOP..RESUMING " LOADS(a) ARRIVES(a)
+	  GOES(a) "b:STOP>RESUMING", "FAIL",
+	  "a went RUNNING_P2P -> RUNNING while b was in STOP" },
 	{ BARRIER, "the first of three faults is said",
 	  "a:RUNNING>STOP b:RUNNING>STOP c:RUNNING>STOP", "FAIL",
 	  "a went RUNNING -> STOP while b was in RUNNING" },

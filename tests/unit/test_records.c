@@ -93,6 +93,15 @@ static void a_reset_is_concluded(void **state)
 	static const struct lab_arc back[] = {
 		ARC(PRE_COPY, PRE_COPY_P2P, 10, 20, -5), ARC(PRE_COPY, RUNNING, 50, 60, 0),
 	};
+	/* A failed arc left it where it was; or it is where the failed arc would have led. */
+	static const struct lab_arc again[] = {
+		ARC(RUNNING, PRE_COPY, 10, 20, -5), ARC(RUNNING, PRE_COPY, 50, 60, 0),
+	};
+	static const struct lab_arc beyond[] = {
+		ARC(PRE_COPY, RUNNING, 10, 20, -5), ARC(RUNNING, PRE_COPY, 50, 60, 0),
+	};
+	static const struct records_device stayed[] = { DEVICE(again) };
+	static const struct records_device went[] = { DEVICE(beyond) };
 	static const struct contract_record said[] = {
 		SAID(0, RUNNING, 5), SAID(1, RUNNING, 25), SAID(0, RUNNING, 30),
 		SAID(0, RUNNING, 70),
@@ -109,6 +118,10 @@ static void a_reset_is_concluded(void **state)
 	in.devices = others;
 	in.heard_count = 0;
 	expect(&in, "0+PRE_COPY_P2P 0.PRE_COPY_P2P 0+RUNNING 0.RUNNING");
+	in.devices = stayed;
+	expect(&in, "0+PRE_COPY 0.PRE_COPY 0+PRE_COPY 0.PRE_COPY");
+	in.devices = went;
+	expect(&in, "0+RUNNING 0.RUNNING 0!RUNNING 0+PRE_COPY 0.PRE_COPY");
 }
 
 static void a_reset_behind_the_last_arc_is_concluded(void **state)

@@ -9,18 +9,14 @@
 #include "judge/contract_rules.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "device/state.h"
 #include "device/uapi.h"
 
-/* A device that loads was not in use before it did. */
-struct party {
-	uint32_t state;
-	bool idle;
-};
-
 enum step { NEITHER, STARTS, STOPS };
 
+/* One that goes to load was not in use: it is no step. */
 static enum step step_of(const struct contract_record *r)
 {
 	if (r->wanted == VFIO_DEVICE_STATE_RESUMING)
@@ -32,75 +28,68 @@ static enum step step_of(const struct contract_record *r)
 	return NEITHER;
 }
 
-/* The device that is where it may not be when another one takes @step; NULL: none. */
-static const struct party *offender(const struct party *parties, unsigned int count,
-				    unsigned int device, enum step step)
+/* The device that is where it may not be when @device takes @step; @count: none. */
+static unsigned int offender(const uint32_t *states, unsigned int count, unsigned int device,
+			     enum step step)
 {
-	for (unsigned int i = 0; i < count; i++) {
-		const struct party *p = &parties[i];
+	unsigned int i;
 
-		if (i == device || p->idle)
+	for (i = 0; i < count; i++) {
+		if (i == device)
 			continue;
-		if (step == STARTS ? contract_is_stopped(p->state) : device_state_serves(p->state))
-			return p;
+		if (step == STARTS ? contract_is_stopped(states[i]) :
+				     device_state_serves(states[i]))
+			break;
 	}
-	return NULL;
-}
-
-static void follow(struct party *party, const struct contract_record *r)
-{
-	party->state = contract_follow(party->state, r);
-	if (party->state == VFIO_DEVICE_STATE_RESUMING)
-		party->idle = false;
+	return i;
 }
 
 /* Returns the number of steps that were looked at; says the first that was wrong. */
-static unsigned int watch_steps(const struct contract_input *in, struct party *parties,
+static unsigned int watch_steps(const struct contract_input *in, uint32_t *states,
 				struct contract_line *line)
 {
 	unsigned int steps = 0;
 
 	for (size_t i = 0; i < in->count; i++) {
 		const struct contract_record *r = &in->records[i];
-		const struct party *other;
+		unsigned int other;
 		enum step step;
 
 		if (r->what > CONTRACT_FOUND)
 			continue;
 		step = r->what == CONTRACT_BEGINS && !contract_result(in, r, NULL) ? step_of(r) :
 		       NEITHER;
-		follow(&parties[r->device], r);
+		states[r->device] = contract_follow(states[r->device], r);
 		if (step == NEITHER)
 			continue;
 		steps++;
-		other = offender(parties, in->devices, r->device, step);
-		if (other && line->outcome != VERDICT_FAIL)
+		other = offender(states, in->devices, r->device, step);
+		if (other < in->devices && line->outcome != VERDICT_FAIL)
 			contract_say(line, VERDICT_FAIL, "%s went %s -> %s while %s was in %s",
 				     in->ids[r->device], device_state_name(r->from),
-				     device_state_name(r->to), in->ids[other - parties],
-				     device_state_name(other->state));
+				     device_state_name(r->to), in->ids[other],
+				     device_state_name(states[other]));
 	}
 	return steps;
 }
 
 void contract_p2p_barrier(const struct contract_input *in, struct contract_line *line)
 {
-	struct party *parties;
 	unsigned int steps;
+	uint32_t *states;
 
 	if (in->devices < 2) {
 		contract_say(line, VERDICT_NONE, "there is one device");
 		return;
 	}
-	parties = calloc(in->devices, sizeof(*parties));
-	if (!parties) {
+	states = calloc(in->devices, sizeof(*states));
+	if (!states) {
 		contract_say(line, VERDICT_OPEN, "no memory");
 		return;
 	}
-	for (unsigned int i = 0; i < in->devices; i++)
-		parties[i] = (struct party){ in->start[i], contract_loads(in, i) };
-	steps = watch_steps(in, parties, line);
-	free(parties);
+	memcpy(states, in->start, in->devices * sizeof(*states));
+	steps = watch_steps(in, states, line);
+	free(states);
 	if (!steps)
 		contract_say(line, VERDICT_NONE, "no device stopped or started");
 	else if (line->outcome != VERDICT_FAIL)
