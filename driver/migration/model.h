@@ -90,7 +90,8 @@ struct miglab_model_ops {
 	/*
 	 * @settle: after an arc or a failed one: lets begin what @state, the device's
 	 * present one, permits and prepare() held back. A reset may have come since: only
-	 * opens up, never shuts. No lock is held. Never waits, never fails.
+	 * opens up, never shuts. No lock is held. Never fails, and waits for nothing but page
+	 * faults of the user whose SET this is, killably: DMA that was held begins here.
 	 */
 	void (*settle)(struct miglab_device *m, u32 state);
 

@@ -248,21 +248,24 @@ static int check_events(struct witness *w, const char *id, uint64_t deadline_ns,
 			       "migration-events=on for this device", id) : 0;
 }
 
-/* QEMU knows which function a device is. */
+/* QEMU knows which function a device is, and of a mediated one the path that it has in sysfs. */
 static int check_function(struct witness *w, const struct witness_target *target,
 			  uint64_t deadline_ns, struct error *err)
 {
-	char mine[PCI_BDF_SIZE], theirs[PCI_BDF_SIZE];
+	char mine[SYSFS_NAME_SIZE] = "", theirs[SYSFS_NAME_SIZE];
 	struct json_object *value = NULL;
-	const char *host;
+	const char *text, *name;
 	int ret;
 
-	ret = get_property(w, target->id, "host", deadline_ns, &value, err);
+	pci_or_mdev_parse(target->where, mine, NULL);
+	ret = get_property(w, target->id, pci_is_mdev(mine) ? "sysfsdev" : "host", deadline_ns,
+			   &value, err);
 	if (ret)
 		return ret == -EREMOTEIO ? 0 : ret;
-	host = json_object_get_string(value);
-	if (host && !pci_parse_bdf(host, theirs, NULL) &&
-	    !pci_parse_bdf(target->where, mine, NULL) && strcmp(mine, theirs))
+	text = json_object_get_string(value);
+	name = text ? strrchr(text, '/') : NULL;
+	name = name ? name + 1 : text;
+	if (*mine && name && !pci_or_mdev_parse(name, theirs, NULL) && strcmp(mine, theirs))
 		ret = error_set(err, -EINVAL, "%s of the VMM is the function %s and not %s: give "
 				"--device %s=%s", target->id, theirs, mine, target->id, theirs);
 	json_object_put(value);
