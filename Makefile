@@ -19,7 +19,7 @@ comma := ,
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all module userspace tests lab-tests demo demo-guard demo-emu check check-host check-docs \
+.PHONY: all module userspace tests lab-tests demo demo-guard demo-emu demo-host check check-host check-docs \
 	check-vm check-vm-all \
 	check-debug check-peer check-peer-all lint fuzz bench install uninstall dkms-install dkms-remove \
 	clean help check-host-lab check-under-load host-rows
@@ -35,11 +35,13 @@ help:
 	@echo '  demo            lab      25 s  QEMU 10.0, QEMU 11.1, miglab run: who announces?'
 	@echo '  demo-guard      lab            a management application: RDMA timeouts, three times'
 	@echo '  demo-emu        gcc       1 s  the story of demo without a kernel; 30 s to compile first'
+	@echo '  demo-host       headers  10 s  functions that are software on this host: as root, and it asks'
+	@echo '                                 before it loads a module (YES=1 answers)'
 	@echo
 	@echo '  all             gcc      30 s  userspace, and the module where the headers are (KDIR=...)'
 	@echo '  userspace       gcc      30 s  $(BUILD)/miglab; -j halves it'
 	@echo '  tests           cmocka         the programs of the checks'
-	@echo '  module          headers        miglab.ko, miglab_vfio_pci.ko'
+	@echo '  module          headers        miglab.ko, miglab_vfio_pci.ko, miglab_mdev.ko'
 	@echo '  install                        the program, its manual and completion, below'
 	@echo '                                 PREFIX=$(PREFIX) (DESTDIR= is honoured); uninstall'
 	@echo '  dkms-install    dkms           the modules, for the running kernel (KERNEL=) and those to'
@@ -296,6 +298,12 @@ demo-emu:
 	@tests/deps --ask-first build
 	@$(MAKE) --no-print-directory -s -j$(shell nproc) userspace
 	@tests/emu/demo $(BUILD)/miglab
+
+# Asks before it loads anything; YES=1 answers.
+demo-host:
+	@tests/deps --ask-first build
+	@$(MAKE) --no-print-directory -s -j$(shell nproc) userspace $(BUILD)/tests/peer/play
+	@tests/demo-host $(if $(YES),--yes)
 
 # --- checks ----------------------------------------------------------------
 # Each tier leaves its results below build/results; check adds them up and fails
