@@ -29,7 +29,7 @@
  * So the sending is before the ioctl or behind it, whenever somebody gets to read it.
  */
 #define PROBE_SENT	"sent"
-#define PROBE_SENT_OF	"unix_stream_sendmsg text=msg->msg_iter.ubuf:ustring"
+#define PROBE_SENT_OF	"unix_stream_sendmsg text=+0(msg->msg_iter.ubuf):ustring"
 #define PROBE_SENT_FILTER "text ~ \"*pre-copy-p2p-prepare*\""
 
 #endif
