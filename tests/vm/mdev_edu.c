@@ -23,6 +23,7 @@
 #include "base/clock.h"
 #include "core/fsm.h"
 #include "edu.h"
+#include "silent.h"
 
 #define BUFFER		MIGLAB_EDU_BUFFER_AT
 #define MSIX_BAR	VFIO_PCI_BAR4_REGION_INDEX
@@ -610,35 +611,59 @@ static void everything_at_once(void **state)
 
 /* --- a page that nobody serves ------------------------------------------------------------- */
 
-static void register_missing(int uffd, void *at, size_t size)
+/* How a page comes to be that nobody serves: open() before the device is, then map(). */
+struct unserved {
+	int (*open)(void);
+	void (*map)(int fd, void *at);
+};
+
+static struct silent silent;
+
+static int open_userfaultfd(void)
+{
+	return (int)syscall(SYS_userfaultfd, O_CLOEXEC);
+}
+
+static void map_missing(int fd, void *at)
 {
 	struct uffdio_api api = { .api = UFFD_API };
 	struct uffdio_register range = {
-		.range = { (uintptr_t)at, size }, .mode = UFFDIO_REGISTER_MODE_MISSING,
+		.range = { (uintptr_t)at, 4096 }, .mode = UFFDIO_REGISTER_MODE_MISSING,
 	};
 
-	if (ioctl(uffd, UFFDIO_API, &api) || ioctl(uffd, UFFDIO_REGISTER, &range))
+	if (mmap(at, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+		 0) == MAP_FAILED || ioctl(fd, UFFDIO_API, &api) ||
+	    ioctl(fd, UFFDIO_REGISTER, &range))
 		_exit(2);
 }
 
-/*
- * Never returns: its transfer waits for a page that it does not serve. The device is opened after
- * the userfaultfd, which is what is closed last then.
- */
-static void wait_for_nobody(int tell)
+static int open_silent_file(void)
 {
-	int uffd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
-	void *page;
+	return open(silent_path(&silent), O_RDWR | O_CLOEXEC);
+}
+
+static void map_silent_file(int fd, void *at)
+{
+	if (mmap(at, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED)
+		_exit(2);
+}
+
+static const struct unserved missing = { open_userfaultfd, map_missing };
+static const struct unserved of_a_silent_server = { open_silent_file, map_silent_file };
+
+/*
+ * Never returns: its transfer waits for the page. What serves the page is opened before the device,
+ * and so is closed after it when the process ends.
+ */
+static void wait_for_page(const struct unserved *page, int tell)
+{
+	int fd = page->open();
 
 	ram = mmap(NULL, RAM_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (uffd < 0 || ram == MAP_FAILED)
+	if (fd < 0 || ram == MAP_FAILED)
 		_exit(2);
 	open_edu(&src, 0);
-	page = mmap(ram + TARGET, 4096, PROT_READ | PROT_WRITE,
-		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-	if (page == MAP_FAILED)
-		_exit(2);
-	register_missing(uffd, page, 4096);
+	page->map(fd, ram + TARGET);
 	put(&src, MIGLAB_EDU_DMA_SRC, BUFFER, 8);
 	put(&src, MIGLAB_EDU_DMA_DST, RAM_IOVA + TARGET, 8);
 	put(&src, MIGLAB_EDU_DMA_COUNT, 64, 8);
@@ -648,7 +673,7 @@ static void wait_for_nobody(int tell)
 	_exit(3);
 }
 
-static pid_t start_waiting(void)
+static pid_t start_waiting(const struct unserved *page)
 {
 	int pipes[2];
 	char byte;
@@ -658,7 +683,7 @@ static pid_t start_waiting(void)
 	pid = fork();
 	assert_true(pid >= 0);
 	if (!pid)
-		wait_for_nobody(pipes[1]);
+		wait_for_page(page, pipes[1]);
 	close(pipes[1]);
 	assert_int_equal(read(pipes[0], &byte, 1), 1);
 	close(pipes[0]);
@@ -667,27 +692,55 @@ static pid_t start_waiting(void)
 	return pid;
 }
 
-static void sigkill_ends_who_waits_for_a_page(void **state)
+/* Against a hang only: it is a matter of milliseconds. */
+#define KILL_NS		(20 * NSEC_PER_SEC)
+
+static void assert_sigkill_ends(pid_t pid)
 {
-	unsigned char *before = ram;
-	uint64_t begin;
-	pid_t pid;
+	uint64_t begin = clock_ns();
+	pid_t ended = 0;
 	int status;
 
-	(void)state;
-	pid = start_waiting();
 	assert_int_equal(waitpid(pid, &status, WNOHANG), 0);
-	begin = clock_ns();
 	assert_int_equal(kill(pid, SIGKILL), 0);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
+	while (!ended && clock_ns() - begin < KILL_NS) {
+		ended = waitpid(pid, &status, WNOHANG);
+		poll(NULL, 0, 1);
+	}
+	assert_int_equal(ended, pid);
 	print_message("killed within %llu ms\n",
 		      (unsigned long long)((clock_ns() - begin) / NSEC_PER_MSEC));
 	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-	ram = before;
+}
+
+static void assert_usable(void)
+{
 	open_both();
 	fill_ram(SOURCE, 64, 8);
 	transfer(&src, RAM_IOVA + SOURCE, 0, 64, 0);
 	move_state(src.dev, dst.dev);
+}
+
+static void sigkill_ends_who_waits_for_a_page(void **state)
+{
+	(void)state;
+	assert_sigkill_ends(start_waiting(&missing));
+	assert_usable();
+}
+
+/* The server has got the request for the page, and lives on. */
+static void sigkill_ends_who_waits_for_a_server(void **state)
+{
+	char byte;
+	pid_t pid;
+
+	(void)state;
+	silent_mount(&silent);
+	pid = start_waiting(&of_a_silent_server);
+	assert_int_equal(read(silent.reads, &byte, 1), 1);
+	assert_sigkill_ends(pid);
+	silent_unmount(&silent);
+	assert_usable();
 }
 
 #define mdev_row(function) cmocka_unit_test_teardown(function, close_both)
@@ -717,6 +770,7 @@ int mdev_edu_rows(void)
 		mdev_row(a_guest_resets_it),
 		mdev_row(everything_at_once),
 		mdev_row(sigkill_ends_who_waits_for_a_page),
+		mdev_row(sigkill_ends_who_waits_for_a_server),
 	};
 
 	return cmocka_run_group_tests_name("mdev-edu", rows, setup_ram, teardown_ram);
