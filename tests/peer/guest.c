@@ -9,8 +9,8 @@
  * Every row unless some are named; --often moves the guest a hundred times, back and forth, in
  * those rows in which it must see no difference. The functions in $MIGLAB_DEVICES and
  * $MIGLAB_TESTDEVS are bound to miglab_vfio_pci; $MIGLAB_MDEV_EDUS and $MIGLAB_MDEV_MEMS are
- * emulated ones of those models, which were made without rules. TAP; exit status 0 all as expected, 1 a row is
- * not, 2 bad usage, 3 could not run.
+ * emulated ones of those models, which were made without rules. TAP; exit status 0 all as
+ * expected, 1 a row is not, 2 bad usage, 3 could not run.
  */
 #include <errno.h>
 #include <stdbool.h>

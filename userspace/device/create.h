@@ -18,7 +18,8 @@
  * Loads the module when it is not there. What the function can do never changes.
  *
  * Return: 0; -EINVAL for a model, a profile or a UUID that is none; -EEXIST for a UUID that a
- * device has; -ENOENT when the module cannot be loaded; or what the kernel said; @err has the sentence.
+ * device has; -ENOENT when the module cannot be loaded; or what the kernel said; @err has the
+ * sentence.
  */
 int create_function(const char *model, const char *profile, const char *uuid,
 		    char ret_uuid[SYSFS_NAME_SIZE], struct error *err);

@@ -26,7 +26,10 @@ typedef int64_t s64;
 #define U64_MAX UINT64_MAX
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define static_assert _Static_assert
-#define EXPORT_SYMBOL_GPL(symbol)
+
+/* Nothing but a declaration once more: there are no modules. */
+#define DECLARE_AGAIN(symbol) extern __typeof__(symbol) symbol
+#define EXPORT_SYMBOL_GPL DECLARE_AGAIN
 
 #define cpu_to_le16(x) ((__le16)htole16(x))
 #define cpu_to_le32(x) ((__le32)htole32(x))
