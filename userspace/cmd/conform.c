@@ -50,8 +50,6 @@ static const struct option options[] = {
 	{ }
 };
 
-static const struct report_format *const formats[] = { &ktap_format, &junit_format };
-
 static const struct report_format *format = &ktap_format;
 
 static void begin_report(const char *spec, size_t cases)
@@ -90,17 +88,6 @@ static void end_report(const unsigned int counts[CONFORM_SKIPPED + 1], const cha
 
 static const struct conform_listener listener = { begin_report, report_outcome, end_report };
 
-static int set_format(const char *name, struct error *err)
-{
-	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
-		if (strcmp(formats[i]->name, name))
-			continue;
-		format = formats[i];
-		return 0;
-	}
-	return error_set(err, -EINVAL, "--format %s: give ktap or junit", name);
-}
-
 struct request {
 	struct conform_options conform;
 	long walk, seed;	/* 0, -1: not given */
@@ -115,7 +102,7 @@ static int take_option(int id, struct request *r, struct error *err)
 
 	switch (id) {
 	case FORMAT:
-		return set_format(optarg, err);
+		return report_format_find(optarg, &format, err);
 	case ONLY:
 		return conform_ids(optarg, r->conform.only, err);
 	case SKIP:

@@ -112,8 +112,6 @@ static const struct option options[] = {
 
 /* --- the report --------------------------------------------------------- */
 
-static const struct report_format *const formats[] = { &ktap_format, &junit_format };
-
 static const struct report_format *format;
 static struct report_totals totals;
 
@@ -159,14 +157,11 @@ static const struct judge_listener listener = { begin_report, report_line, end_r
 
 static int set_format(const char *name, struct judge_options *opt, struct error *err)
 {
-	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
-		if (strcmp(formats[i]->name, name))
-			continue;
-		format = formats[i];
+	int ret = report_format_find(name, &format, err);
+
+	if (!ret)
 		opt->contract.listener = &listener;
-		return 0;
-	}
-	return error_set(err, -EINVAL, "--format %s: give ktap or junit", name);
+	return ret;
 }
 
 /* --- options ---------------------------------------------------------------- */

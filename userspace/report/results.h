@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/error.h"
+
 enum report_verdict { REPORT_PASSED, REPORT_FAILED, REPORT_SKIPPED };
 
 struct report_row {
@@ -31,5 +33,8 @@ struct report_format {
 };
 
 extern const struct report_format ktap_format, junit_format;
+
+/* The one of that name, or -EINVAL and a sentence about --format. */
+int report_format_find(const char *name, const struct report_format **ret, struct error *err);
 
 #endif
