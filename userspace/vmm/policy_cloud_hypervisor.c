@@ -7,15 +7,9 @@
 
 #include "vmm/program.h"
 
-/* One after the other, and not a device further once one failed. */
-#define SET(mv)			{ STEP_WORK, WORK_SET, (mv), .when = ALWAYS, .serial = true }
-/* Those that cannot be given up half way. */
-#define SET_ALL(mv, cond)	{ STEP_WORK, WORK_SET, (mv), .when = cond, .serial = true, \
-				  .carry_on = true }
-
 static const struct step start[] = {
 	RESUME(ALWAYS),
-	SET_ALL(move_run, ALWAYS),
+	SET_FORWARD(move_run, ALWAYS),
 	CPUS(RUN, ALWAYS),
 	END,
 };
@@ -23,7 +17,7 @@ static const struct step start[] = {
 static const struct step stop[] = {
 	RUNSTATE(PAUSED, ALWAYS),
 	CPUS(STOP, ALWAYS),
-	SET_ALL(move_halt, ALWAYS),
+	SET_FORWARD(move_halt, ALWAYS),
 	STOP(ALWAYS),
 	END,
 };
@@ -40,7 +34,7 @@ static const struct step source[] = {
 	CHECK,
 	RUNSTATE(FINISH_MIGRATE, ALWAYS),
 	CPUS(STOP, WHEN_LIVE),
-	SET_ALL(move_halt, WHEN_LIVE),
+	SET_FORWARD(move_halt, WHEN_LIVE),
 	STOP(WHEN_LIVE),
 	STATUS(PRE_SWITCHOVER, WITH_PAUSE),
 	PAUSE(WITH_PAUSE),
@@ -55,7 +49,7 @@ static const struct step source[] = {
 	CHECK,
 	STATUS(COMPLETED, ALWAYS),
 	RUNSTATE(POSTMIGRATE, ALWAYS),
-	SET_ALL(move_end_saving, ALWAYS),
+	SET_FORWARD(move_end_saving, ALWAYS),
 	CLOSE,
 	END,
 };
@@ -64,10 +58,10 @@ static const struct step source_undo[] = {
 	STATUS(FAILING, ALWAYS),
 	TELL(FAILED),
 	CLOSE,
-	SET_ALL(move_end_saving, WHEN_PAUSED),
+	SET_FORWARD(move_end_saving, WHEN_PAUSED),
 	RESTORE(WHEN_PAUSED),
 	RESUME(WHEN_STOPPED),
-	SET_ALL(move_run, WHEN_LIVE),
+	SET_FORWARD(move_run, WHEN_LIVE),
 	CPUS(RUN, WHEN_LIVE),
 	STATUS(FAILED, ALWAYS),
 	END,
@@ -77,7 +71,7 @@ static const struct step source_doubt[] = {
 	STATUS(FAILING, ALWAYS),
 	CLOSE,
 	RUNSTATE(PAUSED, ALWAYS),
-	SET_ALL(move_end_saving, ALWAYS),
+	SET_FORWARD(move_end_saving, ALWAYS),
 	STATUS(FAILED, ALWAYS),
 	END,
 };
@@ -94,9 +88,9 @@ static const struct step incoming[] = {
 	AWAIT(DONE),
 	CHECK,
 	RUNSTATE(PAUSED, WHEN_WAITING),
-	SET_ALL(move_halt, WHEN_WAITING),
+	SET_FORWARD(move_halt, WHEN_WAITING),
 	RESUME(WHEN_TAKING_OVER),
-	SET_ALL(move_run, WHEN_TAKING_OVER),
+	SET_FORWARD(move_run, WHEN_TAKING_OVER),
 	CHECK,
 	CPUS(RUN, WHEN_TAKING_OVER),
 	TELL(LOADED),
@@ -108,7 +102,7 @@ static const struct step incoming[] = {
 /* The source runs on as soon as it is told: no device may be running here any more. */
 static const struct step incoming_undo[] = {
 	{ STEP_WORK, WORK_END, devices_in_resuming, .when = ALWAYS, .carry_on = true },
-	SET_ALL(move_halt, WHEN_RESUMED),
+	SET_FORWARD(move_halt, WHEN_RESUMED),
 	STOP(WHEN_RESUMED),
 	TELL(FAILED),
 	CLOSE,

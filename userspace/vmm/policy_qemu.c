@@ -4,11 +4,7 @@
 
 #include "vmm/program.h"
 
-/* One after the other, and not a device further once one failed. */
-#define SET(mv)			{ STEP_WORK, WORK_SET, (mv), .when = ALWAYS, .serial = true }
-/* Those that cannot be given up half way: forward when starting, backward when stopping. */
-#define SET_FORWARD(mv, cond)	{ STEP_WORK, WORK_SET, (mv), .when = cond, .serial = true, \
-				  .carry_on = true }
+/* As SET_FORWARD(), the other way round: when stopping. */
 #define SET_BACKWARD(mv, cond)	{ STEP_WORK, WORK_SET, (mv), .when = cond, .serial = true, \
 				  .carry_on = true, .reverse = true }
 

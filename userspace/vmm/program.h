@@ -52,6 +52,11 @@ extern const struct move processors[];
 #define CLOSE			{ STEP_CLOSE, .when = ALWAYS }
 #define END			{ STEP_END, .when = ALWAYS }
 #define WORK(op, mv)		{ STEP_WORK, WORK_##op, (mv), .when = ALWAYS }
+/* One after the other, and not a device further once one failed. */
+#define SET(mv)			{ STEP_WORK, WORK_SET, (mv), .when = ALWAYS, .serial = true }
+/* The same of what cannot be given up half way. */
+#define SET_FORWARD(mv, cond)	{ STEP_WORK, WORK_SET, (mv), .when = cond, .serial = true, \
+				  .carry_on = true }
 /* The processors go on, or stand: the last to go, the first to stand. */
 #define CPUS(op, cond)		{ STEP_WORK, WORK_CPUS_##op, processors, .when = cond, \
 				  .carry_on = true }
