@@ -89,7 +89,7 @@ static bool has_pre_copy(const struct contract_input *in, unsigned int device)
 	return false;
 }
 
-/* How long before @arc something was said of its device, if it was. */
+/* Was anything said of the device of @arc before it began? */
 static bool was_announced(const struct contract_input *in, const struct contract_record *arc)
 {
 	for (const struct contract_record *r = in->records; r < in->records + in->count; r++)

@@ -54,10 +54,11 @@ static enum course after_reset(enum course course)
 
 static enum course course_of(const struct contract_input *in, unsigned int device)
 {
+	const size_t count = count_before(in);
 	enum course course = NOT_BEGUN;
 	uint32_t from = CONTRACT_UNKNOWN;
 
-	for (size_t i = 0; i < count_before(in); i++) {
+	for (size_t i = 0; i < count; i++) {
 		const struct contract_record *r = &in->records[i];
 
 		if (r->what > CONTRACT_RESET || r->device != device)
@@ -103,9 +104,10 @@ enum reading { NO_STREAM, NOT_KNOWN, CUT_SHORT, WHOLE };
 /* How far the last stream of @device was read that "completed" vouches for. */
 static enum reading reading_of(const struct contract_input *in, unsigned int device)
 {
+	const size_t count = count_before(in);
 	enum reading reading = NO_STREAM;
 
-	for (size_t i = 0; i < count_before(in); i++) {
+	for (size_t i = 0; i < count; i++) {
 		const struct contract_record *r = &in->records[i];
 
 		if (r->device != device)
