@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "judge/heard.h"
 #include "judge/records.h"
@@ -84,19 +83,13 @@ void account_begin(struct account *a, struct witness *w)
 	ask_machine(a, w);
 }
 
-static int find_target(const struct account *a, const char *id)
-{
-	for (size_t i = 0; i < a->count; i++)
-		if (!strcmp(a->targets[i].id, id))
-			return i;
-	return -1;
-}
-
 void account_hear(struct account *a, const struct qmp_event *event)
 {
 	struct contract_record record;
 
-	if (heard_event(event, find_target(a, qmp_event_text(event, "device-id")), &record))
+	const char *id = qmp_event_text(event, "device-id");
+
+	if (heard_event(event, target_find(a->targets, a->count, id), &record))
 		add(a, &record);
 }
 

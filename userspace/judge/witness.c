@@ -21,6 +21,7 @@
 #include "judge/hold.h"
 #include "judge/remote.h"
 #include "judge/tracing.h"
+#include "judge/vmm_device.h"
 
 #define RELEASE_POLL_MS	2	/* at first, then twice as long each time */
 #define RELEASE_POLL_MAX_MS	64
@@ -72,11 +73,6 @@ const char *witness_keeper(const struct witness *w, size_t i)
 
 /* --- opening --------------------------------------------------------------- */
 
-static bool is_emulated(const struct witness_target *target)
-{
-	return !strcmp(target->where, "emu");
-}
-
 /* The namespace @kind of @pid; false on a kernel without them, where all are in one. */
 static bool namespace_of(const char *pid, const char *kind, char name[64])
 {
@@ -109,7 +105,7 @@ static int check_clocks(const struct witness *w, const struct witness_target *ta
 
 	if (!namespace_of("self", "time", mine))
 		return 0;
-	if (is_emulated(target)) {
+	if (target_is_emulated(target)) {
 		snprintf(pid, sizeof(pid), "%d", vmm_pid(w));
 		if (!namespace_of(pid, "time", theirs))
 			return 0;
@@ -172,7 +168,7 @@ static void close_device(const struct witness *w, size_t i)
 	struct witness_device *dev = &w->devices[i];
 	struct error err;
 
-	if (dev->leased && !is_emulated(&w->opt->targets[i]) &&
+	if (dev->leased && !target_is_emulated(&w->opt->targets[i]) &&
 	    dev->lab->ops->write(dev->lab, "hold", "none\n", &err))
 		log_warn("the hold is not given up before the judge ends: %s", err.text);
 	if (dev->lab)
@@ -200,7 +196,7 @@ static int open_function(struct witness *w, size_t i, struct error *why, struct 
 	struct witness_device *dev = &w->devices[i];
 	int ret;
 
-	if (is_emulated(target))
+	if (target_is_emulated(target))
 		return 0;
 	ret = check_clocks(w, target, err) ?: pci_or_mdev_find(target->where, dev->name, err);
 	if (ret)
@@ -211,77 +207,6 @@ static int open_function(struct witness *w, size_t i, struct error *why, struct 
 	return 0;
 }
 
-/* What the VMM says of a device of it, as qmp_client_call(); the caller owns @ret. */
-static int get_property(struct witness *w, const char *id, const char *property,
-			uint64_t deadline_ns, struct json_object **ret, struct error *err)
-{
-	struct json_object *args = json_object_new_object();
-	char path[320];
-
-	snprintf(path, sizeof(path), "/machine/peripheral/%s", id);
-	json_object_object_add(args, "path", json_object_new_string(path));
-	json_object_object_add(args, "property", json_object_new_string(property));
-	return qmp_client_call(w->client, "qom-get", args, deadline_ns, ret, err);
-}
-
-/* Will the VMM say anything of the device? One that cannot be asked is believed. */
-static int check_events(struct witness *w, const char *id, uint64_t deadline_ns,
-			struct error *err)
-{
-	struct json_object *value = NULL;
-	bool off;
-	int ret;
-
-	ret = get_property(w, id, "migration-events", deadline_ns, &value, err);
-	if (ret == -ENODEV)
-		return error_set(err, ret, "the VMM at %s has no device %s: give the id of the "
-				 "VMM's own", w->opt->qmp, id);
-	if (ret == -EREMOTEIO) {
-		log_info("%s: the VMM does not say whether it sends events: %s", id, err->text);
-		return 0;
-	}
-	if (ret)
-		return ret;
-	off = json_object_is_type(value, json_type_boolean) && !json_object_get_boolean(value);
-	json_object_put(value);
-	return off ? error_set(err, -EOPNOTSUPP, "the VMM sends no events of %s: start it with "
-			       "migration-events=on for this device", id) : 0;
-}
-
-/* QEMU knows which function a device is, and of a mediated one the path that it has in sysfs. */
-static int check_function(struct witness *w, const struct witness_target *target,
-			  uint64_t deadline_ns, struct error *err)
-{
-	char mine[SYSFS_NAME_SIZE] = "", theirs[SYSFS_NAME_SIZE];
-	struct json_object *value = NULL;
-	const char *text, *name;
-	int ret;
-
-	pci_or_mdev_parse(target->where, mine, NULL);
-	ret = get_property(w, target->id, pci_is_mdev(mine) ? "sysfsdev" : "host", deadline_ns,
-			   &value, err);
-	if (ret)
-		return ret == -EREMOTEIO ? 0 : ret;
-	text = json_object_get_string(value);
-	name = text ? strrchr(text, '/') : NULL;
-	name = name ? name + 1 : text;
-	if (*mine && name && !pci_or_mdev_parse(name, theirs, NULL) && strcmp(mine, theirs))
-		ret = error_set(err, -EINVAL, "%s of the VMM is the function %s and not %s: give "
-				"--device %s=%s", target->id, theirs, mine, target->id, theirs);
-	json_object_put(value);
-	return ret;
-}
-
-static int ask_vmm(struct witness *w, size_t i, uint64_t deadline_ns, struct error *err)
-{
-	const struct witness_target *target = &w->opt->targets[i];
-	int ret = check_events(w, target->id, deadline_ns, err);
-
-	if (ret || is_emulated(target))
-		return ret;
-	return check_function(w, target, deadline_ns, err);
-}
-
 /*
  * Who serves the socket, if that can be told from who makes the arcs: the kernel's history
  * has the initial namespace's numbers, and an emulated one is the VMM's own.
@@ -290,7 +215,7 @@ static pid_t owner(const struct witness *w, const struct witness_target *target)
 {
 	char mine[64];
 
-	if (w->opt->any_process || is_emulated(target))
+	if (w->opt->any_process || target_is_emulated(target))
 		return 0;
 	if (namespace_of("self", "pid", mine) && strcmp(mine, PID_NS_INIT)) {
 		log_info("%s: not compared: whose arcs and whose events they are, from within a pid "
@@ -316,7 +241,7 @@ static int open_device(struct witness *w, size_t i, uint64_t deadline_ns, struct
 	size_t count;
 	int ret = 0;
 
-	if (is_emulated(target))
+	if (target_is_emulated(target))
 		ret = check_clocks(w, target, err) ?:
 		      open_emulated(w, target->id, deadline_ns, &dev->lab, err);
 	if (!ret)
@@ -459,12 +384,14 @@ static uint64_t lateness(struct witness *w)
 
 int witness_begin(struct witness *w, uint64_t deadline_ns, struct error *err)
 {
+	const struct witness_options *opt = w->opt;
 	size_t i;
 	int ret = 0;
 
-	for (i = 0; !ret && i < w->opt->target_count; i++)
-		ret = ask_vmm(w, i, deadline_ns, err) ?: open_device(w, i, deadline_ns, err);
-	if (!ret && !w->opt->keep_events)
+	for (i = 0; !ret && i < opt->target_count; i++)
+		ret = vmm_check_device(w->client, opt->qmp, &opt->targets[i], deadline_ns, err) ?:
+		      open_device(w, i, deadline_ns, err);
+	if (!ret && !opt->keep_events)
 		enable_events(w, deadline_ns);
 	lateness(w);
 	return ret;
@@ -494,22 +421,12 @@ void witness_free(struct witness *w)
 
 /* --- receiving ------------------------------------------------------------- */
 
-static int find_target(const struct witness *w, const char *id)
-{
-	size_t i;
-
-	for (i = 0; i < w->opt->target_count; i++)
-		if (!strcmp(w->opt->targets[i].id, id))
-			return i;
-	return -1;
-}
-
 static int add_receipt(struct witness *w, const char *id, enum verdict_event what,
 		       uint64_t received_ns)
 {
 	struct verdict_receipt receipt = {
 		.id = strdup(id),
-		.device = find_target(w, id),
+		.device = target_find(w->opt->targets, w->opt->target_count, id),
 		.event = what,
 		.received_ns = received_ns,
 		.late_ns = w->late_ns,

@@ -12,16 +12,11 @@
 
 #include "base/error.h"
 #include "judge/contract.h"
+#include "judge/target.h"
 #include "judge/verdict.h"
 #include "qmp/client.h"
 
 struct witness;
-
-/* A device of the VMM and where its history is. */
-struct witness_target {
-	const char *id;		/* device-id in the events, "vf0" */
-	const char *where;	/* its BDF or UUID, or "emu": in the VMM itself */
-};
 
 struct witness_options {
 	const char *qmp;	/* "unix:PATH" */
