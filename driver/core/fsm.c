@@ -98,6 +98,8 @@ static const struct {
 	{ NAME("stop-copy"), MIGLAB_FLAG_STOP_COPY },
 };
 
+static_assert(ARRAY_SIZE(profiles) == MIGLAB_NR_PROFILES, "MIGLAB_NR_PROFILES");
+
 int miglab_fsm_next(u32 flags, u32 cur, u32 want, u32 *ret_next)
 {
 	u32 next;
@@ -155,6 +157,12 @@ const char *miglab_profile_name(u32 flags)
 	return "?";
 }
 EXPORT_SYMBOL_GPL(miglab_profile_name);
+
+const char *miglab_profile_at(unsigned int i)
+{
+	return profiles[i].name;
+}
+EXPORT_SYMBOL_GPL(miglab_profile_at);
 
 int miglab_profile_parse(const char *name, size_t len, u32 *ret_flags)
 {

@@ -56,6 +56,11 @@ bool miglab_state_is_saving(u32 state);
  */
 const char *miglab_profile_name(u32 flags);
 
+#define MIGLAB_NR_PROFILES	4
+
+/* The name of profile @i, which is below that. */
+const char *miglab_profile_at(unsigned int i);
+
 /* The flags of the profile whose name is the @len bytes at @name, or -EINVAL. */
 int miglab_profile_parse(const char *name, size_t len, u32 *ret_flags);
 

@@ -15,9 +15,7 @@ static const struct miglab_mdev_model *const models[] = {
 	&miglab_mdev_mem,
 };
 
-static const char *const profiles[] = { "full", "no-p2p", "no-precopy", "stop-copy" };
-
-#define NR_TYPES	(ARRAY_SIZE(models) * ARRAY_SIZE(profiles))
+#define NR_TYPES	(ARRAY_SIZE(models) * MIGLAB_NR_PROFILES)
 
 static struct miglab_mdev_type types[NR_TYPES];
 static struct mdev_type *type_list[NR_TYPES];
@@ -32,8 +30,8 @@ static void make_types(void)
 
 	for (i = 0; i < NR_TYPES; i++) {
 		t = &types[i];
-		t->model = models[i / ARRAY_SIZE(profiles)];
-		t->profile = profiles[i % ARRAY_SIZE(profiles)];
+		t->model = models[i / MIGLAB_NR_PROFILES];
+		t->profile = miglab_profile_at(i % MIGLAB_NR_PROFILES);
 		snprintf(t->name, sizeof(t->name), "%s-%s", t->model->ops->name, t->profile);
 		t->type.sysfs_name = t->name;
 		t->type.pretty_name = t->name;
