@@ -35,7 +35,7 @@ help:
 	@echo '  demo            lab      25 s  QEMU 10.0, QEMU 11.1, miglab run: who announces?'
 	@echo '  demo-guard      lab            a management application: RDMA timeouts, three times'
 	@echo '  demo-emu        gcc       1 s  the story of demo without a kernel; 30 s to compile first'
-	@echo '  demo-host       headers  10 s  functions that are software on this host: as root, and it asks'
+	@echo '  demo-host       headers        functions that are software on this host: as root, and it asks'
 	@echo '                                 before it loads a module (YES=1 answers)'
 	@echo
 	@echo '  all             gcc      30 s  userspace, and the module where the headers are (KDIR=...)'
@@ -303,7 +303,7 @@ demo-emu:
 demo-host:
 	@tests/deps --ask-first build
 	@$(MAKE) --no-print-directory -s -j$(shell nproc) userspace $(BUILD)/tests/peer/play
-	@tests/demo-host $(if $(YES),--yes)
+	@KDIR=$(KDIR) tests/demo-host $(if $(YES),--yes)
 
 # --- checks ----------------------------------------------------------------
 # Each tier leaves its results below build/results; check adds them up and fails

@@ -223,6 +223,7 @@ static void test_profiles(void **unused)
 
 	(void)unused;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		assert_string_equal(miglab_profile_at(i), rows[i].name);
 		assert_string_equal(miglab_profile_name(rows[i].flags), rows[i].name);
 		flags = 99;
 		assert_int_equal(miglab_profile_parse(rows[i].name, strlen(rows[i].name), &flags),
